@@ -1,0 +1,61 @@
+"""The same thing said twice has the same name, so that everyone can see the repeat (P1)."""
+
+import hashlib
+import json
+from datetime import datetime
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("6f0c2b1e-7d5a-5c43-9d3f-3f6a5e1c8b70")
+
+
+def _named(*parts: object) -> UUID:
+    return uuid5(NAMESPACE, json.dumps(parts, ensure_ascii=False, separators=(",", ":")))
+
+
+def notification_id(tenant: str, owner: str, key: str) -> UUID:
+    """The id of the notification that `owner` ("user:alice", "source:billing") asked for under an idempotency key."""
+    kind, _, name = owner.partition(":")
+    return _named(tenant, kind, name, key)
+
+
+def record_id(topic: str, partition: int, offset: int, timestamp: datetime, value: bytes) -> UUID:
+    """The id of a record that brought none: its place in Kafka and its content name it."""
+    return _named(topic, partition, offset, milliseconds(timestamp), hashlib.sha256(value).hexdigest())
+
+
+def child_id(parent: UUID, part: str) -> UUID:
+    """The id of one channel, one escalation step or one replay of `parent`."""
+    return uuid5(parent, part)
+
+
+def event_id(subject: UUID, kind: str, n: str) -> UUID:
+    """The `ce_id` of an event that was derived: repeating a step repeats its events, id for id."""
+    return uuid5(subject, f"{kind}/{n}")
+
+
+def group_id(tenant: str, group: str) -> UUID:
+    """The subject under which events about a whole group travel."""
+    return _named(tenant, "group", group)
+
+
+def object_id(tenant: str, kind: str, name: str) -> UUID:
+    """The subject of a directory object: a recipient, a preference, a setting, a deadline."""
+    return _named(tenant, kind, name)
+
+
+def fingerprint(body: bytes) -> str:
+    """What is compared when the same key comes again: the fields as they were received."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def uuid7(unix_ms: int, randomness: bytes) -> UUID:
+    """A time-ordered id (RFC 9562, 5.7) from the time in milliseconds and ten random bytes."""
+    value = int.from_bytes(randomness[:10], "big")
+    high, low = value >> 68, value & ((1 << 62) - 1)
+    return UUID(int=(unix_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | high << 64 | 0x2 << 62 | low)
+
+
+def milliseconds(instant: datetime) -> int:
+    """Unix time in whole milliseconds, exactly (no float is involved)."""
+    whole = int(instant.replace(microsecond=0).timestamp())
+    return whole * 1000 + instant.microsecond // 1000

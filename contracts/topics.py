@@ -1,0 +1,261 @@
+"""The one list of topics: what each carries, who writes it, who reads it, and how long it keeps."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from contracts import events as e
+from contracts.status import Channel, Lane
+
+SENDERS = ("email_sender", "sms_sender")
+SERVICES = ("intake", "scheduler", *SENDERS, "gateway")
+ANYONE = "any producer"
+
+DAY_MS = 86_400_000
+MESSAGE_BYTES = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic: `events` by their model, `writers` and `readers` by service, `reporter` the one reader that reports its poison."""
+
+    name: str
+    events: tuple[type[e.Event], ...]
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    reporter: str
+    key: str = "tenant/notification_id"
+    lane: Lane | None = None
+    outside: bool = False
+    compacted: bool = False
+    busy: bool = True
+    retention_ms: int = 7 * DAY_MS
+    max_message_bytes: int = MESSAGE_BYTES
+
+    def carries(self, ce_type: str) -> type[e.Event] | None:
+        """The model of this CloudEvents type on this topic, or None."""
+        return next((event for event in self.events if event.ce_type == ce_type), None)
+
+
+def _requested(name: str, lane: Lane) -> Topic:
+    return Topic(
+        name,
+        (e.Requested, e.Cancel, e.Move, e.Again, e.Ripe),
+        writers=(ANYONE, "gateway", "scheduler"),
+        readers=("intake", "gateway"),
+        reporter="intake",
+        lane=lane,
+        outside=True,
+    )
+
+
+def _due(channel: Channel, lane: Lane) -> Topic:
+    sender = f"{channel}_sender"
+    return Topic(
+        f"notifications.due.{channel}.{lane}",
+        (e.Due,),
+        writers=("intake", "scheduler"),
+        readers=(sender,),
+        reporter=sender,
+        lane=lane,
+    )
+
+
+REQUESTED = {
+    Lane.URGENT: _requested("notifications.requested.urgent", Lane.URGENT),
+    Lane.NORMAL: _requested("notifications.requested", Lane.NORMAL),
+    Lane.BULK: _requested("notifications.requested.bulk", Lane.BULK),
+}
+DUE = {(channel, lane): _due(channel, lane) for channel in (Channel.EMAIL, Channel.SMS) for lane in Lane}
+
+SCHEDULED = Topic(
+    "notifications.scheduled",
+    (e.Scheduled, e.MoveRefused, e.TakeBack),
+    writers=("intake",),
+    readers=("scheduler", "gateway"),
+    reporter="scheduler",
+)
+DUE_INAPP = Topic(
+    "notifications.due.inapp",
+    (e.Due,),
+    writers=("intake", "scheduler"),
+    readers=("gateway",),
+    reporter="gateway",
+    key="tenant/user_id",
+)
+DUE_WEBHOOK = Topic(
+    "notifications.due.webhook",
+    (e.Due,),
+    writers=("gateway", "scheduler"),
+    readers=("gateway",),
+    reporter="gateway",
+    key="tenant/delivery_id",
+)
+RETRY = Topic(
+    "notifications.retry",
+    (e.Retry,),
+    writers=(*SENDERS, "gateway"),
+    readers=("scheduler", "gateway", "intake"),
+    reporter="scheduler",
+)
+SENT = Topic(
+    "notifications.sent",
+    (e.Sent, e.Delivered, e.Undelivered, e.InboxChanged),
+    writers=(*SENDERS, "gateway"),
+    readers=("gateway", "intake"),
+    reporter="gateway",
+)
+FAILED = Topic(
+    "notifications.failed",
+    (e.Failed, e.GroupCancelled, e.Refused, e.Poison),
+    writers=SERVICES,
+    readers=("gateway", "intake"),
+    reporter="gateway",
+    max_message_bytes=2 * MESSAGE_BYTES,
+)
+RECEIPTS = Topic(
+    "notifications.receipts",
+    (e.Receipt,),
+    writers=("gateway",),
+    readers=SENDERS,
+    reporter="sms_sender",
+)
+RECIPIENTS = Topic(
+    "directory.recipients",
+    (e.Recipient,),
+    writers=(ANYONE, "gateway"),
+    readers=SERVICES,
+    reporter="gateway",
+    key="tenant/user_id",
+    outside=True,
+    compacted=True,
+)
+PREFERENCES = Topic(
+    "directory.preferences",
+    (e.Preference,),
+    writers=("gateway",),
+    readers=("intake", "gateway"),
+    reporter="gateway",
+    key="tenant/user_id/subject",
+    compacted=True,
+)
+SETTINGS = Topic(
+    "directory.settings",
+    (e.Setting,),
+    writers=("gateway", *SENDERS),
+    readers=SERVICES,
+    reporter="gateway",
+    key="tenant/kind/id",
+    compacted=True,
+    busy=False,
+)
+DEADLINES = Topic(
+    "deadlines.tracked",
+    (e.Deadline,),
+    writers=(ANYONE, "gateway"),
+    readers=("scheduler", "gateway"),
+    reporter="scheduler",
+    key="tenant/deadline_id",
+    outside=True,
+    compacted=True,
+)
+CONTROL = Topic(
+    "ops.control",
+    (e.Control,),
+    writers=("gateway", "scheduler"),
+    readers=SERVICES,
+    reporter="gateway",
+    key="tenant/correlation_id",
+    busy=False,
+)
+STATUS = Topic(
+    "ops.status",
+    (e.ServiceStatus,),
+    writers=SERVICES,
+    readers=("gateway",),
+    reporter="gateway",
+    key="tenant/correlation_id",
+    busy=False,
+    retention_ms=DAY_MS,
+)
+
+ALL: tuple[Topic, ...] = (
+    *REQUESTED.values(),
+    SCHEDULED,
+    *DUE.values(),
+    DUE_INAPP,
+    DUE_WEBHOOK,
+    RETRY,
+    SENT,
+    FAILED,
+    RECEIPTS,
+    RECIPIENTS,
+    PREFERENCES,
+    SETTINGS,
+    DEADLINES,
+    CONTROL,
+    STATUS,
+)
+BY_NAME = {topic.name: topic for topic in ALL}
+_HOME = {event: topic for topic in ALL for event in topic.events}
+
+
+def due_lanes(channel: Channel) -> tuple[Topic, ...]:
+    """The topics on which a channel's work arrives, the most urgent first."""
+    return (DUE_INAPP,) if channel is Channel.INAPP else tuple(DUE[channel, lane] for lane in Lane)
+
+
+def due_topic(channel: Channel, lane: Lane) -> Topic:
+    """Where a `due` of this channel and lane goes."""
+    return DUE_INAPP if channel is Channel.INAPP else DUE[channel, lane]
+
+
+def of_event(event: e.Event) -> Topic:
+    """The topic an event of ours belongs to."""
+    match event:
+        case e.Due(channel=channel, lane=lane, end=end) if channel is not None:
+            return due_topic(channel, Lane.URGENT if end else lane)
+        case e.Cancel():
+            return REQUESTED[Lane.URGENT]
+        case e.Requested(lane=lane) | e.Ripe(lane=lane):
+            return REQUESTED[lane]
+        case e.Move() | e.Again():
+            return REQUESTED[Lane.NORMAL]
+        case _:
+            return _HOME[type(event)]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A consumer group, and what it reads; the sweeps ask how far these have come (P3.9)."""
+
+    name: str
+    topics: tuple[Topic, ...]
+
+
+def _group(name: str, topics: Iterable[Topic]) -> Group:
+    return Group(name, tuple(topics))
+
+
+INTAKE = _group("intake", REQUESTED.values())
+INTAKE_OUTCOMES = _group("intake.outcomes", (SENT, FAILED, RETRY))
+INTAKE_DIRECTORY = _group("intake.directory", (RECIPIENTS, PREFERENCES, SETTINGS))
+SCHEDULER = _group("scheduler", (SCHEDULED, RETRY))
+EMAIL_SENDER = _group("email_sender", due_lanes(Channel.EMAIL))
+SMS_SENDER = _group("sms_sender", due_lanes(Channel.SMS))
+GATEWAY = _group("gateway", (*REQUESTED.values(), SCHEDULED, RETRY, SENT, FAILED))
+GATEWAY_INAPP = _group("gateway.inapp", (DUE_INAPP,))
+GATEWAY_DIRECTORY = _group("gateway.directory", (RECIPIENTS, PREFERENCES, SETTINGS, DEADLINES))
+
+GROUPS = (
+    INTAKE,
+    INTAKE_OUTCOMES,
+    INTAKE_DIRECTORY,
+    SCHEDULER,
+    EMAIL_SENDER,
+    SMS_SENDER,
+    GATEWAY,
+    GATEWAY_INAPP,
+    GATEWAY_DIRECTORY,
+)
+
+SENDER_OF = {Channel.EMAIL: EMAIL_SENDER, Channel.SMS: SMS_SENDER, Channel.INAPP: GATEWAY_INAPP}
