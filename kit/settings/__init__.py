@@ -1,0 +1,53 @@
+"""What can be set, read once at the start from the YAML file, `.env` and the environment."""
+
+from kit.settings.load import load, need
+from kit.settings.masking import masked
+from kit.settings.problems import SettingsError
+from kit.settings.providers import ConsoleProvider, GmailProvider, SmtpProvider, SnsProvider, TwilioProvider
+from kit.settings.retry import RetrySettings
+from kit.settings.secrets import ensure_secrets, remember_database_url
+from kit.settings.tree import (
+    AwsSettings,
+    ChannelSettings,
+    CleanupSettings,
+    GatewaySettings,
+    HoursSettings,
+    JwtSettings,
+    KafkaSettings,
+    NotificationSettings,
+    PortSettings,
+    SchedulerSettings,
+    Settings,
+    SmsSettings,
+    SmtpSettings,
+    TwilioSettings,
+)
+
+__all__ = [
+    "AwsSettings",
+    "ChannelSettings",
+    "CleanupSettings",
+    "ConsoleProvider",
+    "GatewaySettings",
+    "GmailProvider",
+    "HoursSettings",
+    "JwtSettings",
+    "KafkaSettings",
+    "NotificationSettings",
+    "PortSettings",
+    "RetrySettings",
+    "SchedulerSettings",
+    "Settings",
+    "SettingsError",
+    "SmsSettings",
+    "SmtpProvider",
+    "SmtpSettings",
+    "SnsProvider",
+    "TwilioProvider",
+    "TwilioSettings",
+    "ensure_secrets",
+    "load",
+    "masked",
+    "need",
+    "remember_database_url",
+]

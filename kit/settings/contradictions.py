@@ -1,0 +1,58 @@
+"""What is well formed and still cannot work."""
+
+from collections import Counter
+from typing import Final
+
+from kit.settings.tree import Settings
+
+SHORTEST_SECRET: Final = 32
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """A sentence for each pair of settings that exclude each other, and for each that misses its other half."""
+    return [*_tokens(settings), *_relay(settings), *_twilio(settings), *_same_names(settings)]
+
+
+def _tokens(settings: Settings) -> list[str]:
+    problems = []
+    if settings.jwt.secret and settings.jwt.jwks_url:
+        problems.append("JWT_SECRET and JWT_JWKS_URL are both set. Keep the one your tokens are signed with.")
+    for name, secret in (("JWT_SECRET", settings.jwt.secret), ("TOCSIN_LINK_SECRET", settings.link_secret)):
+        if secret and len(secret) < SHORTEST_SECRET:
+            problems.append(f"{name} has fewer than {SHORTEST_SECRET} characters and can be guessed. Set a longer one.")
+    return problems
+
+
+def _relay(settings: Settings) -> list[str]:
+    problems = []
+    email, smtp = settings.notifications.email, settings.smtp
+    if not smtp.from_email:
+        problems.append("SMTP_HOST is set but SMTP_FROM_EMAIL is not. Set the address that mails come from.")
+    if email.provider == "gmail" and not email.providers and not (smtp.username and smtp.password):
+        problems.append(
+            "notifications.email.provider is gmail, which needs SMTP_USERNAME and SMTP_PASSWORD "
+            "(an application password). Set both."
+        )
+    return problems
+
+
+def _twilio(settings: Settings) -> list[str]:
+    sms, twilio = settings.notifications.sms, settings.twilio
+    if sms.provider != "twilio" or sms.providers:
+        return []
+    account = {
+        "TWILIO_ACCOUNT_SID": twilio.account_sid,
+        "TWILIO_AUTH_TOKEN": twilio.auth_token,
+        "TWILIO_FROM": twilio.sender,
+    }
+    return [f"SMS_PROVIDER is twilio, but {name} is not set. Set it." for name, value in account.items() if not value]
+
+
+def _same_names(settings: Settings) -> list[str]:
+    notifications = settings.notifications
+    return [
+        f"notifications.{channel}.providers: {count} are named {name}. Give each a name of its own."
+        for channel, providers in (("email", notifications.email.providers), ("sms", notifications.sms.providers))
+        for name, count in Counter(provider.name for provider in providers).items()
+        if count > 1
+    ]

@@ -1,0 +1,68 @@
+"""Each environment variable and the place in the tree it sets; `.env` and the top of the YAML file take them too."""
+
+from collections.abc import Mapping
+from typing import Final
+
+Place = tuple[str, ...]
+
+NAMES: Final[Mapping[str, Place]] = {
+    "SMTP_HOST": ("smtp", "host"),
+    "SMTP_PORT": ("smtp", "port"),
+    "SMTP_USERNAME": ("smtp", "username"),
+    "SMTP_PASSWORD": ("smtp", "password"),
+    "SMTP_FROM_EMAIL": ("smtp", "from_email"),
+    "SMTP_SECURITY": ("smtp", "security"),
+    "SMTP_BOUNCE_ADDRESS": ("smtp", "bounce_address"),
+    "SMS_PROVIDER": ("notifications", "sms", "provider"),
+    "TWILIO_ACCOUNT_SID": ("twilio", "account_sid"),
+    "TWILIO_AUTH_TOKEN": ("twilio", "auth_token"),
+    "TWILIO_FROM": ("twilio", "from"),
+    "TWILIO_API_BASE": ("twilio", "api_base"),
+    "AWS_ENDPOINT_URL_SNS": ("aws", "endpoint_url_sns"),
+    "AWS_REGION": ("aws", "region"),
+    "AWS_ACCESS_KEY_ID": ("aws", "access_key_id"),
+    "AWS_SECRET_ACCESS_KEY": ("aws", "secret_access_key"),
+    "NOTIFICATION_LOG_LEVEL": ("log_level",),
+    "NOTIFICATION_SCHEDULER_INTERVAL": ("notifications", "scheduler", "check_interval_seconds"),
+    "KAFKA_BOOTSTRAP_SERVERS": ("kafka", "bootstrap_servers"),
+    "KAFKA_TOPIC_PREFIX": ("kafka", "topic_prefix"),
+    "KAFKA_PARTITIONS": ("kafka", "partitions"),
+    "KAFKA_REPLICATION": ("kafka", "replication"),
+    "KAFKA_SESSION_TIMEOUT_MS": ("kafka", "session_timeout_ms"),
+    "DATABASE_URL": ("database_url",),
+    "JWT_SECRET": ("jwt", "secret"),
+    "JWT_JWKS_URL": ("jwt", "jwks_url"),
+    "JWT_ISSUER": ("jwt", "issuer"),
+    "JWT_AUDIENCE": ("jwt", "audience"),
+    "GATEWAY_HOST": ("gateway", "host"),
+    "GATEWAY_PORT": ("gateway", "port"),
+    "GATEWAY_ADDRESS_ANYONE": ("gateway", "address_anyone"),
+    "TOCSIN_PUBLIC_URL": ("public_url",),
+    "TOCSIN_LINK_SECRET": ("link_secret",),
+    "TOCSIN_STATE_DIR": ("state_dir",),
+    "TOCSIN_LOGS_DIR": ("logs_dir",),
+    "TOCSIN_HEALTH_HOST": ("ports", "host"),
+    "TOCSIN_INTAKE_PORT": ("ports", "intake"),
+    "TOCSIN_SCHEDULER_PORT": ("ports", "scheduler"),
+    "TOCSIN_EMAIL_SENDER_PORT": ("ports", "email_sender"),
+    "TOCSIN_SMS_SENDER_PORT": ("ports", "sms_sender"),
+    "TOCSIN_KAFKA_PORT": ("ports", "kafka"),
+    "TOCSIN_MAIL_SMTP_PORT": ("ports", "mail_smtp"),
+    "TOCSIN_MAIL_PAGE_PORT": ("ports", "mail_page"),
+    "TOCSIN_RETURNED_MAIL_PORT": ("ports", "returned_mail"),
+}
+
+CONFIG_FILE: Final = "TOCSIN_CONFIG"
+
+# Read elsewhere than in the tree: which file is read, and what only tests set.
+NOT_IN_THE_TREE: Final = (CONFIG_FILE, "TOCSIN_FAILPOINTS", "TOCSIN_TEST_")
+
+OUR_PREFIXES: Final = ("TOCSIN_", "NOTIFICATION_", "SMTP_", "SMS_", "TWILIO_", "KAFKA_", "JWT_", "GATEWAY_")
+
+# Docker compose reads the same .env file: these are its own and those of the images it starts.
+FOREIGN_IN_DOTENV: Final = ("COMPOSE_", "DOCKER_", "POSTGRES_", "GF_", "AWS_", "OTEL_")
+
+
+def name_of(place: Place) -> str | None:
+    """The environment variable that sets this place, or None."""
+    return next((name for name, where in NAMES.items() if where == place), None)

@@ -1,0 +1,277 @@
+"""Every setting, with its type, its default and a sentence."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from kit.settings.providers import (
+    ConsoleProvider,
+    EmailProvider,
+    GmailProvider,
+    SmsProvider,
+    SmtpProvider,
+    SnsProvider,
+    TwilioProvider,
+)
+from kit.settings.retry import RetrySettings
+from kit.settings.values import (
+    Count,
+    DatabaseUrl,
+    Day,
+    HttpUrl,
+    Line,
+    LogLevel,
+    Port,
+    Seconds,
+    Secret,
+    Section,
+    Security,
+    Servers,
+    Several,
+    TimeOfDay,
+    Words,
+    Zone,
+)
+
+EVERY_DAY: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DERIVED: Final = frozenset({"embedded", "warnings"})
+
+
+class ChannelSettings(Section):
+    """What both channels have."""
+
+    enabled: bool = True
+    retry: RetrySettings = RetrySettings()
+    on_unknown: Literal["resend", "fail"] = "resend"
+
+
+class EmailSettings(ChannelSettings):
+    """Email: `provider` with the SMTP settings, or an ordered list of `providers`."""
+
+    provider: Literal["smtp", "gmail"] = "smtp"
+    providers: tuple[EmailProvider, ...] = ()
+
+
+class SmsChannelSettings(ChannelSettings):
+    """SMS: `provider` with the Twilio or AWS settings, or an ordered list of `providers`."""
+
+    provider: Literal["console", "twilio", "aws_sns"] = "console"
+    providers: tuple[SmsProvider, ...] = ()
+    countries: Annotated[tuple[Annotated[str, Field(pattern="^[A-Z]{2}$")], ...], Words] = ()
+
+
+class SchedulerSettings(Section):
+    """Timers are exact anyway: the interval bounds the sweeps, the size one firing."""
+
+    enabled: bool = True
+    check_interval_seconds: Seconds = 60.0
+    batch_size: Several = 50
+
+
+class PerUser(Section):
+    """Notifications one recipient may get; 0 is no limit."""
+
+    hour: Count = 0
+    day: Count = 0
+
+
+class Overall(Section):
+    """Notifications all together may be handed over; 0 is no limit."""
+
+    minute: Count = 0
+
+
+class LimitSettings(Section):
+    """Caps. What is over one is sent later, not never."""
+
+    per_user: PerUser = PerUser()
+    overall: Overall = Field(default=Overall(), alias="global")
+
+
+class HoursSettings(Section):
+    """The days and hours in which a channel may speak; urgent is not asked."""
+
+    days: Annotated[tuple[Day, ...], Words] = EVERY_DAY
+    start: TimeOfDay = Field(default="00:00", alias="from")
+    end: TimeOfDay = Field(default="24:00", alias="to")
+    time_zone: Zone | None = None
+
+
+class AlertSettings(Section):
+    """Who is told when an alert comes in: user ids or addresses."""
+
+    recipients: Annotated[tuple[Line, ...], Words] = ()
+
+
+class CleanupSettings(Section):
+    """What is deleted, and when: days counted from the end of a notification."""
+
+    enabled: bool = True
+    delete_sent_after_days: Several = 30
+    delete_failed_after_days: Several = 7
+    archive_before_delete: bool = True
+
+
+class NotificationSettings(Section):
+    """The tree below `notifications:`."""
+
+    enabled: bool = True
+    default_time_zone: Zone = "Europe/Paris"
+    email: EmailSettings = EmailSettings()
+    sms: SmsChannelSettings = SmsChannelSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+    limits: LimitSettings = LimitSettings()
+    hours: Mapping[Literal["email", "sms"], HoursSettings] = Field(default_factory=dict)
+    alerts: AlertSettings = AlertSettings()
+    cleanup: CleanupSettings = CleanupSettings()
+
+
+class KafkaSettings(Section):
+    """Where Kafka is, and what our topics and groups are like there."""
+
+    bootstrap_servers: Servers = "127.0.0.1:9092"
+    topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
+    partitions: Annotated[int, Field(ge=1, le=1000)] = 12
+    replication: Annotated[int, Field(ge=1, le=10)] = 1
+    session_timeout_ms: Annotated[int, Field(ge=1000, le=600_000)] = 30_000
+
+
+class SmtpSettings(Section):
+    """The relay of `provider: smtp` or `gmail`; without a host, the mail catcher."""
+
+    host: Line = "127.0.0.1"
+    port: Port = 1025
+    username: Line | None = None
+    password: Secret | None = None
+    from_email: Line = "tocsin@localhost"
+    security: Security = "none"
+    bounce_address: Line | None = None
+
+
+class TwilioSettings(Section):
+    """The account of `provider: twilio`."""
+
+    account_sid: Line | None = None
+    auth_token: Secret | None = None
+    sender: Line | None = Field(default=None, alias="from")
+    api_base: HttpUrl = "https://api.twilio.com"
+
+
+class AwsSettings(Section):
+    """The account of `provider: aws_sns`; without keys, those that the AWS libraries find by themselves."""
+
+    endpoint_url_sns: HttpUrl | None = None
+    region: Line | None = None
+    access_key_id: Line | None = None
+    secret_access_key: Secret | None = None
+
+
+class SmsSettings(Section):
+    """What the one SMS provider needs, in one hand."""
+
+    provider: Literal["console", "twilio", "aws_sns"]
+    twilio_account_sid: Line | None
+    twilio_auth_token: Secret | None
+    twilio_from: Line | None
+    twilio_api_base: HttpUrl
+    aws_endpoint_url_sns: HttpUrl | None
+    aws_region: Line | None
+
+
+class JwtSettings(Section):
+    """How callers prove who they are: one shared secret (HS256) or the keys at a URL, never both."""
+
+    secret: Secret | None = None
+    jwks_url: HttpUrl | None = None
+    issuer: Line = "tocsin"
+    audience: Line = "tocsin"
+
+
+class GatewaySettings(Section):
+    """Where the gateway listens, and who may address anyone (a closed installation removes `user`)."""
+
+    host: Line = "127.0.0.1"
+    port: Port = 8000
+    address_anyone: Annotated[tuple[Literal["user", "service", "admin"], ...], Words] = (
+        "user",
+        "service",
+        "admin",
+    )
+
+
+class PortSettings(Section):
+    """The ports beside the gateway's: health and metrics of four services, and the embedded servers."""
+
+    host: Line = "127.0.0.1"
+    intake: Port = 8101
+    scheduler: Port = 8102
+    email_sender: Port = 8103
+    sms_sender: Port = 8104
+    kafka: Port = 9092
+    mail_smtp: Port = 1025
+    mail_page: Port = 8025
+    returned_mail: Port = 2525
+
+    def of(self, service: str) -> int | None:
+        """The health port of a service, or None when it answers for its health on a port of its own making."""
+        return getattr(self, service) if service in ("intake", "scheduler", "email_sender", "sms_sender") else None
+
+
+class Settings(Section):
+    """All of it. `embedded` names the servers `make run` starts itself, because nothing says where else they are."""
+
+    notifications: NotificationSettings = NotificationSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    database_url: DatabaseUrl
+    smtp: SmtpSettings = SmtpSettings()
+    twilio: TwilioSettings = TwilioSettings()
+    aws: AwsSettings = AwsSettings()
+    jwt: JwtSettings = JwtSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    ports: PortSettings = PortSettings()
+    public_url: HttpUrl = "http://127.0.0.1:8000"
+    link_secret: Secret | None = None
+    log_level: LogLevel = "INFO"
+    state_dir: Path
+    logs_dir: Path
+    embedded: frozenset[Literal["kafka", "postgresql", "mail"]] = Field(default=frozenset(), exclude=True)
+    warnings: tuple[str, ...] = Field(default=(), exclude=True)
+
+    @property
+    def cleanup(self) -> CleanupSettings:
+        return self.notifications.cleanup
+
+    @property
+    def sms(self) -> SmsSettings:
+        return SmsSettings(
+            provider=self.notifications.sms.provider,
+            twilio_account_sid=self.twilio.account_sid,
+            twilio_auth_token=self.twilio.auth_token,
+            twilio_from=self.twilio.sender,
+            twilio_api_base=self.twilio.api_base,
+            aws_endpoint_url_sns=self.aws.endpoint_url_sns,
+            aws_region=self.aws.region,
+        )
+
+    @property
+    def email_providers(self) -> tuple[SmtpProvider | GmailProvider, ...]:
+        """The providers of email in their order; the seeds' one provider makes a list of one."""
+        channel = self.notifications.email
+        if channel.providers:
+            return channel.providers
+        return (SmtpProvider(name=channel.provider, **dict(self.smtp)),)
+
+    @property
+    def sms_providers(self) -> tuple[ConsoleProvider | TwilioProvider | SnsProvider, ...]:
+        """The providers of SMS in their order; the seeds' one provider makes a list of one."""
+        channel = self.notifications.sms
+        if channel.providers:
+            return channel.providers
+        if channel.provider == "twilio":
+            return (TwilioProvider.model_validate({"name": "twilio"} | dict(self.twilio)),)
+        if channel.provider == "aws_sns":
+            account = self.aws.model_dump(exclude={"endpoint_url_sns"})
+            return (SnsProvider(name="aws_sns", endpoint_url=self.aws.endpoint_url_sns, **account),)
+        return (ConsoleProvider(name="console"),)

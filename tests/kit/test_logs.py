@@ -1,0 +1,287 @@
+"""Logs: whole lines from several processes, and no one's address in them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from kit import logs
+from kit.logs.files import SharedFile
+from kit.logs.masking import masked
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            root.removeHandler(handler)
+            handler.close()
+    for handler in handlers:
+        if handler not in root.handlers:
+            root.addHandler(handler)
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+
+
+# --- the net --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("to alice@example.org now", "to <email> now"),
+        ("to=alice@example.org", "<email>"),
+        ("<alice.b+c@mail.example.co.uk>", "<<email>>"),
+        ('"alice smith"@example.org', "<email>"),
+        ('"alice"@example.org', "<email>"),
+        ("élodie@exämple.fr", "<email>"),
+        ("alice@localhost refused", "<email> refused"),
+        ("bounce+alice=example.org@us.example", "<email>"),
+        ("Key (address)=(alice@example.org) exists", "Key (address)=(<email>) exists"),
+        ("550 5.1.1 <bob@example.org>: unknown", "550 5.1.1 <<email>>: unknown"),
+        ("+33612345678", "<phone>"),
+        ("+33 6 12 34 56 78 is busy", "<phone> is busy"),
+        ("+1 (555) 000-0001", "<phone>"),
+        ("0033612345678", "<phone>"),
+        ("06 12 34 56 78", "<phone>"),
+        ("0612345678,", "<phone>,"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        (f"GET /api/v1/ws/{TOKEN}", "GET /api/v1/ws/***"),
+        ("tk_live1234", "***"),
+        ("GET /v1/stream?ticket=abc&x=1 HTTP", "GET /v1/stream?*** HTTP"),
+        ('"WebSocket /v1/stream?ticket=abc" [accepted]', '"WebSocket /v1/stream?***" [accepted]'),
+        ("postgresql://me:secret@host/db", "postgresql://***@host/db"),
+        ("password='hunter2' rest", "password='***' rest"),
+        ('{"access_token": "abc"}', '{"access_token": "***"}'),
+        ("what happened? nothing = nothing", "what happened? nothing = nothing"),
+    ],
+)
+def test_addresses_numbers_tokens_and_queries_are_masked(text: str, safe: str) -> None:
+    assert masked(text) == safe
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "018f4e2a-7b1c-7d3e-9a5b-0612345678ab",
+        "00123456-7890-1234-5678-901234567890",
+        "2026-11-24T12:44:00.123456+00:00",
+        "2026-11-24 12:44:00 +0100",
+        "offset 1234567890123 partition 11",
+        "notifications.due.email.normal",
+        "127.0.0.1:8000",
+        "9.0e+12",
+        "/v1/notifications/018f4e2a-7b1c-7d3e-9a5b-0612345678ab",
+    ],
+)
+def test_ids_times_and_offsets_pass(text: str) -> None:
+    assert masked(text) == text
+
+
+def test_the_net_takes_no_time_over_hostile_text() -> None:
+    began = time.perf_counter()
+    for hostile in (
+        "a" * 16_000,
+        "a@" * 8_000,
+        "+1 " * 5_000,
+        "?" * 16_000,
+        "token" * 3_000,
+        "eyJ" * 5_000,
+        "=@" * 8_000,
+    ):
+        masked(hostile)
+    assert time.perf_counter() - began < 2.0
+
+
+# --- the lines ------------------------------------------------------------------------------------------------------
+
+
+def test_a_line_says_when_who_and_what(tmp_path: Path) -> None:
+    logs.configure("intake", "INFO", tmp_path, stdout=False)
+    logs.get("services.intake.app").info("judged", id="n-1", count=3)
+    (line,) = lines(tmp_path / "notifications.log")
+    assert list(line)[:4] == ["time", "level", "service", "event"]
+    assert line["time"].endswith("+00:00")
+    assert {"level": "info", "service": "intake", "event": "judged", "id": "n-1", "count": 3}.items() <= line.items()
+    assert line["logger"] == "services.intake.app"
+
+
+def test_below_the_level_nothing_is_written(tmp_path: Path) -> None:
+    logs.configure("intake", "WARNING", tmp_path, stdout=False)
+    logs.get("x").info("quiet")
+    logging.getLogger("aiokafka.cluster").warning("many of these while a server starts")
+    assert lines(tmp_path / "notifications.log") == []
+
+
+@pytest.mark.parametrize(
+    ("service", "fields", "expected"),
+    [
+        ("email_sender", {}, {"notifications.log", "email_notifications.log"}),
+        ("sms_sender", {}, {"notifications.log", "sms_notifications.log"}),
+        ("intake", {}, {"notifications.log"}),
+        ("intake", {"channel": "sms"}, {"notifications.log", "sms_notifications.log"}),
+        ("gateway", {"channel": "inapp"}, {"notifications.log"}),
+    ],
+)
+def test_a_line_goes_to_the_general_file_and_to_its_channels(
+    tmp_path: Path, service: str, fields: dict[str, str], expected: set[str]
+) -> None:
+    logs.configure(service, "INFO", tmp_path, stdout=False)
+    logs.get("x").info("something", **fields)
+    assert {file.name for file in tmp_path.iterdir()} == expected
+
+
+def test_private_fields_are_masked_whatever_they_hold(tmp_path: Path) -> None:
+    logs.configure("intake", "INFO", tmp_path, stdout=False)
+    logs.get("x").info(
+        "slip",
+        to="alice",
+        body="Dear Alice",
+        subject="Your results",
+        nested={"phone": 33612345678, "html": "<p>", "deep": [{"password": "hunter2"}, "bob@example.org"]},
+        raw=b"Dear Alice",
+    )
+    text = (tmp_path / "notifications.log").read_text()
+    assert not any(word in text for word in ("alice", "Alice", "results", "3361", "<p>", "bob", "hunter2"))
+    assert "10 bytes" in text
+
+
+def test_a_stack_trace_is_masked_too(tmp_path: Path) -> None:
+    logs.configure("intake", "INFO", tmp_path, stdout=False)
+    try:
+        raise ValueError("refused: alice@example.org")
+    except ValueError:
+        logs.get("x").exception("failed")
+    (line,) = lines(tmp_path / "notifications.log")
+    assert "ValueError: refused: <email>" in line["exception"]
+
+
+def test_lines_of_libraries_take_the_same_way(tmp_path: Path) -> None:
+    logs.configure("gateway", "INFO", tmp_path, stdout=False)
+    logging.getLogger("asyncpg.pool").error("cannot reach %s", "postgresql://me:secret@host/db")
+    logging.getLogger("uvicorn.error").warning('%s - "WebSocket %s" [accepted]', "1.2.3.4", "/v1/stream?ticket=abc")
+    first, second = lines(tmp_path / "notifications.log")
+    assert first["event"] == "cannot reach postgresql://***@host/db"
+    assert first["logger"] == "asyncpg.pool" and first["service"] == "gateway"
+    assert second["event"] == '1.2.3.4 - "WebSocket /v1/stream?***" [accepted]'
+
+
+def test_any_text_is_one_line_of_json(tmp_path: Path) -> None:
+    logs.configure("intake", "INFO", tmp_path, stdout=False)
+    for odd in ("two\nlines", "\ud800 alone", "\u2028\x00\x1b[31m", "x" * 100_000, "{not: json}", "%s %d"):
+        logs.get("x").info("odd", value=odd)
+        logging.getLogger("y").error(odd)
+    written = lines(tmp_path / "notifications.log")
+    assert len(written) == 12
+    assert max(len(json.dumps(line)) for line in written) < 20_000
+
+
+def test_bound_fields_are_on_every_line(tmp_path: Path) -> None:
+    logs.configure("intake", "INFO", tmp_path, stdout=False)
+    with structlog.contextvars.bound_contextvars(trace="t-1"):
+        logging.getLogger("lib").error("theirs")
+        logs.get("x").info("ours")
+    assert [line["trace"] for line in lines(tmp_path / "notifications.log")] == ["t-1", "t-1"]
+
+
+def test_stdout_has_the_same_lines(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    logs.configure("intake", "INFO", tmp_path)
+    logs.get("x").info("here")
+    assert capfdbinary.readouterr().out == (tmp_path / "notifications.log").read_bytes()
+
+
+def test_a_disk_that_refuses_stops_no_one_and_shows_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    logs.configure("intake", "INFO", tmp_path / "logs", stdout=False)
+    logs.get("x").info("lost", to="alice@example.org")
+    said = capfd.readouterr().err
+    assert "could not be written" in said
+    assert "alice" not in said
+
+
+def test_a_hash_stands_for_an_address_and_hides_it() -> None:
+    assert logs.hashed(" Alice@Example.org") == logs.hashed("alice@example.org")
+    assert logs.hashed("alice@example.org") != logs.hashed("bob@example.org")
+    assert "alice" not in logs.hashed("alice@example.org") and len(logs.hashed("x")) == 12
+
+
+# --- the files ------------------------------------------------------------------------------------------------------
+
+WRITER = """
+import sys
+from pathlib import Path
+from kit.logs.files import SharedFile
+file = SharedFile(Path(sys.argv[1]), largest=int(sys.argv[3]), kept=1000)
+sys.stdin.readline()
+for n in range(int(sys.argv[4])):
+    file.write(f"{sys.argv[2]} {n} {'x' * (n % 700)} end\\n".encode())
+"""
+
+
+def test_four_processes_tear_no_line_and_lose_none_while_the_file_rotates(tmp_path: Path) -> None:
+    file, each = tmp_path / "shared.log", 1_500
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(file), str(who), "60000", str(each)], stdin=subprocess.PIPE, text=True
+        )
+        for who in range(4)
+    ]
+    for writer in writers:
+        assert writer.stdin
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
+    files = [one for one in tmp_path.iterdir() if not one.name.startswith(".")]
+    seen = set()
+    for one in files:
+        for line in one.read_text().splitlines():
+            who, number, *_, end = line.split(" ")
+            assert end == "end"
+            seen.add((int(who), int(number)))
+    assert seen == {(who, number) for who in range(4) for number in range(each)}
+    assert len(files) > 10
+
+
+def test_a_full_file_is_passed_on_and_only_some_are_kept(tmp_path: Path) -> None:
+    file = SharedFile(tmp_path / "x.log", largest=100, kept=2)
+    for number in range(10):
+        file.write(f"{number:049d}\n".encode())
+    names = sorted(one.name for one in tmp_path.iterdir() if not one.name.startswith("."))
+    assert names == ["x.log", "x.log.1", "x.log.2"]
+    assert (tmp_path / "x.log").read_text().split()[-1].endswith("9")
+    assert (tmp_path / "x.log.2").read_text().split()[0].endswith("4")
+
+
+def test_a_line_larger_than_the_file_may_be_is_still_written(tmp_path: Path) -> None:
+    file = SharedFile(tmp_path / "x.log", largest=10, kept=1)
+    file.write(b"much longer than ten\n")
+    file.write(b"another one\n")
+    assert (tmp_path / "x.log").read_bytes() == b"another one\n"
+    assert (tmp_path / "x.log.1").read_bytes() == b"much longer than ten\n"
+
+
+def test_a_file_that_was_taken_away_is_made_again(tmp_path: Path) -> None:
+    file = SharedFile(tmp_path / "logs/x.log")
+    file.write(b"one\n")
+    (tmp_path / "logs/x.log").unlink()
+    file.write(b"two\n")
+    assert (tmp_path / "logs/x.log").read_bytes() == b"two\n"
