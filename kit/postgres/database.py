@@ -1,0 +1,125 @@
+"""A service's way into its own schema: a pool that forgets nothing of its limits and heals by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final, Self, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from kit.postgres.fate import fate
+from kit.postgres.not_migrated import NotMigrated
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+PATIENCE: Final = 10.0
+"""Seconds that any one step may take: getting a connection, making one, a statement."""
+STATEMENT_MS: Final = 9_000
+"""The server gives up a little before the client does: then the connection stays usable."""
+IDLE_IN_TRANSACTION_MS: Final = 15_000
+"""Longer than the 5 s a firing waits for Kafka; a process suspended inside a transaction holds no row longer."""
+
+_MIGRATE_FIRST: Final = "the database has no schema {schema} for us yet{why}: run `tocsin migrate`"
+
+
+class Database:
+    """The pool of one service: its role, its schema first on the path, a limit on every wait.
+
+    Connections are made when needed, so that a database that is away for a moment (or is restarted) costs errors of
+    the fate "connection" until it is back, and nothing else. What a session sets must not outlive its transaction:
+    connections go back to the pool without a RESET, which would cost every transaction a round trip.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, schema: str, *, size: int = 8) -> Self:
+        """The pool for `schema`. A database that is away is waited for later, by whoever asks `alive()`.
+
+        Raises NotMigrated when no migration has made the schema or its role yet.
+        """
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=size,
+            timeout=PATIENCE,
+            command_timeout=PATIENCE,
+            connection_class=_Plain,
+            server_settings=_settings(schema),
+        )
+        database = cls(await pool)
+        try:
+            await database._greet(schema)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def close(self) -> None:
+        """Gives the connections back; those that are still busy after a moment are cut."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=3)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection outside any transaction: each statement is its own."""
+        async with self._pool.acquire(timeout=PATIENCE) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction: committed at the end, rolled back by any exception."""
+        async with self._pool.acquire(timeout=PATIENCE) as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except BaseException:
+                # What broke the transaction is the news, not that a lost connection cannot be rolled back.
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await transaction.rollback()
+                raise
+            await transaction.commit()
+
+    async def alive(self) -> bool:
+        """Whether `select 1` answers within two seconds."""
+        try:
+            async with self._pool.acquire(timeout=2) as connection:
+                return bool(await connection.fetchval("select 1", timeout=2) == 1)
+        except Exception:
+            return False
+
+    async def _greet(self, schema: str) -> None:
+        try:
+            async with self.connection() as connection:
+                there = await connection.fetchval("select to_regclass($1) is not null", f"{schema}.migrations")
+        except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
+            raise NotMigrated(_MIGRATE_FIRST.format(schema=schema, why=f" ({error})")) from error
+        except Exception as error:
+            if fate(error) != "connection":
+                raise
+        else:
+            if not there:
+                raise NotMigrated(_MIGRATE_FIRST.format(schema=schema, why=""))
+
+
+class _Plain(asyncpg.Connection):
+    """asyncpg's connection without the RESET at its return (an open transaction is still rolled back)."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+def _settings(schema: str) -> dict[str, str]:
+    return {
+        "application_name": f"tocsin.{schema}",
+        "role": f"tocsin_{schema}",
+        "search_path": f"{schema},tocsin",
+        "statement_timeout": str(STATEMENT_MS),
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+        "jit": "off",
+    }

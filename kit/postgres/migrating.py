@@ -1,0 +1,188 @@
+"""Schemas, roles and their SQL files: made once, in order, by whoever comes first."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from kit.postgres.database import Connection
+from kit.postgres.not_migrated import NotMigrated
+
+Migrations = Mapping[str, Sequence[Path]]
+"""The folders of numbered SQL files of each schema, in the order in which they are applied."""
+
+CLOCK: Final = "tocsin"
+"""The schema of what all services share: clock(). Every role may read it, none may write."""
+
+_ROOT: Final = Path(__file__).parents[2]
+_LOCK: Final = 0x70C5_1412
+_PATIENCE_MS: Final = 120_000
+
+
+def all_schemas() -> Migrations:
+    """The schemas of all services. A kit that keeps state brings its own folder into each schema that uses it."""
+    claims, services = _ROOT / "kit" / "delivery", _ROOT / "services"
+    rooms = {
+        "intake": [services / "intake"],
+        "scheduler": [services / "scheduler"],
+        "email_sender": [claims, services / "email_sender"],
+        "sms_sender": [claims, services / "sms_sender"],
+        "gateway": [services / "gateway"],
+    }
+    return {schema: [room / "migrations" for room in folders] for schema, folders in rooms.items()}
+
+
+def role_of(schema: str) -> str:
+    """The role that a service's pool takes: it may use this one schema, and no other."""
+    return f"tocsin_{schema}"
+
+
+async def migrate(url: str, schemas: Migrations) -> list[str]:
+    """Bring the database of the owner's `url` up to date; the names of the files applied now ("intake/0001_rows.sql").
+
+    Safe to run twice and side by side. Raises NotMigrated when a file that was applied has been edited since.
+    """
+    connection = await asyncpg.connect(url, timeout=10, server_settings=_PATIENT)
+    try:
+        await connection.execute("select pg_advisory_lock($1)", _LOCK)
+        applied = await _Schema(connection, CLOCK, [Path(__file__).parent / "migrations"]).bring_up_to_date()
+        for schema, folders in schemas.items():
+            await _ensure_role(connection, role_of(schema))
+            applied += await _Schema(connection, schema, folders, role_of(schema)).bring_up_to_date()
+    finally:
+        await connection.close(timeout=10)
+    return applied
+
+
+_PATIENT: Final = {
+    "application_name": "tocsin migrate",
+    "lock_timeout": str(_PATIENCE_MS),
+    "client_min_messages": "warning",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One step. The name carries its room, so that a kit's 0001 and a service's 0001 are two."""
+
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def _files(folders: Sequence[Path]) -> list[_File]:
+    """The numbered SQL files in order; a folder that is absent has none (an image holds one service only)."""
+    found = [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("[0-9]*.sql"))]
+    return [_File(f"{path.parent.parent.name}/{path.name}", path.read_text(encoding="utf-8")) for path in found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    """One schema on its way to the present. `role` None: the schema that every role reads."""
+
+    connection: Connection
+    name: str
+    folders: Sequence[Path]
+    role: str | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", self.name):
+            raise NotMigrated(f"“{self.name}” cannot name a schema: use small letters, digits and _")
+
+    async def bring_up_to_date(self) -> list[str]:
+        await self.connection.execute(f"create schema if not exists {self.name}")
+        # Before the grants, so that no role can rewrite its own history.
+        await self.connection.execute(_BOOK.format(schema=self.name))
+        await self._grant()
+        rows = await self.connection.fetch(f"select name, sha256 from {self.name}.migrations")
+        known = {row["name"]: row["sha256"] for row in rows}
+        return [file.name for file in _files(self.folders) if await self._apply(file, known.get(file.name))]
+
+    async def _apply(self, file: _File, known: str | None) -> bool:
+        if known == file.sha256:
+            return False
+        if known is not None:
+            raise NotMigrated(
+                f"{file.name} was edited after it had been applied to schema {self.name}: "
+                "restore it, and write the change as a file with the next number"
+            )
+        async with self.connection.transaction():
+            await self.connection.execute(f"set local search_path to {self.name}, {CLOCK}")
+            await self.connection.execute(file.sql)
+            await self.connection.execute(
+                f"insert into {self.name}.migrations (name, sha256) values ($1, $2)", file.name, file.sha256
+            )
+        return True
+
+    async def _grant(self) -> None:
+        """By default privileges: what a file makes, the role may use at once, without a word in the file."""
+        await _repeated(self.connection, (_GRANTS if self.role else _SHARED).format(schema=self.name, role=self.role))
+
+
+async def _ensure_role(connection: Connection, role: str) -> None:
+    """The role exists and the owner may take it.
+
+    Roles belong to the whole server, the advisory lock to one database: another database's migration may be making
+    the same role at this moment, so that "it exists" is success too.
+    """
+    await _repeated(connection, _ROLE.format(role=role))
+
+
+async def _repeated(connection: Connection, statement: str) -> None:
+    """Two databases that grant on one role at once: the second is told "tuple concurrently updated" (XX000)."""
+    await _until_done(lambda: connection.execute(statement))
+
+
+async def _until_done(act: Callable[[], Awaitable[object]], tries: int = 20) -> None:
+    for attempt in range(1, tries + 1):
+        try:
+            await act()
+            return
+        except asyncpg.InternalServerError:
+            if attempt == tries:
+                raise
+        await asyncio.sleep(0.02 * attempt)
+
+
+_BOOK: Final = """
+create table if not exists {schema}.migrations (
+    name text primary key,
+    sha256 text not null,
+    applied_at timestamptz not null default clock_timestamp()
+)
+"""
+
+_ROLE: Final = """
+do $$
+begin
+    if not exists (select from pg_roles where rolname = '{role}') then
+        create role {role} nologin;
+    end if;
+exception when duplicate_object or unique_violation then
+    null;
+end $$;
+do $$
+begin
+    if not pg_has_role(current_user, '{role}', 'set') then
+        grant {role} to current_user;
+    end if;
+end $$;
+"""
+
+_GRANTS: Final = """
+grant usage on schema {schema}, tocsin to {role};
+grant select on tocsin.clock_offset to {role};
+alter default privileges in schema {schema} grant select, insert, update, delete, truncate on tables to {role};
+alter default privileges in schema {schema} grant usage, select, update on sequences to {role};
+alter default privileges in schema {schema} grant execute on routines to {role};
+"""
+
+_SHARED: Final = "revoke all on schema {schema} from public"
