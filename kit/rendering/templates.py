@@ -1,0 +1,97 @@
+"""A template in several parts and locales becomes what one channel sends."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contracts.status import Channel
+from kit.rendering.limits import Unrenderable
+from kit.rendering.sources import compiled
+
+
+class Texts(BaseModel):
+    """What a template says, per part; `sms` and `inapp` stand in for `text` on their channels."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    sms: str | None = None
+    inapp: str | None = None
+
+
+class Template(Texts):
+    """One version of a template: its texts, those of other locales, and the data it cannot do without."""
+
+    locales: Mapping[str, Texts] = {}
+    required: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Self:
+        """From the value of its setting. Raises Unrenderable when that is no template."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise Unrenderable("bad_template", f"{place}: {first['msg']}") from None
+
+
+class Rendered(BaseModel):
+    """The texts of one notification on one channel."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+
+
+def render(template: Template, channel: Channel, locale: str | None, data: Mapping[str, Any] | None) -> Rendered:
+    """The texts for `channel` in the nearest locale: "fr-CA", then "fr", then the template's own.
+
+    A part that a locale leaves out is the template's own. Raises Unrenderable.
+    """
+    data = data or {}
+    if missing := [name for name in template.required if data.get(name) is None]:
+        raise Unrenderable("missing_data", f"data: the template needs {', '.join(missing)}")
+    chosen = _nearest(template, locale)
+    match channel:
+        case Channel.EMAIL:
+            names = {"subject": ("subject",), "text": ("text",), "html": ("html",)}
+        case Channel.SMS:
+            names = {"text": ("sms", "text")}
+        case Channel.INAPP:
+            names = {"subject": ("subject",), "text": ("inapp", "text")}
+    return Rendered(**{part: _part(chosen, sources, data) for part, sources in names.items()})
+
+
+def _nearest(template: Template, locale: str | None) -> tuple[Texts, ...]:
+    """The texts to look in, the nearest first."""
+    if not locale or not template.locales:
+        return (template,)
+    known = {_plain(name): texts for name, texts in template.locales.items()}
+    wanted = _plain(locale)
+    return (*(known[name] for name in dict.fromkeys((wanted, wanted.partition("-")[0])) if name in known), template)
+
+
+def _plain(locale: str) -> str:
+    return locale.replace("_", "-").lower()
+
+
+def _part(chosen: tuple[Texts, ...], names: tuple[str, ...], data: Mapping[str, Any]) -> str | None:
+    """The first source there is: a locale's `text` is nearer than the `sms` of another locale."""
+    for texts in chosen:
+        for name in names:
+            if (source := getattr(texts, name)) is not None:
+                return _text(name, source, data)
+    return None
+
+
+def _text(name: str, source: str, data: Mapping[str, Any]) -> str:
+    try:
+        return compiled(source, name == "html")(data)
+    except Unrenderable as error:
+        raise error.within(name) from None

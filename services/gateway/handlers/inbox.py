@@ -1,0 +1,44 @@
+"""In-app notifications into inboxes, each exactly once: the row that decides is also the claim (P6.2, P5.8)."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from contracts import events as e
+from contracts.status import Status
+from kit.bus.record import Outgoing
+from kit.postgres import Connection
+from kit.stage import Message
+from services.gateway.rules import inbox
+from services.gateway.rules.inbox import Claim
+from services.gateway.store import inbox as entries
+from services.gateway.store.inbox import Person
+
+
+async def show(connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
+    """Decide about each once, say what was decided as often as it is asked."""
+    dues = inbox.fold(message.event for message in messages if isinstance(message.event, e.Due))
+    counters = await entries.lock_people(connection, {_person(due) for due in dues})
+    claims = await entries.claims(connection, [due.id for due in dues])
+    if new := [due for due in dues if due.id not in claims]:
+        claims |= await _decide(connection, new, counters)
+    if quicker := [due.id for due in dues if due.id not in claims]:
+        # Another gateway has decided meanwhile, for a person whose name this `end` does not carry.
+        claims |= await entries.claims(connection, quicker)
+    return [Outgoing.of(inbox.answer(due, claims[due.id])) for due in dues]
+
+
+async def _decide(connection: Connection, dues: Sequence[e.Due], counters: dict[Person, int]) -> dict[UUID, Claim]:
+    now = await entries.clock(connection)
+    rows = []
+    for due in dues:
+        outcome, reason = inbox.verdict(due, now)
+        if outcome is Status.SENT:
+            counters[_person(due)] += 1
+        rows.append((due, outcome, reason, counters[_person(due)] if outcome is Status.SENT else None))
+    made = await entries.add(connection, rows)
+    await entries.set_counters(connection, counters)
+    return made
+
+
+def _person(due: e.Due) -> Person:
+    return due.tenant, due.user_id or ""

@@ -1,0 +1,69 @@
+"""Everything that happened to notifications, onto the rows and timelines that people see (P2)."""
+
+from collections.abc import Sequence
+
+from kit.bus.record import Outgoing
+from kit.postgres import Connection
+from kit.stage import Message
+from services.gateway.rules import consequences, projection
+from services.gateway.rules.consequences import Known, Row
+from services.gateway.rules.projection import SENT, Batch
+from services.gateway.store import outbox, projecting
+
+
+async def project(connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
+    """A batch of events in a handful of statements; whatever their order, the result is the same."""
+    batch = projection.fold((message.event, message.received.timestamp) for message in messages)
+    rows = await projecting.upsert(connection, batch.changes.values()) if batch.changes else []
+    await _note_commands(connection, batch)
+    await _write_lines(connection, batch, rows)
+    await _end_answered(connection, batch, rows)
+    await _keep_the_rest(connection, batch, rows)
+    if moves := consequences.counts(rows):
+        # Last: these rows are the ones that gateways share, and so they are locked for a moment only.
+        await projecting.count(connection, moves)
+    return ()
+
+
+async def _note_commands(connection: Connection, batch: Batch) -> None:
+    if orders := batch.orders:
+        await projecting.note_commands(connection, orders)
+    for cancel in batch.group_cancels:
+        await projecting.note_group_cancel(connection, cancel)
+
+
+async def _write_lines(connection: Connection, batch: Batch, rows: Sequence[Row]) -> None:
+    """What happened, and what came too late for it."""
+    lines = [(row.place, entry) for row in rows for entry in batch.changes[row.id].entries]
+    known = [Known.of(row) for row in rows if row.rank >= SENT]
+    if elsewhere := [order.id for order in batch.orders if order.id not in batch.changes]:
+        known += await projecting.known(connection, elsewhere)
+    if known:
+        orders = await projecting.commands_about(connection, [row.id for row in known])
+        lines += consequences.too_late(known, orders, batch.cancelled)
+    await projecting.add_lines(connection, lines)
+
+
+async def _end_answered(connection: Connection, batch: Batch, rows: Sequence[Row]) -> None:
+    if answers := consequences.answers(rows, batch.changes):
+        await outbox.end_answered(connection, answers)
+    if batch.groups:
+        await outbox.end_groups(connection, batch.groups)
+    if batch.inbox:
+        await outbox.end_inbox(connection, batch.inbox)
+
+
+async def _keep_the_rest(connection: Connection, batch: Batch, rows: Sequence[Row]) -> None:
+    """The words a notification is found by, refusals (P1) and poison (P7)."""
+    finds = [
+        (row.tenant, key, value, row.place)
+        for row in rows
+        if not row.posted
+        for key, value in batch.changes[row.id].finds
+    ]
+    if finds:
+        await projecting.add_finds(connection, finds)
+    if batch.refusals:
+        await projecting.add_refusals(connection, batch.refusals)
+    if batch.poison:
+        await projecting.add_poison(connection, batch.poison)

@@ -1,0 +1,1 @@
+"""The gateway's face: REST, and how it says no."""

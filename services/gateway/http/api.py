@@ -1,0 +1,49 @@
+"""All routes put together, and the document that describes them."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from contracts.request import NotificationRequest
+from kit.health import Health
+from services.gateway.http import inbox, notifications, problems, recipients, sending, stats
+from services.gateway.http.desk import Desk
+from services.gateway.http.documented import document
+
+VERSION: Final = "1"
+BODIES: Final = (NotificationRequest, sending.Batch, notifications.MoveRequest, recipients.RecipientRequest)
+TAGS: Final = [
+    {"name": "notifications", "description": "Ask, see, move, cancel."},
+    {"name": "inbox", "description": "The bell: what was shown to you."},
+    {"name": "recipients", "description": "Where people are reached."},
+    {"name": "figures", "description": "What became of it all."},
+]
+
+
+def api(desk: Desk) -> FastAPI:
+    """The routes, with their errors as problems."""
+    app = FastAPI(version=VERSION, openapi_tags=TAGS, redoc_url=None)
+    for room in (sending, notifications, inbox, recipients, stats):
+        app.include_router(room.router(desk))
+    app.add_exception_handler(problems.Problem, problems.on_problem)
+    app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)
+    app.add_exception_handler(HTTPException, problems.on_http)
+    described: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not described:
+            described.update(document(app, BODIES))
+        return described
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def face(desk: Desk, health: Health) -> ASGIApp:
+    """What is served: the API, health and metrics, and nothing uncaught."""
+    app = api(desk)
+    app.router.routes.extend(health.routes)
+    return problems.Last(app)

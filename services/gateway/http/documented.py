@@ -1,0 +1,74 @@
+"""OpenAPI for routes that read their bodies themselves: what FastAPI cannot see is said here."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from services.gateway.http.problems import MEDIA_TYPE, ProblemBody
+
+REF: Final = "#/components/schemas/{model}"
+
+TITLE: Final = "Tocsin"
+SUMMARY: Final = "Tell this person this, now or at that time; and see what became of it."
+DESCRIPTION: Final = """
+Get a token on the machine where Tocsin runs: `tocsin token --user alice`, press **Authorize**, paste it, and send your
+first notification below. Addresses at `simulator.test` reach nobody: `delivered@simulator.test` succeeds,
+`bounce@simulator.test` fails.
+
+Every error is a problem (RFC 9457) with a stable `code`; `errors` names the fields. What is not yours is 404.
+""".strip()
+
+_PROBLEMS = {
+    401: "No token, or one that cannot be used",
+    403: "Known, but not allowed",
+    404: "Not there, or not yours",
+    413: "The body is too large",
+    422: "Something in the request cannot be used",
+    503: "The database or Kafka is away for the moment; `Retry-After` says when to come back",
+}
+
+
+def takes(model: type[BaseModel], example: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The body of a route, for `openapi_extra`."""
+    content: dict[str, Any] = {"schema": {"$ref": REF.format(model=model.__name__)}}
+    if example:
+        content["example"] = example
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def parameter(name: str, sentence: str, where: str = "query", **schema: Any) -> dict[str, Any]:
+    """One parameter of a route, for `openapi_extra`."""
+    kind = schema or {"type": "string"}
+    return {"name": name, "in": where, "required": False, "description": sentence, "schema": kind}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems a route may answer, for `responses`."""
+    return {status: {"description": _PROBLEMS[status], "content": _problem()} for status in sorted((401, *statuses))}
+
+
+def _problem() -> dict[str, Any]:
+    return {MEDIA_TYPE: {"schema": {"$ref": REF.format(model=ProblemBody.__name__)}}}
+
+
+def document(app: FastAPI, bodies: Iterable[type[BaseModel]]) -> dict[str, Any]:
+    """The whole document; `bodies` are the models that routes read by themselves."""
+    found = get_openapi(
+        title=TITLE,
+        version=app.version,
+        summary=SUMMARY,
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
+    models = [(model, "validation") for model in (*bodies, ProblemBody)]
+    _, extra = models_json_schema(models, ref_template=REF)  # type: ignore[arg-type]
+    components = found.setdefault("components", {})
+    components["schemas"] = dict(sorted({**components.get("schemas", {}), **extra["$defs"]}.items()))
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    found["security"] = [{"bearer": []}]
+    return found

@@ -1,0 +1,191 @@
+"""Ask for a notification, or for a thousand: 202 once it cannot get lost any more."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts.identity import notification_id
+from contracts.request import NotificationRequest
+from contracts.status import Channel
+from services.gateway.http import bodies, looking, shapes
+from services.gateway.http.desk import Desk, new_id, until_seconds
+from services.gateway.http.documented import parameter, problems, takes
+from services.gateway.http.problems import Problem, fields_of, forbidden, invalid, too_large, unavailable
+from services.gateway.outbox.writer import Unavailable, Unstorable
+from services.gateway.rules import trust
+from services.gateway.rules.asked import Accepted, Asked, Conflict
+from services.gateway.rules.trust import Caller
+
+LONGEST_KEY: Final = 255
+
+EXAMPLE: Final = {
+    "channel": "email",
+    "to": "delivered@simulator.test",
+    "subject": "Your order has left",
+    "body": "It should arrive on Thursday.",
+}
+
+WAIT = parameter("wait", "Wait up to so many seconds for the outcome.", type="number", minimum=0, maximum=30)
+KEY = parameter(
+    "Idempotency-Key",
+    "The same key and body are one notification, however often they are sent; without it every POST is a new one.",
+    "header",
+)
+
+
+class BatchItem(NotificationRequest):
+    """One of a batch; its `idempotency_key` is what the header is to a single one."""
+
+    idempotency_key: str | None = None
+
+
+class Batch(BaseModel):
+    """Up to 1,000 notifications; each is accepted or refused for itself."""
+
+    notifications: tuple[BatchItem, ...]
+
+
+class BatchResult(shapes.Shape):
+    """The fate of one item: an id, or what is wrong with it."""
+
+    id: UUID | None = None
+    status: str | None = None
+    error: dict[str, Any] | None = None
+
+
+class BatchResults(shapes.Shape):
+    """In the order of the request."""
+
+    results: tuple[BatchResult, ...]
+
+
+def router(desk: Desk) -> APIRouter:
+    """POST /v1/notifications, and in batches."""
+    routes = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+
+    @routes.post(
+        "",
+        status_code=HTTPStatus.ACCEPTED,
+        response_class=Response,
+        responses={202: {"model": shapes.AcceptedNotification}, **problems(403, 413, 422, 503)},
+        openapi_extra=takes(NotificationRequest, EXAMPLE) | {"parameters": [KEY, WAIT]},
+    )
+    async def send(request: Request) -> Response:
+        """Ask for a notification. With `?wait=5` the answer is the outcome, if there is one by then."""
+        caller = desk.tokens.caller(request)
+        seconds = until_seconds(request.query_params.get("wait"))
+        asked = _asked(desk, caller, await _request(desk, request), request.headers.get("idempotency-key"))
+        answer = _one(asked, (await _accept(desk, [asked]))[0])
+        return await looking.outcome(desk, asked.id, seconds, answer) if seconds else answer
+
+    @routes.post(
+        "/batch",
+        status_code=HTTPStatus.ACCEPTED,
+        response_class=Response,
+        responses={202: {"model": BatchResults}, **problems(413, 422, 503)},
+        openapi_extra=takes(Batch, {"notifications": [EXAMPLE | {"idempotency_key": "order-17-left"}]}),
+    )
+    async def send_batch(request: Request) -> Response:
+        """Ask for up to 1,000 notifications at once; each has its own result, in the order of the request."""
+        caller = desk.tokens.caller(request)
+        items = _items(desk, bodies.json_object(await bodies.read(request, desk.limits.batch_bytes)))
+        read = [_item(desk, caller, item) for item in items]
+        results = iter(await _accept(desk, [one for one in read if isinstance(one, Asked)]))
+        told = [_result(one, next(results)) if isinstance(one, Asked) else _error(one) for one in read]
+        return BatchResults(results=tuple(told)).response(HTTPStatus.ACCEPTED)
+
+    return routes
+
+
+async def _request(desk: Desk, request: Request) -> NotificationRequest:
+    """Attachments may be large; text may not."""
+    body = await bodies.read(request, desk.limits.with_attachments_bytes)
+    asked = bodies.parsed(NotificationRequest, body)
+    if len(body) > desk.limits.notification_bytes and not asked.attachments:
+        raise too_large(desk.limits.notification_bytes)
+    return asked
+
+
+def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | None) -> Asked:
+    """What this caller may ask for. Raises Problem."""
+    if not trust.may_address(caller, request, desk.settings.gateway.address_anyone):
+        raise forbidden("recipient_not_allowed", "this installation lets you write to yourself only: give your user_id")
+    for channel in request.all_channels:
+        _check_enabled(desk, channel)
+    return Asked(_id(caller, key), caller.tenant, caller.owner, request)
+
+
+def _check_enabled(desk: Desk, channel: Channel) -> None:
+    channels = desk.settings.notifications
+    if not {Channel.EMAIL: channels.email.enabled, Channel.SMS: channels.sms.enabled}.get(channel, True):
+        raise invalid([("channel", f"{channel} is switched off in this installation")], "channel_disabled")
+
+
+def _id(caller: Caller, key: str | None) -> UUID:
+    """The same key of the same caller names the same notification (P1)."""
+    if key is None:
+        return new_id()
+    if not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+        message = f"is a text of 1 to {LONGEST_KEY} characters without control characters"
+        raise invalid([("Idempotency-Key", message)])
+    return notification_id(caller.tenant, caller.owner, key)
+
+
+async def _accept(desk: Desk, asked: Sequence[Asked]) -> list[Accepted | Conflict | Unstorable]:
+    try:
+        return await desk.writer.accept(asked) if asked else []
+    except Unavailable as error:
+        raise unavailable(f"accepting ({error})") from None
+
+
+def _one(asked: Asked, result: Accepted | Conflict | Unstorable) -> Response:
+    if not isinstance(result, Accepted):
+        raise _refusal(result)
+    answer = shapes.accepted(asked.id, result.rank, asked.request, result.accepted_at)
+    return answer.response(HTTPStatus.ACCEPTED, {"Location": f"/v1/notifications/{asked.id}"})
+
+
+def _refusal(result: Conflict | Unstorable) -> Problem:
+    if isinstance(result, Conflict):
+        message = "was used for another body: repeat that one, or take a new key"
+        return invalid([("Idempotency-Key", message)], "idempotency_conflict")
+    return invalid([("", "holds something that cannot be stored")])
+
+
+def _items(desk: Desk, body: dict[str, Any]) -> list[Any]:
+    items = body.pop("notifications", None)
+    if body:
+        raise invalid([(name, "Extra inputs are not permitted") for name in body])
+    if not isinstance(items, list) or not 1 <= len(items) <= desk.limits.batch_items:
+        raise invalid([("notifications", f"is a list of 1 to {desk.limits.batch_items} notifications")])
+    return items
+
+
+def _item(desk: Desk, caller: Caller, item: Any) -> Asked | Problem:
+    if not isinstance(item, dict):
+        return invalid([("", "is not an object")])
+    key = item.pop("idempotency_key", None)
+    try:
+        if key is not None and not isinstance(key, str):
+            raise invalid([("idempotency_key", "is not a text")])
+        return _asked(desk, caller, NotificationRequest.model_validate(item), key)
+    except ValidationError as error:
+        return invalid(fields_of(error))
+    except Problem as problem:
+        return problem
+
+
+def _result(asked: Asked, result: Accepted | Conflict | Unstorable) -> BatchResult:
+    if isinstance(result, Accepted):
+        return BatchResult(id=asked.id, status=shapes.STATUS[result.rank])
+    return _error(_refusal(result))
+
+
+def _error(problem: Problem) -> BatchResult:
+    return BatchResult(error=problem.body())

@@ -1,0 +1,35 @@
+"""The figures: one's own, and all of a tenant's with the proof that nothing is lost."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from services.gateway.http import shapes
+from services.gateway.http.desk import Desk
+from services.gateway.http.documented import problems
+from services.gateway.http.problems import forbidden
+from services.gateway.rules.trust import Caller
+from services.gateway.store import reading
+
+
+def router(desk: Desk) -> APIRouter:
+    """The routes of the figures."""
+    routes = APIRouter(prefix="/v1", tags=["figures"])
+    Known = Annotated[Caller, Depends(desk.tokens.caller)]
+
+    @routes.get("/stats", response_model=shapes.Stats, responses=problems(503))
+    async def own(caller: Known) -> Response:
+        """What became of what you asked for."""
+        async with desk.database.connection() as connection:
+            return shapes.stats(await reading.figures_of_owner(connection, caller.tenant, caller.owner)).response()
+
+    @routes.get("/admin/stats", response_model=shapes.Stats, responses=problems(403, 503))
+    async def all_of_tenant(caller: Known) -> Response:
+        """What became of everything. In a healthy house `accepted` = `final` + `open`."""
+        if not caller.is_admin:
+            raise forbidden("admins_only", "this needs the role admin")
+        async with desk.database.connection() as connection:
+            return shapes.stats(await reading.figures_of_tenant(connection, caller.tenant)).response()
+
+    return routes

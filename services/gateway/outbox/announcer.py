@@ -1,0 +1,104 @@
+"""What was accepted is published right behind the answer; what Kafka does not take, the sweep publishes later."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from contracts import events as e
+from kit import logs
+from kit.bus.publisher import Publisher, PublishFailed
+from kit.bus.record import Outgoing
+from kit.clock import monotonic
+from kit.postgres import Database, fate
+from kit.service import Loop
+from services.gateway.handlers.commands import Kept
+from services.gateway.settings import Pace
+from services.gateway.store import outbox
+from services.gateway.store.outbox import Key
+
+log = logs.get(__name__)
+
+
+class Announcer(Loop):
+    """A Part that publishes what is in the outbox already. Losing what it holds in memory costs a few seconds."""
+
+    def __init__(self, database: Database, publisher: Publisher, pace: Pace) -> None:
+        super().__init__(self._announce_on)
+        self._database = database
+        self._publisher = publisher
+        self._pace = pace
+        self._queue: deque[tuple[Key, e.Event]] = deque()
+        self._something = asyncio.Event()
+        self._acknowledged: deque[tuple[float, list[Key]]] = deque()
+
+    def say(self, key: Key, event: e.Event) -> None:
+        """Publish this soon; its row is committed."""
+        if len(self._queue) < self._pace.backlog_items:
+            self._queue.append((key, event))
+            self._something.set()
+
+    def say_all(self, kept: Iterable[Kept]) -> None:
+        """Publish these commands soon; their rows are committed."""
+        for one in kept:
+            self.say(one.key, one.event)
+
+    async def stop(self) -> None:
+        """What is acknowledged is marked, so that no sweep says it again."""
+        await super().stop()
+        await self._mark(before=None)
+
+    async def publish(self, rows: Sequence[tuple[Key, e.Event]]) -> list[Key]:
+        """Publish rows of the outbox, those that are refused are given back; the keys of the others."""
+        refused: set[Key] = set()
+        try:
+            await self._publisher.publish([Outgoing.of(event) for _, event in rows])
+        except PublishFailed as error:
+            unsaid = {id(outgoing.event) for outgoing, _ in error.failed}
+            refused = {key for key, event in rows if id(event) in unsaid}
+            log.warning("publishing_failed", events=len(refused), error=str(error.failed[0][1]))
+            await self._give_back(refused)
+        return [key for key, _ in rows if key not in refused]
+
+    async def _announce_on(self) -> None:
+        while True:
+            await self._wait()
+            rows = [self._queue.popleft() for _ in range(min(len(self._queue), self._pace.publish_items))]
+            if not self._queue:
+                self._something.clear()
+            if rows:
+                self._acknowledged.append((monotonic(), await self.publish(rows)))
+            await self._mark(before=monotonic() - self._pace.mark_after)
+
+    async def _wait(self) -> None:
+        """For something to publish, or to mark."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.mark_after if self._acknowledged else None):
+                await self._something.wait()
+
+    async def _mark(self, before: float | None) -> None:
+        """By now most of them are answered and gone; the rest wait for their answer from here on."""
+        due: list[Key] = []
+        while self._acknowledged and (before is None or self._acknowledged[0][0] <= before):
+            due += self._acknowledged.popleft()[1]
+        if not due:
+            return
+        try:
+            async with self._database.connection() as connection:
+                await outbox.published(connection, due, self._pace.slack)
+        except Exception as error:
+            # Then the sweep publishes them once more: nobody minds.
+            _pass_over(error)
+
+    async def _give_back(self, keys: Iterable[Key]) -> None:
+        try:
+            async with self._database.connection() as connection:
+                await outbox.give_back(connection, list(keys))
+        except Exception as error:
+            _pass_over(error)
+
+
+def _pass_over(error: Exception) -> None:
+    """The database is away: rows come up again by their own time. Anything else is a mistake of ours."""
+    if fate(error) != "connection":
+        raise error

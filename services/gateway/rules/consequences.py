@@ -1,0 +1,127 @@
+"""What follows from rows that a batch has just changed: answers, counts, and what came too late."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from contracts.status import Status
+from services.gateway.rules.projection import CANCELLED, SENT, Change, Order
+from services.gateway.rules.timeline import Entry, cancel_too_late, move_too_late
+
+
+class Row(NamedTuple):
+    """A notification's row after the batch. `was` and `counted` are "channel:rank", before and after."""
+
+    id: UUID
+    place: UUID
+    tenant: str
+    owner: str
+    accepted_at: datetime
+    rank: int
+    was: str | None
+    counted: str | None
+    posted: bool
+    parent: UUID | None
+    edit: int
+    sent_at: datetime | None
+
+
+class Known(NamedTuple):
+    """The part of a row that tells what came too late."""
+
+    id: UUID
+    place: UUID
+    rank: int
+    was: str | None
+    edit: int
+    sent_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Row) -> "Known":
+        return cls(row.id, row.place, row.rank, row.was, row.edit, row.sent_at)
+
+
+class CountKey(NamedTuple):
+    """What is counted apart."""
+
+    hour: datetime
+    tenant: str
+    owner: str
+    channel: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The outbox rows that have their answer (P6.1): whose request, whose moves up to which edit, whose everything."""
+
+    final: list[UUID]
+    judged: list[UUID]
+    moved: list[tuple[UUID, int]]
+
+    def __bool__(self) -> bool:
+        return bool(self.final or self.judged or self.moved)
+
+
+def answers(rows: Iterable[Row], changes: Mapping[UUID, Change]) -> Answers:
+    """A request is answered by `scheduled` or an end, a cancel by an end, a move by its number or an end.
+
+    Any event of a child answers its parent's request (P6.3): the judge has split it.
+    """
+    found = Answers([], [], [])
+    for row in rows:
+        change = changes[row.id]
+        if row.parent is not None and change.entries:
+            found.judged.append(row.parent)
+        if not row.posted:
+            continue
+        if row.rank >= CANCELLED:
+            found.final.append(row.id)
+        elif change.edit >= 0:
+            found.judged.append(row.id)
+            found.moved.append((row.id, change.edit))
+    return found
+
+
+def counts(rows: Iterable[Row]) -> Counter[CountKey]:
+    """By how much each count moves: a row leaves the status it was counted under for the one it has now."""
+    moves: Counter[CountKey] = Counter()
+    for row in rows:
+        if row.was == row.counted:
+            continue
+        hour = row.accepted_at.replace(minute=0, second=0, microsecond=0)
+        for label, n in ((row.was, -1), (row.counted, 1)):
+            if label is not None:
+                channel, _, rank = label.rpartition(":")
+                moves[CountKey(hour, row.tenant, row.owner, channel, int(rank))] += n
+    return moves
+
+
+def too_late(known: Iterable[Known], orders: Iterable[Order], cancelled: frozenset[UUID]) -> list[tuple[UUID, Entry]]:
+    """Lines for what a provider took although somebody had asked to stop or move it (P2), by place.
+
+    `cancelled` are those that this batch calls cancelled; so is one that was shown as cancelled before.
+    """
+    taken = {row.id: row for row in known if row.rank >= SENT}
+    lines = [
+        (row.place, cancel_too_late(row.sent_at))
+        for row in taken.values()
+        if row.sent_at and (row.id in cancelled or _was_cancelled(row))
+    ]
+    for order in orders:
+        row = taken.get(order.id)
+        if row is None:
+            continue
+        at = max(order.at, row.sent_at or order.at)
+        if order.kind == "cancel":
+            lines.append((row.place, cancel_too_late(at)))
+        elif order.edit > row.edit:
+            lines.append((row.place, move_too_late(order.edit, at)))
+    return lines
+
+
+def _was_cancelled(row: Known) -> bool:
+    return row.was is not None and row.was.endswith(f":{Status.CANCELLED.rank}")

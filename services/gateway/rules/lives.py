@@ -1,0 +1,11 @@
+"""How long a notification lives that names no end of its own (P3.7)."""
+
+from typing import Final
+
+from contracts.status import Lane
+
+LIVES: Final = {Lane.URGENT: 3600.0, Lane.NORMAL: 72 * 3600.0, Lane.BULK: 72 * 3600.0}
+"""Seconds after the planned instant, or the acceptance."""
+
+LONG_PAST: Final = 45 * 60.0
+"""Seconds past its expiry after which an open notification is asked about: intake has ended it by then (P3.7)."""

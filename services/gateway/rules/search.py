@@ -1,0 +1,30 @@
+"""Under which words a notification is found again: its address and its metadata (P6.6)."""
+
+import hashlib
+
+from contracts.request import NotificationRequest
+
+LONGEST = 64
+"""Bytes of a value; longer ones are found by their hash."""
+
+ADDRESS = "to"
+METADATA = "metadata."
+
+
+def keys_of(request: NotificationRequest) -> tuple[tuple[str, str], ...]:
+    """The (key, value) pairs of a request."""
+    if request.to is None and not request.metadata:
+        return ()
+    found = [(ADDRESS, address(request.to))] if request.to else []
+    found += [(f"{METADATA}{name}", word(value)) for name, value in (request.metadata or {}).items()]
+    return tuple(found)
+
+
+def address(text: str) -> str:
+    """An address as it is compared: mailboxes differ by more than their case nowhere any more."""
+    return word(text.strip().lower())
+
+
+def word(text: str) -> str:
+    """A value as it is compared: as it is, or the hash of a long one."""
+    return text if len(text.encode()) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()

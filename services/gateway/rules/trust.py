@@ -1,0 +1,65 @@
+"""Who may see what, and who may write to whom. Another one's object does not exist."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from contracts.request import NotificationRequest
+
+Role = Literal["admin", "service", "user"]
+
+ROLES: Final[tuple[Role, ...]] = ("admin", "service")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who has proved who he is: `sub` within `tenant`."""
+
+    sub: str
+    tenant: str = "default"
+    roles: frozenset[str] = frozenset()
+
+    @property
+    def owner(self) -> str:
+        """How he is named as the maker of a notification (P1)."""
+        return f"user:{self.sub}"
+
+    @property
+    def role(self) -> Role:
+        """The strongest of his roles."""
+        return next((role for role in ROLES if role in self.roles), "user")
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """To whom a notification belongs: its maker, and the person it is addressed to."""
+
+    tenant: str
+    owner: str
+    user_id: str | None
+
+
+def may_read(caller: Caller, whose: Whose) -> bool:
+    """One's own: made by one, or addressed to one. An admin sees his tenant."""
+    if caller.tenant != whose.tenant:
+        return False
+    return caller.is_admin or caller.owner == whose.owner or caller.sub == whose.user_id
+
+
+def may_change(caller: Caller, whose: Whose) -> bool:
+    """Whoever made it, or an admin. Who is only addressed may look."""
+    return caller.tenant == whose.tenant and (caller.is_admin or caller.owner == whose.owner)
+
+
+def may_address(caller: Caller, request: NotificationRequest, anyone: Collection[Role]) -> bool:
+    """Whether he may write to this recipient: `anyone` lists the roles that may write to anybody."""
+    return caller.role in anyone or request.user_id == caller.sub
+
+
+def may_edit_person(caller: Caller, user_id: str) -> bool:
+    """A person's own entry in the directory, or the directory for services and admins."""
+    return caller.role != "user" or caller.sub == user_id

@@ -1,0 +1,52 @@
+"""The gateway's own numbers, each with a sentence; what people set is in `kit.settings`."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from kit.settings import Settings
+
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused before it is read to its end."""
+
+    notification_bytes: int = 64 * KIB
+    with_attachments_bytes: int = 700 * KIB
+    batch_bytes: int = 1024 * KIB
+    batch_items: int = 1000
+    page: int = 50
+    longest_page: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How quickly the outbox is written, published and looked at again; seconds unless they say otherwise."""
+
+    group_items: int = 500
+    """Requests that share one transaction at most."""
+    queue_items: int = 20_000
+    """Requests that may wait for it; more are told to come back (503)."""
+    patience: float = 5.0
+    """How long a request waits for its transaction before it is told to come back."""
+    publish_items: int = 500
+    """Events that are handed to Kafka at once."""
+    backlog_items: int = 10_000
+    """Events that wait in memory to be published; the sweep publishes the rest from the table."""
+    mark_after: float = 1.0
+    """Most rows are answered sooner than this, and need no mark that they were published."""
+    sweep_every: float = 1.0
+    lease: float = 15.0
+    """How long a sweep may take for what it has taken, before another gateway may take it."""
+    look_every: float = 5.0
+    """How often it is asked how far intake has come; one question to Kafka."""
+    slack: float = 120.0
+    """How far intake must be past a publishing before its silence means that it never heard (P3.9)."""
+    asks_per_second: int = 100
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Sweeps are bounded by the scheduler's interval, as everywhere: 60 s make the two minutes of P3.9."""
+        slack = 2 * settings.notifications.scheduler.check_interval_seconds
+        return cls(slack=slack, look_every=min(5.0, slack))

@@ -1,0 +1,163 @@
+"""The inbox: what is shown to whom, in which order, and what the person did with it."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts import events as e
+from contracts.status import Status
+from kit.postgres import Connection
+from services.gateway.rules.inbox import Claim
+from services.gateway.store.arrays import columns
+
+Person = tuple[str, str]
+"""Tenant and user id."""
+
+
+async def lock_people(connection: Connection, people: Collection[Person]) -> dict[Person, int]:
+    """Lock these persons' counters (new ones begin at 0) and say where they stand. Sorted: no deadlocks.
+
+    All that is decided about a person's inbox is decided behind this lock, so that offsets have no holes and none is
+    seen before a lower one.
+    """
+    rows = await connection.fetch(_LOCK_PEOPLE, *columns(sorted(people), 2))
+    return {(row["tenant"], row["user_id"]): row["last_offset"] for row in rows}
+
+
+_LOCK_PEOPLE = """
+insert into people as p (tenant, user_id, last_offset)
+select tenant, user_id, 0 from unnest($1::text[], $2::text[]) as g(tenant, user_id)
+on conflict (tenant, user_id) do update set last_offset = p.last_offset
+returning tenant, user_id, last_offset
+"""
+
+
+async def set_counters(connection: Connection, counters: dict[Person, int]) -> None:
+    """Where the counters stand now."""
+    await connection.execute(
+        "update people p set last_offset = g.last_offset"
+        " from unnest($1::text[], $2::text[], $3::bigint[]) as g(tenant, user_id, last_offset)"
+        " where p.tenant = g.tenant and p.user_id = g.user_id",
+        *columns(((*person, last) for person, last in counters.items()), 3),
+    )
+
+
+async def claims(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Claim]:
+    """What has been decided about these notifications already."""
+    rows = await connection.fetch("select id, outcome, reason, created_at from inbox where id = any($1::uuid[])", ids)
+    return {row["id"]: _claim(row) for row in rows}
+
+
+def _claim(row: Any) -> Claim:
+    return Claim(row["id"], Status(row["outcome"]), row["reason"], row["created_at"])
+
+
+async def clock(connection: Connection) -> datetime:
+    """The time that expiry goes by."""
+    at: datetime = await connection.fetchval("select clock()")
+    return at
+
+
+async def add(
+    connection: Connection, rows: Sequence[tuple[e.Due, Status, str | None, int | None]]
+) -> dict[UUID, Claim]:
+    """Write down what was decided: (due, outcome, reason, offset). The unique id is the claim: the first one stays."""
+    made = await connection.fetch(_ADD, *columns(map(_row, rows), 12))
+    return {row["id"]: _claim(row) for row in made}
+
+
+def _row(decided: tuple[e.Due, Status, str | None, int | None]) -> tuple[Any, ...]:
+    due, outcome, reason, offset = decided
+    content = due.content if outcome is Status.SENT else None
+    data = content.model_dump_json(include={"data"}) if content and content.data is not None else None
+    common = e.OfNotification(tenant=due.tenant, **due.passed_on()).model_dump_json(exclude_none=True)
+    shown = (content.kind, content.category, content.subject, content.text) if content else (None,) * 4
+    return (due.id, due.tenant, due.user_id or "", outcome, reason, offset, *shown, data, common)
+
+
+_ADD = """
+insert into inbox (id, tenant, user_id, outcome, reason, "offset", kind, category, title, body, data, notification)
+select * from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[],
+    $10::text[], $11::text[], $12::text[]
+)
+on conflict (id) do nothing
+returning id, outcome, reason, created_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is shown of one notification, and what every event about it carries (`notification`, JSON)."""
+
+    id: UUID
+    offset: int
+    kind: str | None
+    category: str | None
+    title: str | None
+    body: str | None
+    data: str | None
+    created_at: datetime
+    read_at: datetime | None
+    archived_at: datetime | None
+    notification: str
+
+    def has(self, change: str) -> bool:
+        """Whether it was read, or archived, already."""
+        return (self.read_at if change == "read" else self.archived_at) is not None
+
+
+_ENTRY = """
+select id, "offset", kind, category, title, body, data, created_at, read_at, archived_at, notification
+from inbox
+where tenant = $1 and user_id = $2 and "offset" is not null
+"""
+
+
+async def page(
+    connection: Connection, person: Person, *, after: int | None, unread: bool, archived: bool, limit: int
+) -> list[Entry]:
+    """Entries of one person, the newest first."""
+    rows = await connection.fetch(_PAGE, *person, after, unread, archived, limit)
+    return [Entry(*row.values()) for row in rows]
+
+
+_PAGE = f"""{_ENTRY}
+  and ($3::bigint is null or "offset" < $3) and (not $4 or read_at is null) and (archived_at is not null) = $5
+order by "offset" desc limit $6
+"""
+
+
+async def unread(connection: Connection, person: Person) -> int:
+    """How many entries are neither read nor archived yet."""
+    n: int = await connection.fetchval(
+        'select count(*) from inbox where tenant = $1 and user_id = $2 and "offset" is not null'
+        " and read_at is null and archived_at is null",
+        *person,
+    )
+    return n
+
+
+async def entry(connection: Connection, person: Person, id: UUID) -> Entry | None:
+    """One entry that is shown to this person."""
+    row = await connection.fetchrow(f"{_ENTRY} and id = $3", *person, id)
+    return Entry(*row.values()) if row else None
+
+
+async def unread_entries(connection: Connection, person: Person) -> list[Entry]:
+    """What this person has not read yet, the oldest first."""
+    rows = await connection.fetch(f'{_ENTRY} and read_at is null and archived_at is null order by "offset"', *person)
+    return [Entry(*row.values()) for row in rows]
+
+
+async def mark(connection: Connection, rows: Iterable[tuple[UUID, int]], change: str, at: datetime) -> None:
+    """These were read or archived, at these offsets of the person's stream."""
+    column = {"read": "read_at", "archived": "archived_at"}[change]
+    await connection.execute(
+        f"update inbox i set {column} = $3, changed = g.changed"
+        " from unnest($1::uuid[], $2::bigint[]) as g(id, changed) where i.id = g.id",
+        *columns(rows, 2),
+        at,
+    )

@@ -1,0 +1,226 @@
+"""What the projector writes: a handful of statements for a whole batch of events."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts import events as e
+from kit.postgres import Connection
+from services.gateway.rules.consequences import CountKey, Known, Row
+from services.gateway.rules.projection import CANCELLED, Change, Order
+from services.gateway.rules.timeline import Entry
+from services.gateway.store.arrays import columns
+
+
+async def upsert(connection: Connection, changes: Collection[Change]) -> list[Row]:
+    """Make the rows that are new, raise those that are there; sorted by id, so that two projectors never deadlock."""
+    ordered = sorted(changes, key=lambda change: change.id)
+    found = await connection.fetch(_UPSERT, *columns(map(_row, ordered), 23))
+    return [Row(*record.values()) for record in found]
+
+
+def _row(change: Change) -> tuple[Any, ...]:
+    event = change.event
+    return (
+        event.id,
+        event.tenant,
+        event.owner,
+        change.channel,
+        event.lane,
+        event.user_id,
+        event.group,
+        event.accepted_at,
+        change.rank,
+        change.reason,
+        change.detail,
+        change.provider,
+        change.unknown,
+        change.attempts,
+        change.round,
+        change.planned_at,
+        change.expires_at,
+        change.sent_at,
+        change.edit,
+        change.sms,
+        change.parent,
+        ",".join(change.channels) if change.channels else None,
+        change.request,
+    )
+
+
+# `counted` moves with channel and rank; a parent is not counted. What is told first is kept, but for plans (by round)
+# and what comes with a higher rank.
+_UPSERT = """
+insert into notifications as n (
+    id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, counted, reason, detail, provider,
+    unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent, channels, request
+)
+select g.id, place_of(g.accepted_at, g.id), g.tenant, g.owner, g.channel, g.lane, g.user_id, g.group_name,
+       g.accepted_at, g.rank, case when g.channels is null then coalesce(g.channel, '') || ':' || g.rank end,
+       g.reason, g.detail, g.provider, g.unknown, g.attempts, g.round, g.planned_at, g.expires_at, g.sent_at, g.edit,
+       g.sms, g.parent, string_to_array(g.channels, ','), g.request
+from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
+    $9::smallint[], $10::text[], $11::text[], $12::text[], $13::smallint[], $14::smallint[], $15::integer[],
+    $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::bigint[], $20::text[], $21::uuid[], $22::text[],
+    $23::text[]
+) as g(
+    id, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, reason, detail, provider, unknown,
+    attempts, round, planned_at, expires_at, sent_at, edit, sms, parent, channels, request
+)
+on conflict (id) do update set
+    was = n.counted,
+    counted = case when coalesce(n.channels, excluded.channels) is null
+        then coalesce(n.channel, excluded.channel, '') || ':' || greatest(n.rank, excluded.rank) end,
+    rank = greatest(n.rank, excluded.rank),
+    channel = coalesce(n.channel, excluded.channel),
+    reason = case when excluded.rank > n.rank then excluded.reason else n.reason end,
+    detail = case when excluded.rank > n.rank then excluded.detail else n.detail end,
+    provider = coalesce(excluded.provider, n.provider),
+    unknown = greatest(n.unknown, excluded.unknown),
+    attempts = greatest(n.attempts, excluded.attempts),
+    round = greatest(n.round, excluded.round),
+    planned_at = case when excluded.round > n.round then excluded.planned_at
+        else coalesce(n.planned_at, excluded.planned_at) end,
+    expires_at = case when excluded.round > n.round then excluded.expires_at
+        else coalesce(n.expires_at, excluded.expires_at) end,
+    sent_at = least(n.sent_at, excluded.sent_at),
+    edit = greatest(n.edit, excluded.edit),
+    sms = coalesce(excluded.sms, n.sms),
+    parent = coalesce(n.parent, excluded.parent),
+    channels = coalesce(n.channels, excluded.channels),
+    request = coalesce(n.request, excluded.request)
+returning id, place, tenant, owner, accepted_at, rank, was, counted, posted, parent, edit, sent_at
+"""
+
+
+async def add_lines(connection: Connection, lines: Iterable[tuple[UUID, Entry]]) -> None:
+    """Lines of timelines, by the notification's place; those that stand there already are left as they are."""
+    rows = [(place, x.event, x.n, x.at, x.try_, x.attempt, x.provider, x.detail) for place, x in lines]
+    if rows:
+        await connection.execute(_ADD_LINES, *columns(rows, 8))
+
+
+_ADD_LINES = """
+insert into timeline (place, event, n, at, try, attempt, provider, detail)
+select * from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::smallint[], $6::smallint[], $7::text[], $8::text[]
+)
+on conflict do nothing
+"""
+
+
+async def add_finds(connection: Connection, rows: Iterable[tuple[str, str, str, UUID]]) -> None:
+    """(tenant, key, value, place): the words under which notifications are found."""
+    await connection.execute(
+        "insert into finds (tenant, key, value, place)"
+        " select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[]) on conflict do nothing",
+        *columns(rows, 4),
+    )
+
+
+async def note_commands(connection: Connection, orders: Iterable[Order]) -> None:
+    """Remember cancels and moves, whoever asked for them; the notification may come later."""
+    rows = sorted((x.id, x.command, x.kind, x.edit, x.at) for x in orders)
+    await connection.execute(_NOTE_COMMANDS, *columns(rows, 5))
+
+
+_NOTE_COMMANDS = """
+insert into commands (id, command, kind, edit, at)
+select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[])
+on conflict do nothing
+"""
+
+
+async def note_group_cancel(connection: Connection, cancel: e.Cancel) -> None:
+    """Remember a group's cancel with each member that it is about and that has not ended."""
+    await connection.execute(
+        _NOTE_GROUP_CANCEL,
+        cancel.tenant,
+        cancel.group,
+        cancel.owner,
+        cancel.command,
+        cancel.accepted_at,
+        cancel.for_ever,
+        CANCELLED,
+    )
+
+
+_NOTE_GROUP_CANCEL = """
+insert into commands (id, command, kind, at)
+select id, $4, 'cancel', $5
+from notifications
+where tenant = $1 and group_name = $2 and ($3::text is null or owner = $3) and rank < $7
+  and (accepted_at <= $5 or $6)
+on conflict do nothing
+"""
+
+
+async def commands_about(connection: Connection, ids: Collection[UUID]) -> list[Order]:
+    """All that was asked about these notifications."""
+    rows = await connection.fetch("select id, command, kind, edit, at from commands where id = any($1::uuid[])", ids)
+    return [Order(*row.values()) for row in rows]
+
+
+async def known(connection: Connection, ids: Collection[UUID]) -> list[Known]:
+    """What these notifications have come to, as far as there are rows."""
+    rows = await connection.fetch(
+        "select id, place, rank, was, edit, sent_at from notifications where id = any($1::uuid[])", ids
+    )
+    return [Known(*row.values()) for row in rows]
+
+
+async def count(connection: Connection, moves: Mapping[CountKey, int]) -> None:
+    """Move the counts per hour and per owner; sorted, so that two projectors never deadlock."""
+    hours: dict[tuple[Any, ...], int] = {}
+    tallies: dict[tuple[Any, ...], int] = {}
+    for key, n in moves.items():
+        hour = (key.hour, key.tenant, key.channel, key.rank)
+        tally = (key.tenant, key.owner, key.channel, key.rank)
+        hours[hour] = hours.get(hour, 0) + n
+        tallies[tally] = tallies.get(tally, 0) + n
+    await connection.execute(_COUNT_HOURS, *columns(sorted((*key, n) for key, n in hours.items() if n), 5))
+    await connection.execute(_COUNT_TALLIES, *columns(sorted((*key, n) for key, n in tallies.items() if n), 5))
+
+
+_COUNT_HOURS = """
+insert into hours as h (hour, tenant, channel, rank, n)
+select * from unnest($1::timestamptz[], $2::text[], $3::text[], $4::smallint[], $5::bigint[])
+on conflict (hour, tenant, channel, rank) do update set n = h.n + excluded.n
+"""
+
+_COUNT_TALLIES = """
+insert into tallies as t (tenant, owner, channel, rank, n)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::bigint[])
+on conflict (tenant, owner, channel, rank) do update set n = t.n + excluded.n
+"""
+
+
+async def add_refusals(connection: Connection, refusals: Iterable[tuple[e.Refused, datetime]]) -> None:
+    """The same key came with another body: shown where the first one is shown (P1)."""
+    rows = [(event.conflicts_with, event.id, heard, event.detail) for event, heard in refusals]
+    await connection.execute(
+        "insert into refusals (id, refusal, at, detail)"
+        " select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[]) on conflict do nothing",
+        *columns(rows, 4),
+    )
+
+
+async def add_poison(connection: Connection, poison: Iterable[e.Poison]) -> None:
+    """Records that nobody can read, kept for an admin (P7)."""
+    rows = [
+        (x.id, x.tenant, x.topic, x.partition, x.offset, x.timestamp, x.error, x.size, x.sha256, x.value, x.reported_by)
+        for x in poison
+    ]
+    await connection.execute(_ADD_POISON, *columns(rows, 11))
+
+
+_ADD_POISON = """
+insert into poison (id, tenant, topic, partition, "offset", timestamp, error, size, sha256, value, reported_by)
+select * from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::timestamptz[], $7::text[], $8::integer[],
+    $9::text[], $10::bytea[], $11::text[]
+)
+on conflict do nothing
+"""
