@@ -15,7 +15,17 @@ def test_no_world_breaks_the_promise_when_all_rules_hold() -> None:
 
 @pytest.mark.parametrize(
     "rule",
-    ["stored_verdict", "ripe_round", "lease", "token", "late_accept", "publish_first", "cancel_memory", "rank", "inbox_key"],
+    [
+        "stored_verdict",
+        "ripe_round",
+        "lease",
+        "token",
+        "late_accept",
+        "publish_first",
+        "cancel_memory",
+        "rank",
+        "inbox_key",
+    ],
 )
 def test_a_missing_rule_is_noticed(rule: str) -> None:
     assert _broken_without(rule), f"{model.RULES[rule]}: 1,500 worlds did not miss it"
