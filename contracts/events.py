@@ -12,9 +12,11 @@ from contracts.status import Channel, End, Lane, Status
 
 
 class Event(BaseModel):
-    """What every event has: a type, a tenant, a subject, a key, and an `n` that tells its repeats from its successors."""
+    """What every event has: a type, a tenant, a subject, a key, and an `n` that tells repeats from successors."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
 
     ce_type: ClassVar[str] = ""
     tenant: str = "default"
@@ -63,7 +65,7 @@ class OfNotification(Event):
 COMMON = tuple(OfNotification.model_fields)
 
 
-# ------------------------------------------------------------------------------------------------ notifications.requested
+# ------------------------------------------------------------------------------------------ notifications.requested
 
 
 class Requested(OfNotification):
@@ -159,7 +161,7 @@ class Ripe(Event):
         return str(self.round)
 
 
-# ------------------------------------------------------------------------------------------------ notifications.scheduled
+# ------------------------------------------------------------------------------------------ notifications.scheduled
 
 
 class Scheduled(OfNotification):
@@ -205,7 +207,7 @@ class TakeBack(Event):
         return str(self.round)
 
 
-# ------------------------------------------------------------------------------------------------ notifications.due
+# ------------------------------------------------------------------------------------------ notifications.due
 
 
 class Content(BaseModel):
@@ -252,7 +254,7 @@ class Due(OfNotification):
         return f"{self.round}/{self.try_}{f'/{self.end}' if self.end else ''}"
 
 
-# ------------------------------------------------------------------------------------------------ notifications.retry
+# ------------------------------------------------------------------------------------------ notifications.retry
 
 
 class Retry(OfNotification):
@@ -275,7 +277,7 @@ class Retry(OfNotification):
         return f"{self.due.round}/{self.due.try_}"
 
 
-# ------------------------------------------------------------------------------------------------ notifications.sent
+# ------------------------------------------------------------------------------------------ notifications.sent
 
 
 class Taken(OfNotification):
@@ -331,7 +333,7 @@ class InboxChanged(OfNotification):
         return f"{self.change}/{self.offset}"
 
 
-# ------------------------------------------------------------------------------------------------ notifications.failed
+# ------------------------------------------------------------------------------------------ notifications.failed
 
 
 class Failed(OfNotification):
@@ -403,7 +405,7 @@ class Poison(Event):
         return self.id
 
 
-# ------------------------------------------------------------------------------------------------ directory, deadlines
+# ------------------------------------------------------------------------------------------ directory, deadlines
 
 
 class OfDirectory(Event):
@@ -524,7 +526,7 @@ class Deadline(OfDirectory):
         return f"{self.tenant}/{self.id}"
 
 
-# ------------------------------------------------------------------------------------------------ receipts, operations
+# ------------------------------------------------------------------------------------------ receipts, operations
 
 
 class Receipt(Event):

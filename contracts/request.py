@@ -1,8 +1,10 @@
 """What anybody may ask for: the same body on REST and on Kafka, with the same checks."""
 
+import json
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -21,9 +23,11 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 HeaderText = Annotated[str, StringConstraints(max_length=500)]
 Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$")]
+Instant = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 _FORBIDDEN_IN_HEADERS = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
-_CONTENT_TYPE = re.compile(r"^[A-Za-z0-9!#$&^_.+\-]+/[A-Za-z0-9!#$&^_.+\-]+(; ?[A-Za-z0-9\-]+=[A-Za-z0-9.\-]+)*$")
+_CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+\-]+/[A-Za-z0-9!#$&^_.+\-]+(; ?[A-Za-z0-9\-]+=[A-Za-z0-9.\-]+)*")
 
 
 def header_text(text: str) -> str:
@@ -56,7 +60,7 @@ class Attachment(Strict):
     @field_validator("content_type")
     @classmethod
     def _safe_type(cls, kind: str) -> str:
-        if not _CONTENT_TYPE.match(header_text(kind)) or kind.startswith(("multipart/", "message/")):
+        if not _CONTENT_TYPE.fullmatch(header_text(kind)) or kind.startswith(("multipart/", "message/")):
             raise ValueError("is a media type such as application/pdf or text/calendar; method=REQUEST")
         return kind
 
@@ -75,6 +79,19 @@ class Escalation(Strict):
 
     after_seconds: Annotated[int, Field(ge=1, le=30 * 86400)]
     channel: Channel
+
+
+class When(Strict):
+    """An instant as a body carries it: `send_at` with an offset, or local time with `time_zone` (and `fold`)."""
+
+    send_at: Instant
+    time_zone: ZoneName | None = None
+    fold: Literal[0, 1] | None = None
+
+    @property
+    def at(self) -> datetime:
+        """In UTC. Raises BadTime."""
+        return local_time.instant(self.send_at, self.time_zone, self.fold)
 
 
 class NotificationRequest(Strict):
@@ -97,10 +114,10 @@ class NotificationRequest(Strict):
     kind: Name | None = None
     category: Name | None = None
     lane: Lane = Lane.NORMAL
-    send_at: Annotated[str, StringConstraints(max_length=64)] | None = None
-    time_zone: Annotated[str, StringConstraints(max_length=64)] | None = None
+    send_at: Instant | None = None
+    time_zone: ZoneName | None = None
     fold: Literal[0, 1] | None = None
-    expires_at: Annotated[str, StringConstraints(max_length=64)] | None = None
+    expires_at: Instant | None = None
     group: Label | None = None
     collapse_key: Label | None = None
     reply_to: HeaderText | None = None
@@ -155,10 +172,14 @@ class NotificationRequest(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        problems = list(_problems(self))
-        if problems:
-            raise ValueError("\n".join(f"{field}: {text}" for field, text in problems))
+        if self.contradictions:
+            raise ValueError("\n".join(f"{field}: {text}" for field, text in self.contradictions))
         return self
+
+    @cached_property
+    def contradictions(self) -> tuple[tuple[str, str], ...]:
+        """What only the fields together can tell: (field, what is wrong and what helps). Kept, as it is asked twice."""
+        return tuple(_problems(self))
 
     @property
     def all_channels(self) -> tuple[Channel, ...]:
@@ -177,8 +198,14 @@ class NotificationRequest(Strict):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the fields as received: the same key with another fingerprint is refused (P1)."""
-        return fingerprint(self.model_dump_json(exclude_unset=True).encode())
+        """SHA-256 of the fields as received: the same key with another fingerprint is refused (P1).
+
+        A default that is written out counts as left out, and the order of names in `data` does not count: the same
+        request has the same fingerprint on whatever way it came.
+        """
+        if self.data is None and self.metadata is None:
+            return fingerprint(self.model_dump_json(exclude_defaults=True).encode())
+        return fingerprint(json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode())
 
 
 def _check_depth(value: object, left: int) -> None:
@@ -192,57 +219,57 @@ def _check_depth(value: object, left: int) -> None:
         raise ValueError("holds the character NUL")
 
 
-def _problems(request: NotificationRequest) -> Any:
-    """What only the fields together can tell: (field, what is wrong and what helps)."""
+def _problems(request: NotificationRequest) -> Iterator[tuple[str, str]]:
     channels = request.all_channels
     if (request.channel is None) == (request.channels is None) or not channels:
         yield "channel", "give channel, or channels with at least one of email, sms, inapp"
-    if len(set(channels)) != len(channels):
+    if len(channels) > 1 and len(set(channels)) != len(channels):
         yield "channels", "names one channel twice"
     if (request.to is None) == (request.user_id is None):
         yield "to", "give either to (an address) or user_id (a person of the directory)"
-    yield from _address_problems(request, channels)
+    if request.to is not None:
+        yield from _address_problems(request.to, channels)
     yield from _content_problems(request, channels)
-    yield from _time_problems(request)
+    if request.send_at or request.expires_at or request.time_zone:
+        yield from _time_problems(request)
 
 
-def _address_problems(request: NotificationRequest, channels: tuple[Channel, ...]) -> Any:
-    if request.to is None:
-        return
+def _address_problems(to: str, channels: tuple[Channel, ...]) -> Iterator[tuple[str, str]]:
     if Channel.INAPP in channels:
         yield "user_id", "the channel inapp needs user_id"
     elif len(channels) > 1:
         yield "user_id", "several channels need user_id: one address serves one channel"
-    for channel in channels:
-        check = {Channel.EMAIL: addresses.email, Channel.SMS: addresses.phone}.get(channel)
+    elif channels:
         try:
-            check(header_text(request.to)) if check else None
-        except ValueError as error:
+            (addresses.email if channels[0] is Channel.EMAIL else addresses.phone)(to)
+        except addresses.BadAddress as error:
             yield "to", str(error)
 
 
-def _content_problems(request: NotificationRequest, channels: tuple[Channel, ...]) -> Any:
-    if request.template is None and request.body is None and not (request.html and Channel.EMAIL in channels):
-        yield "body", "give body (or html for an email), or a template"
-    if request.template is None and Channel.EMAIL in channels and not request.subject:
-        yield "subject", "an email needs a subject"
-    if Channel.SMS in channels and request.body and len(request.body) > SMS_CHARACTERS:
-        yield "body", f"a text message holds at most {SMS_CHARACTERS} characters, this one has {len(request.body)}"
+def _content_problems(request: NotificationRequest, channels: tuple[Channel, ...]) -> Iterator[tuple[str, str]]:
     if request.attachments and Channel.EMAIL not in channels:
         yield "attachments", "only an email carries attachments"
+    if Channel.SMS in channels and request.body and len(request.body) > SMS_CHARACTERS:
+        yield "body", f"a text message holds at most {SMS_CHARACTERS} characters, this one has {len(request.body)}"
+    if request.template is not None:
+        return
+    if request.body is None and not (request.html and channels == (Channel.EMAIL,)):
+        yield "body", "give body (or html for an email), or a template"
+    if Channel.EMAIL in channels and not request.subject:
+        yield "subject", "an email needs a subject"
 
 
-def _time_problems(request: NotificationRequest) -> Any:
-    for field in ("send_at", "expires_at"):
-        try:
-            _ = request.planned_at if field == "send_at" else request.expiry
-        except local_time.BadTime as error:
-            yield field, str(error)
-            return
-    if request.planned_at and request.expiry and request.expiry <= request.planned_at:
-        yield "expires_at", "must lie after send_at"
-    if request.time_zone:
-        try:
+def _time_problems(request: NotificationRequest) -> Iterator[tuple[str, str]]:
+    field = "time_zone"
+    try:
+        if request.time_zone:
             local_time.zone(request.time_zone)
-        except local_time.BadTime as error:
-            yield "time_zone", str(error)
+        field = "send_at"
+        planned = request.planned_at
+        field = "expires_at"
+        expiry = request.expiry
+    except local_time.BadTime as error:
+        yield field, str(error)
+        return
+    if planned and expiry and expiry <= planned:
+        yield "expires_at", "must lie after send_at"

@@ -16,7 +16,7 @@ MESSAGE_BYTES = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic: `events` by their model, `writers` and `readers` by service, `reporter` the one reader that reports its poison."""
+    """One topic: `events` by model, `writers` and `readers` by service, `reporter` the reader who tells of poison."""
 
     name: str
     events: tuple[type[e.Event], ...]

@@ -49,11 +49,15 @@ class Metrics:
         self._lateness = self._histogram(
             "notification_lateness_seconds", "From the planned instant to the hand-over", LATENESS_SECONDS, "channel"
         )
+        self._timer_lateness = self._histogram(
+            "timer_lateness_seconds", "From the planned instant to the firing", LATENESS_SECONDS, "kind"
+        )
         self._batch_seconds = self._histogram("stage_batch_seconds", "From poll to commit", BATCH_SECONDS, "stage")
         self._batch_records = self._histogram("stage_batch_records", "Records in a batch", BATCH_RECORDS, "stage")
         self._lag = self._gauge("consumer_lag_records", "Records not yet done with", "group", "topic")
         self._oldest_open = self._gauge("oldest_open_age_seconds", "Age of the oldest open notification", "channel")
         self._timers = self._gauge("timers_pending", "Timers that wait", "kind")
+        self._overdue = self._gauge("timers_overdue", "Timers that are more than a second late")
         self._outbox = self._gauge("outbox_pending", "Requests the judge has not answered", "kind")
         self._in_flight = self._gauge("deliveries_in_flight", "Deliveries under way", "channel", "lane")
 
@@ -103,6 +107,12 @@ class Metrics:
     def fired(self, kind: str, n: int = 1) -> None:
         self._fired.labels(self._of("kind", kind)).inc(n)
 
+    def fired_late(self, kind: str, seconds: Iterable[float]) -> None:
+        """How long after its planned instant each fired; never negative."""
+        lateness = self._timer_lateness.labels(self._of("kind", kind))
+        for one in seconds:
+            lateness.observe(one)
+
     def lag(self, group: str, topic: str, records: int) -> None:
         self._lag.labels(self._of("group", group), self._of("topic", topic)).set(records)
 
@@ -112,6 +122,9 @@ class Metrics:
 
     def timers_pending(self, kind: str, count: int) -> None:
         self._timers.labels(self._of("kind", kind)).set(count)
+
+    def timers_overdue(self, count: int) -> None:
+        self._overdue.set(count)
 
     def outbox_pending(self, kind: str, count: int) -> None:
         self._outbox.labels(self._of("kind", kind)).set(count)

@@ -10,10 +10,13 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from deploy.local.ending import down
 from deploy.local.kafka import Kafka
+from deploy.local.places import Places
 from deploy.local.postgres import Postgres
 from deploy.local.program import Elsewhere, Program, answers_ok, listens
-from deploy.local.stack import Stack, Teller, down
+from deploy.local.stack import Stack
+from deploy.local.teller import Teller
 from deploy.local.trouble import Trouble
 from kit.postgres import all_schemas, migrate
 from kit.settings import Settings, SettingsError, ensure_secrets, load, remember_database_url
@@ -38,9 +41,7 @@ def installation(root: Path, environ: Mapping[str, str]) -> Stack:
         _migrate(postgres.address if "postgresql" in settings.embedded else settings.database_url, tell)
 
     return Stack(
-        root,
-        settings.state_dir,
-        settings.logs_dir,
+        Places(root, settings.state_dir, settings.logs_dir),
         servers=[program for name, program in servers.items() if name in settings.embedded],
         services=[_service(settings, name) for name in NAMES],
         elsewhere=[server for server in _named(settings) if server.name not in settings.embedded],
@@ -54,8 +55,8 @@ def end(root: Path, environ: Mapping[str, str], tell: Teller) -> list[str]:
     try:
         settings = load(root, environ)
     except SettingsError:
-        return down(root / ".tocsin", root / "logs", root, tell)
-    return down(settings.state_dir, settings.logs_dir, root, tell)
+        return down(Places(root, root / ".tocsin", root / "logs"), tell)
+    return down(Places(root, settings.state_dir, settings.logs_dir), tell)
 
 
 def embedded_kafka(settings: Settings) -> Kafka:

@@ -8,16 +8,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import pwd
 import shutil
 import signal
 import socket
-import stat
 import struct
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -25,13 +22,13 @@ from urllib.parse import quote
 from deploy.local.jars import cannot_write
 from deploy.local.server import Launch, Server
 from deploy.local.trouble import Trouble
+from deploy.local.unprivileged import identity, let_read, let_through
 
 VERSION = 18
 OWNER = "postgres"
 # What a unix socket's path may have on macOS, the strictest; Linux takes four bytes more.
 LONGEST_SOCKET_PATH = 103
 SOCKET = ".s.PGSQL.5432"
-UNPRIVILEGED = "pgserver"
 
 
 class Postgres(Server):
@@ -68,7 +65,7 @@ class Postgres(Server):
 
     def prepare(self) -> Launch:
         """Makes the cluster once. As root: makes the user, and lets it through the folders above."""
-        user, group = self._identity()
+        user, group = identity(self.data)
         try:
             for folder in (self.state, self.socket_folder, self.data):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -78,6 +75,7 @@ class Postgres(Server):
                 let_through(self.data)
                 let_through(self.socket_folder)
                 let_through(self.bin)
+                let_read(self.bin.parent)
         except OSError as error:
             raise cannot_write(self.state, error) from error
         if not (self.data / "PG_VERSION").exists():
@@ -86,32 +84,22 @@ class Postgres(Server):
         return Launch(command, {"LC_ALL": "C"}, user, group)
 
     def answers(self) -> bool:
-        """Begins a session as the owner: anything but an error means that it takes requests."""
+        """Begins a session as the owner, and ends it."""
         greeting = struct.pack(">i", 3 << 16) + f"user\0{OWNER}\0database\0{OWNER}\0\0".encode()
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(1)
                 connection.connect(str(self.socket_folder / SOCKET))
                 connection.sendall(struct.pack(">i", len(greeting) + 4) + greeting)
-                return connection.recv(1) == b"R"
+                ready = _until_ready_for_query(connection)
+                connection.sendall(b"X\0\0\0\4")
+                return ready
         except OSError:
             return False
 
     def wipe(self) -> None:
         super().wipe()
         shutil.rmtree(self.socket_folder, ignore_errors=True)
-
-    def _identity(self) -> tuple[int, int] | tuple[None, None]:
-        """Whom PostgreSQL runs as: it refuses to be root."""
-        if os.geteuid() != 0:
-            return None, None
-        if not _known(UNPRIVILEGED):
-            with suppress(OSError):  # no useradd here, or a session beside us is quicker: the loop below sees
-                subprocess.run(["useradd", "--system", UNPRIVILEGED], capture_output=True)
-        for name in (UNPRIVILEGED, "nobody"):
-            if entry := _known(name):
-                return entry.pw_uid, entry.pw_gid
-        raise Trouble("PostgreSQL does not run as root", f"add a user called {UNPRIVILEGED}, or start as another user")
 
     def _own(self, folder: Path, user: int | None, group: int | None) -> None:
         if folder.stat().st_uid != (os.geteuid() if user is None else user):
@@ -161,19 +149,12 @@ def binaries() -> Path:
     return Path(wheel.origin).parent / f"pginstall{VERSION}" / "bin"
 
 
-def _known(name: str) -> pwd.struct_passwd | None:
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        return None
-
-
-def let_through(path: Path) -> None:
-    """Lets every user walk through the folders above `path` (not list them)."""
-    for folder in path.parents:
-        mode = folder.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            folder.chmod(mode | stat.S_IXOTH)
+def _until_ready_for_query(connection: socket.socket) -> bool:
+    """Reads the answers to a session's beginning; False when the server refuses it (it is still starting)."""
+    with connection.makefile("rb") as answers:
+        while len(head := answers.read(5)) == 5 and head[:1] not in b"EZ":
+            answers.read(struct.unpack(">i", head[1:])[0] - 4)
+    return head[:1] == b"Z"
 
 
 def main() -> None:

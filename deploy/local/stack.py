@@ -1,49 +1,26 @@
-"""The whole installation on one machine: embedded servers and services, brought up and taken down."""
+"""The whole installation on one machine: embedded servers and services, brought up and looked at."""
 
 from __future__ import annotations
 
-import fcntl
-import json
 import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
 
 import psutil
 
+from deploy.local.book import Book
 from deploy.local.jars import cannot_write
-from deploy.local.launch import holder, send, until_gone
-from deploy.local.manager import SERVERS, SERVICES, Manager
+from deploy.local.launch import holder
+from deploy.local.manager import Manager
+from deploy.local.patience import Limits, Patience
+from deploy.local.places import Places
 from deploy.local.ports import taken
 from deploy.local.program import Elsewhere, Program
-from deploy.local.server import tail
+from deploy.local.supervisor_conf import SERVERS, SERVICES
+from deploy.local.teller import Teller, alone
 from deploy.local.trouble import Trouble
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a start puts up with."""
-
-    ready_seconds: float = 120.0
-    broken_seconds: float = 15.0
-    """A program that does nothing but start and end is given up (by us, not by the manager) after this long."""
-    room_bytes: int = 500 * 2**20
-    """Free disk space."""
-
-
-class Teller(Protocol):
-    """Tells a person how it goes."""
-
-    def say(self, text: str) -> None:
-        """One step."""
-
-    def progress(self, text: str, done: int, total: int) -> None:
-        """How far a long step is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +52,7 @@ class Stack:
 
     def __init__(
         self,
-        root: Path,
-        state: Path,
-        logs: Path,
+        places: Places,
         *,
         servers: Sequence[Program],
         services: Sequence[Program],
@@ -88,21 +63,20 @@ class Stack:
     ) -> None:
         """`prepare` has, by server, what is done before its start, where a person sees it; `between` runs once the
         servers are ready and before the services start."""
-        self.state = state
-        self.logs = logs
+        self.places = places
         self.servers = list(servers)
         self.services = list(services)
         self.elsewhere = list(elsewhere)
         self.prepare = prepare or {}
         self.between = between
         self.limits = limits
-        self.manager = Manager(state, logs, root)
-        self.book = Book(self.manager.run / "programs.json")
+        self.manager = Manager(places)
+        self.book = Book(places.book)
 
     def up(self, tell: Teller) -> Status:
         """Starts what does not run, replaces nothing, and returns when all are ready. Raises Trouble."""
         self._make_folders()
-        with alone(self.manager.run, tell):
+        with alone(self.places.run, tell):
             self._refuse_changed_settings()
             self._refuse_taken_ports()
             for server in self.servers:
@@ -124,14 +98,14 @@ class Stack:
             return Status(list(services), [*servers, *others], self.manager.pid)
 
     def _pid(self, program: Program) -> int | None:
-        return holder(self.manager.record_of(program.name))
+        return holder(self.places.record(program.name))
 
     def _seen(self, program: Program) -> Seen:
         pid = self._pid(program)
         return Seen(program.name, pid, pid is not None and program.ready(), program.port, program.address)
 
     def _make_folders(self) -> None:
-        for folder in (self.state, self.manager.run, self.logs):
+        for folder in (self.places.state, self.places.run, self.places.logs):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 probe = folder / ".probe"
@@ -139,13 +113,14 @@ class Stack:
                 probe.unlink()
             except OSError as error:
                 raise cannot_write(folder, error) from error
-        free = shutil.disk_usage(self.state).free
+        state = self.places.state
+        free = shutil.disk_usage(state).free
         if free < self.limits.room_bytes:
-            raise Trouble(f"only {free // 2**20} MB of disk are left for {self.state}", "free some (1 GB will do)")
+            raise Trouble(f"only {free // 2**20} MB of disk are left for {state}", "free some (1 GB will do)")
 
     def _refuse_changed_settings(self) -> None:
         """What runs was started with other settings: a start beside it would wait in vain, or start things twice."""
-        running = [name for name in self.book.names() if holder(self.manager.record_of(name)) is not None]
+        running = [name for name in self.book.names() if holder(self.places.record(name)) is not None]
         if running and not self.book.describes(self.servers, self.services):
             raise Trouble(
                 "the stack that runs was started with other settings", "stop it (`make stop`), then start it again"
@@ -173,128 +148,6 @@ class Stack:
                     del waiting[name]
             patience.check(list(waiting))
             time.sleep(0.1)
-
-
-class Patience:
-    """How long a start waits: until its deadline, and not that long for a program that only starts and ends."""
-
-    def __init__(self, manager: Manager, limits: Limits) -> None:
-        self._manager = manager
-        self._limits = limits
-        self._deadline = time.monotonic() + limits.ready_seconds
-        self._stumbling: dict[str, float] = {}
-
-    def check(self, waiting: Sequence[str]) -> None:
-        """Raises Trouble with the end of the log of the first one that is waited for in vain."""
-        now = time.monotonic()
-        states = self._manager.states() if waiting else {}
-        for name in waiting:
-            log = self._manager.logs / f"{name}.log"
-            match states[name].state if name in states else "unknown":
-                case "RUNNING":
-                    self._stumbling.pop(name, None)
-                case "STARTING":
-                    pass
-                case _:
-                    self._stumbling.setdefault(name, now)
-            if now - self._stumbling.get(name, now) > self._limits.broken_seconds:
-                raise Trouble(f"{name} ends as soon as it starts", f"its log {log} ends with: {tail(log)}")
-            if now > self._deadline:
-                seconds = f"{self._limits.ready_seconds:.0f} s"
-                raise Trouble(f"{name} is not ready after {seconds}", f"its log {log} ends with: {tail(log)}")
-
-
-class Book:
-    """What was started, written down: `down` goes by it, whatever the settings say by then."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def write(self, servers: Sequence[Program], services: Sequence[Program]) -> None:
-        """Writes it whole or not at all."""
-        draft = self._file.with_suffix(".draft")
-        draft.write_text(json.dumps(_pages(servers, services), indent=1), encoding="utf-8")
-        draft.replace(self._file)
-
-    def read(self) -> dict[str, list[dict[str, Any]]]:
-        """What was written last: the programs of each group; nothing when there was no start yet."""
-        try:
-            return dict(json.loads(self._file.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return {}
-
-    def names(self) -> list[str]:
-        """All programs in it."""
-        return [page["name"] for pages in self.read().values() for page in pages]
-
-    def describes(self, servers: Sequence[Program], services: Sequence[Program]) -> bool:
-        """Whether exactly these programs are in it."""
-        return self.read() == _pages(servers, services)
-
-
-def _pages(servers: Sequence[Program], services: Sequence[Program]) -> dict[str, list[dict[str, Any]]]:
-    groups = {SERVICES: services, SERVERS: servers}
-    return {
-        group: [
-            {
-                "name": program.name,
-                "command": program.command,
-                "ports": dict(program.ports),
-                "stop_signal": int(program.stop_signal),
-                "stop_seconds": program.stop_seconds,
-            }
-            for program in programs
-        ]
-        for group, programs in groups.items()
-    }
-
-
-def down(state: Path, logs: Path, root: Path, tell: Teller) -> list[str]:
-    """Ends all that was started from this state folder, services first, and nothing else; returns what it ended.
-
-    It does so whether or not the manager still lives. Raises Trouble when something would not end.
-    """
-    manager = Manager(state, logs, root)
-    groups = Book(manager.run / "programs.json").read()
-    if not groups:
-        return []
-    with alone(manager.run, tell):
-        records = {page["name"]: manager.record_of(page["name"]) for pages in groups.values() for page in pages}
-        running = [name for name, record in records.items() if holder(record) is not None]
-        if manager.pid is not None:
-            manager.shut_down(10 + sum(_patience(pages) for pages in groups.values()))
-        for group in (SERVICES, SERVERS):
-            _end(manager, groups.get(group, []))
-        if left := [name for name, record in records.items() if holder(record) is not None]:
-            raise Trouble(f"still running: {', '.join(left)}", "end them by hand (`tocsin status` has their ids)")
-    return running
-
-
-def _end(manager: Manager, pages: Sequence[dict[str, Any]]) -> None:
-    """Ends what the manager did not end, because it was killed itself."""
-    for page in pages:
-        send(manager.record_of(page["name"]), signal.Signals(page["stop_signal"]))
-    records = [manager.record_of(page["name"]) for page in pages]
-    if not until_gone(records, _patience(pages)):
-        for record in records:
-            send(record, signal.SIGKILL, group=True)
-        until_gone(records, 10)
-
-
-def _patience(pages: Sequence[dict[str, Any]]) -> int:
-    return max((int(page["stop_seconds"]) for page in pages), default=0)
-
-
-@contextmanager
-def alone(folder: Path, tell: Teller) -> Iterator[None]:
-    """Of two people who start or stop at once, the second waits."""
-    with (folder / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            tell.say("waiting for another start or stop to end")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _seen_elsewhere(server: Elsewhere) -> Seen:

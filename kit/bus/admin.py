@@ -31,6 +31,17 @@ async def administrator(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClie
                 await client.close()
 
 
+async def partitions(client: AIOKafkaAdminClient, topics: Collection[str]) -> dict[str, list[TopicPartition]]:
+    """The partitions of those of `topics` that exist."""
+    async with asyncio.timeout(DEADLINE):
+        told = await client.describe_topics(list(topics))
+    return {
+        topic["topic"]: [TopicPartition(topic["topic"], one["partition"]) for one in topic["partitions"]]
+        for topic in told
+        if not topic["error_code"]
+    }
+
+
 async def committed(
     client: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition]
 ) -> dict[TopicPartition, Committed | None]:

@@ -1,6 +1,6 @@
-"""What one generation of the group gave us, and how far we are in it. It dies with the generation, positions and all."""
+"""What one generation of the group gave us, and how far we are in it; positions die with the generation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aiokafka import ConsumerRecord, TopicPartition
 
@@ -21,6 +21,10 @@ class Assignment:
         self._next: dict[TopicPartition, int] = {}
         self._expected: dict[TopicPartition, int] = {}
         self._finished: dict[TopicPartition, Position] = {}
+
+    def of(self, topics: Collection[str]) -> list[TopicPartition]:
+        """Our partitions of these topics."""
+        return [place for place in self.partitions if place.topic in topics]
 
     def begin(self, place: TopicPartition, start: Start) -> None:
         """From here on, `place` is read as `start` says."""

@@ -1,51 +1,60 @@
 """Closing a Kafka client ends it, even where Kafka is away and its own goodbye would wait."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from kit import logs
-from kit.bus.admin import DEADLINE
+
+# The client's own `stop` waits for a JoinGroup that is under way (up to 40 s), or for batches that nobody takes, and
+# when it is cut short it leaves its other tasks running for good: they are ended one by one then.
+REST_OF_CONSUMER: Final = (
+    "_coordinator._stop_heartbeat_task",
+    "_coordinator._stop_commit_offsets_refresh_task",
+    "_coordinator._maybe_leave_group",
+    "_fetcher.close",
+    "_client.close",
+)
+GOODBYE: Final = 3.0
+"""Seconds; a service has ten for all its parts."""
+REST_OF_PRODUCER: Final = ("_sender.close", "client.close")
 
 log = logs.get(__name__)
 
 
-async def close_consumer(kafka: AIOKafkaConsumer, deadline: float = DEADLINE) -> None:
-    """Leaves the group and ends all tasks. Raises nothing.
-
-    The client's own `stop` waits for a JoinGroup that is under way (up to 40 s), and when it is cut short it leaves its
-    other tasks running for good: they are ended one by one then.
-    """
-    if await _ended(kafka.stop, deadline):
-        return
-    group, fetcher = kafka._coordinator, kafka._fetcher
-    await _end_all(
-        [
-            *((group._stop_heartbeat_task, group._stop_commit_offsets_refresh_task, group._maybe_leave_group) if group else ()),
-            *((fetcher.close,) if fetcher else ()),
-            kafka._client.close,
-        ]
-    )
+async def close_consumer(kafka: AIOKafkaConsumer, deadline: float = GOODBYE) -> None:
+    """Leaves the group and ends all tasks. Raises nothing."""
+    await _close(kafka, deadline, REST_OF_CONSUMER)
 
 
-async def close_producer(kafka: AIOKafkaProducer, deadline: float = DEADLINE) -> None:
+async def close_producer(kafka: AIOKafkaProducer, deadline: float = GOODBYE) -> None:
     """Sends what is left and ends all tasks. Raises nothing."""
-    if not await _ended(kafka.stop, deadline):
-        await _end_all([kafka._sender.close, kafka.client.close])
+    await _close(kafka, deadline, REST_OF_PRODUCER)
 
 
-async def _end_all(steps: Iterable[Callable[[], Awaitable[Any]]]) -> None:
-    for step in steps:
-        await _ended(step, 1.0)
+async def _close(client: Any, deadline: float, rest: tuple[str, ...]) -> None:
+    if not await _ended(client.stop, deadline):
+        for step in rest:
+            await _ended(partial(_take, client, step), 1.0)
+
+
+async def _take(client: Any, step: str) -> None:
+    await attrgetter(step)(client)()
 
 
 async def _ended(step: Callable[[], Awaitable[Any]], seconds: float) -> bool:
     try:
         async with asyncio.timeout(seconds):
             await step()
-    except Exception as error:  # a goodbye that fails is over as well
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise
+        return False  # one of the client's own tasks was cancelled, not we
+    except Exception as error:  # a goodbye that fails is over as well, and what was never begun needs none
         log.debug("goodbye_failed", error=repr(error))
         return False
     return True

@@ -1,20 +1,18 @@
 """What was decided is said, and each saying is acknowledged by Kafka or known not to be."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
-from contracts.cloudevents import Encoded
 from contracts.topics import ALL
 from kit import logs
 from kit.bus.admin import DEADLINE
 from kit.bus.closing import close_producer
-from kit.bus.partitioner import partition_of
 from kit.bus.record import Outgoing
+from kit.bus.sending import Sending, send
 from kit.clock import monotonic
 from kit.settings import KafkaSettings
 
@@ -95,18 +93,53 @@ class Publisher:
         The order within a key is kept. One partition that does not answer, or one record that is refused, keeps no
         other from being written.
         """
-        if not out:
-            return
-        failed: list[Failure] = []
-        sendings = self._encoded(out, failed)
+        sendings = [Sending.of(one, self._settings.topic_prefix, self.source) for one in out]
         try:
             async with asyncio.timeout(self._deadline):
-                kafka = await self._connected()
-                partitions = await self._partitions(kafka, {one.topic for one in sendings})
+                await send(await self._connected(), sendings)
         except (KafkaError, TimeoutError, OSError) as error:
-            failed += [(one.outgoing, error) for one in sendings]
-        else:
-            failed += await self._send(kafka, sendings, partitions)
-        await self._judge(len(out), failed)
+            for one in sendings:
+                one.unless_answered(error)
+        failed = [(one.outgoing, reason) for one in sendings if (reason := one.outcome())]
+        await self._judge(len(sendings), failed)
         if failed:
             raise PublishFailed(failed)
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if self._kafka is None:
+                kafka = AIOKafkaProducer(
+                    bootstrap_servers=self._settings.bootstrap_servers,
+                    client_id=f"tocsin.{self.source}",
+                    acks="all",
+                    enable_idempotence=False,
+                    linger_ms=self._linger_ms,
+                    max_batch_size=BATCH_BYTES,
+                    max_request_size=REQUEST_BYTES,
+                    request_timeout_ms=int(self._deadline * 1000),
+                    metadata_max_age_ms=5000,
+                )
+                try:
+                    await kafka.start()
+                except BaseException:
+                    await close_producer(kafka, self._deadline)
+                    raise
+                self._kafka = kafka
+            return self._kafka
+
+    async def _judge(self, sent: int, failed: Sequence[Failure]) -> None:
+        """A connection through which nothing at all gets is made anew: it may be beyond mending itself."""
+        now = monotonic()
+        lost = [failure for failure in failed if not is_refusal(failure[1])]
+        if not lost or len(lost) < sent:
+            self._failing_since = None
+            return
+        self._failed_at = now
+        self._failing_since = self._failing_since or now
+        if now - self._failing_since > PATIENCE and (kafka := self._take()):
+            log.warning("connection_made_anew")
+            await close_producer(kafka, 1.0)
+
+    def _take(self) -> AIOKafkaProducer | None:
+        kafka, self._kafka = self._kafka, None
+        return kafka

@@ -29,8 +29,8 @@ class Absent(StrictUndefined):
         if self._undefined_hint:
             return self._undefined_hint
         if isinstance(self._undefined_obj, Mapping | list | str | int | float):
-            return f"data: “{name}” is missing in one of its objects"
-        return f"data: {name} is missing"
+            return f"data: “{name}” missing in one of its objects"
+        return f"data: {name} missing"
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -56,12 +56,15 @@ class Sandbox(ImmutableSandboxedEnvironment):
             loop.iter = nodes.Filter(loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno)
         return tree
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Jinja2 would hand out a wrapped `str.format`; here it has to pass `is_safe_attribute` like the others."""
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         if isinstance(obj, str) and attr in ("format", "format_map"):
             return False
         return super().is_safe_attribute(obj, attr, value)
 
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: B902, N805
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         _budget_of(__context).step()
         if isinstance(getattr(__obj, "__self__", None), str):
             _check_padding(args)

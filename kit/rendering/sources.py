@@ -1,6 +1,6 @@
 """One source becomes a function from data to text, once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
@@ -68,9 +68,9 @@ def _shown(value: Any, html: bool) -> str:
     return str(escape(value)) if html else str(value)
 
 
-def _missing(names: Any) -> NoReturn:
-    listed = list(dict.fromkeys(names))
-    raise Unrenderable("missing_data", f"data: {', '.join(listed)} {'is' if len(listed) == 1 else 'are'} missing") from None
+def _missing(names: Iterable[str]) -> NoReturn:
+    listed = ", ".join(dict.fromkeys(names))
+    raise Unrenderable("missing_data", f"data: {listed} missing") from None
 
 
 def _by_engine(engine: Engine) -> Render:

@@ -1,13 +1,20 @@
 """A template in several parts and locales becomes what one channel sends."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.status import Channel
 from kit.rendering.limits import Unrenderable
 from kit.rendering.sources import compiled
+
+_PARTS: Final[Mapping[Channel, Mapping[str, tuple[str, ...]]]] = {
+    Channel.EMAIL: {"subject": ("subject",), "text": ("text",), "html": ("html",)},
+    Channel.SMS: {"text": ("sms", "text")},
+    Channel.INAPP: {"subject": ("subject",), "text": ("inapp", "text")},
+}
+"""What each channel shows, and from which of a template's parts it is taken, the first that is there."""
 
 
 class Texts(BaseModel):
@@ -58,14 +65,7 @@ def render(template: Template, channel: Channel, locale: str | None, data: Mappi
     if missing := [name for name in template.required if data.get(name) is None]:
         raise Unrenderable("missing_data", f"data: the template needs {', '.join(missing)}")
     chosen = _nearest(template, locale)
-    match channel:
-        case Channel.EMAIL:
-            names = {"subject": ("subject",), "text": ("text",), "html": ("html",)}
-        case Channel.SMS:
-            names = {"text": ("sms", "text")}
-        case Channel.INAPP:
-            names = {"subject": ("subject",), "text": ("inapp", "text")}
-    return Rendered(**{part: _part(chosen, sources, data) for part, sources in names.items()})
+    return Rendered(**{part: _part(chosen, sources, data) for part, sources in _PARTS[channel].items()})
 
 
 def _nearest(template: Template, locale: str | None) -> tuple[Texts, ...]:

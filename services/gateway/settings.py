@@ -44,6 +44,8 @@ class Pace:
     slack: float = 120.0
     """How far intake must be past a publishing before its silence means that it never heard (P3.9)."""
     asks_per_second: int = 100
+    late_look: float = 600.0
+    """The first pause between two looks through the same hour for what is open too long; it doubles."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

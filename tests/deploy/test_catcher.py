@@ -237,6 +237,17 @@ async def test_a_long_poll_answers_when_the_mail_comes(page: tuple[Catcher, http
     assert (await client.get("/api/messages", params={"after": 3, "wait": 1})).json()["items"] == []
 
 
+async def test_who_waits_is_let_go_at_the_end() -> None:
+    """A long poll is answered when the catcher stops."""
+    async with Catcher(page_port=0) as catcher:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{catcher.page_port}") as client:
+            waiting = asyncio.create_task(client.get("/api/messages", params={"wait": 50}))
+            await client.get("/health/ready")
+            stopping = asyncio.create_task(catcher.stop())
+            assert (await waiting).json()["items"] == []
+            await stopping
+
+
 async def test_the_page_runs_only_its_own_script(page: tuple[Catcher, httpx.AsyncClient]) -> None:
     """The page is served with a policy that allows its own files alone, and to no stranger's name."""
     _, client = page

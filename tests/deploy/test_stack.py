@@ -5,47 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from deploy.local.ending import down
+from deploy.local.installation import end
 from deploy.local.launch import holder
+from deploy.local.patience import Limits
+from deploy.local.places import Places
 from deploy.local.ports import free_port, taken
-from deploy.local.program import Program, answers_ok
-from deploy.local.stack import Limits, Stack, Status, down
+from deploy.local.program import Program
+from deploy.local.stack import Stack, Status
 from deploy.local.trouble import Trouble
+from tests.deploy.programs import COMMAND, Silent, stand_in
 from tests.servers import ROOT, Session
 from tests.waiting import until
-
-PROGRAM = [sys.executable, "-m", "tests.deploy.programs"]
-
-
-class Silent:
-    """A teller that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def progress(self, text: str, done: int, total: int) -> None:
-        self.said.append(f"{text}: {done} of {total}")
-
-
-def program(name: str, port: int) -> Program:
-    """A stand-in that listens."""
-    return Program(
-        name,
-        [*PROGRAM, str(port)],
-        ready=lambda: answers_ok(port),
-        address=f"127.0.0.1:{port}",
-        ports={f"{name.upper()}_PORT": port},
-        stop_seconds=3,
-    )
 
 
 class House:
@@ -56,14 +33,16 @@ class House:
         self.session = session
         self.order: list[str] = []
         self.tell = Silent()
-        self.programs = [program(name, free_port()) for name in ("depot", "alpha", "beta")]
+        self.programs = [stand_in(name, free_port()) for name in ("depot", "alpha", "beta")]
+
+    @property
+    def places(self) -> Places:
+        return Places(ROOT, self.folder / ".tocsin", self.folder / "logs")
 
     def stack(self, programs: list[Program] | None = None, limits: Limits = Limits()) -> Stack:
         server, *services = programs or self.programs
         return Stack(
-            ROOT,
-            self.folder / ".tocsin",
-            self.folder / "logs",
+            self.places,
             servers=[server],
             services=services,
             prepare={server.name: lambda tell: self.order.append("prepare")},
@@ -78,7 +57,7 @@ class House:
         return status
 
     def down(self) -> list[str]:
-        return down(self.folder / ".tocsin", self.folder / "logs", ROOT, self.tell)
+        return down(self.places, self.tell)
 
     def kill_and_see_again(self, name: str) -> None:
         before = self.pids()[name]
@@ -89,8 +68,7 @@ class House:
         return [name for name in names if name in self.pids()]
 
     def pids(self) -> dict[str, int]:
-        run = self.folder / ".tocsin" / "run"
-        found = {name: holder(run / f"{name}.lock") for name in ("manager", "depot", "alpha", "beta")}
+        found = {name: holder(self.places.record(name)) for name in ("manager", "depot", "alpha", "beta")}
         return {name: pid for name, pid in found.items() if pid is not None}
 
 
@@ -134,7 +112,7 @@ def test_the_manager_starts_again_what_was_killed(house: House) -> None:
 def test_down_leaves_nothing_behind_and_touches_nobody_else(house: House) -> None:
     """All that was started is gone, ports are free, and a stranger of the same kind lives on."""
     port = free_port()
-    stranger = subprocess.Popen([*PROGRAM, str(port)], cwd=ROOT)
+    stranger = subprocess.Popen([*COMMAND, str(port)], cwd=ROOT)
     try:
         house.up()
         pids = house.pids()
@@ -189,7 +167,7 @@ def mentions(process: psutil.Process, text: str) -> bool:
 
 def test_a_program_that_only_ends_is_given_up_with_its_words(house: House) -> None:
     """The sentence names the program and the end of its log, and comes soon."""
-    broken = Program("alpha", [*PROGRAM, str(house.folder / "starts")], ready=lambda: False, address="nowhere")
+    broken = Program("alpha", [*COMMAND, str(house.folder / "starts")], ready=lambda: False, address="nowhere")
     with pytest.raises(Trouble, match=r"alpha ends as soon as it starts.*nothing to do here"):
         house.stack([house.programs[0], broken, house.programs[2]], Limits(broken_seconds=0.5)).up(house.tell)
 
@@ -197,7 +175,7 @@ def test_a_program_that_only_ends_is_given_up_with_its_words(house: House) -> No
 def test_a_taken_port_names_its_setting(house: House) -> None:
     """The sentence says which port, for what, by whom, and how to move it; nothing was started."""
     port = house.programs[1].port
-    stranger = subprocess.Popen([*PROGRAM, str(port)], cwd=ROOT)
+    stranger = subprocess.Popen([*COMMAND, str(port)], cwd=ROOT)
     try:
         until(lambda: taken(port or 0))
         with pytest.raises(Trouble, match=rf"port {port} for alpha is taken by process {stranger.pid} .*ALPHA_PORT"):
@@ -212,7 +190,7 @@ def test_other_settings_than_the_running_ones_are_refused(house: House) -> None:
     """A stack that runs is not joined by one with other ports; down still ends what runs."""
     house.up()
     with pytest.raises(Trouble, match=r"other settings.*make stop"):
-        house.stack([house.programs[0], program("alpha", free_port()), house.programs[2]]).up(house.tell)
+        house.stack([house.programs[0], stand_in("alpha", free_port()), house.programs[2]]).up(house.tell)
     assert len(house.down()) == 3
 
 
@@ -237,3 +215,11 @@ def test_a_long_path_is_no_obstacle(house: House) -> None:
     house.folder.mkdir(parents=True)
     assert house.up().ready
     assert len(house.down()) == 3
+
+
+def test_down_works_when_the_settings_cannot_be_read_any_more(house: House) -> None:
+    """A mistake in the settings keeps nothing alive."""
+    house.up()
+    (house.folder / "config").mkdir()
+    (house.folder / "config" / "notifications.yml").write_text("notifications: {emial: {}}")
+    assert sorted(end(house.folder, {}, house.tell)) == ["alpha", "beta", "depot"]

@@ -1,4 +1,4 @@
-"""What a newcomer does first, on real servers: one email, one text message, one bell, one reminder, one line of kcat."""
+"""What a newcomer does first, on real servers: an email, a text message, a bell, a reminder, a line of kcat."""
 
 import asyncio
 import json

@@ -276,7 +276,17 @@ def test_who_needs_what_is_missing_says_how_to_set_it() -> None:
 )
 def test_delays_grow_and_urgent_is_never_slower(tmp_path: Path, retry: str, lane: Lane, expected: tuple[float]) -> None:
     settings = installed(tmp_path, config=f"notifications: {{email: {{retry: {retry}}}}}")
-    assert settings.notifications.email.retry.delays_of(lane) == expected
+    assert settings.notifications.email.retry.policy(lane).delays == expected
+
+
+@pytest.mark.parametrize(
+    ("retry", "lane", "expected"),
+    [("{}", Lane.URGENT, 3600), ("{}", Lane.BULK, 259_200), ("{budget_seconds: 60}", Lane.URGENT, 60)],
+)
+def test_attempts_have_a_budget_in_time(tmp_path: Path, retry: str, lane: Lane, expected: float) -> None:
+    settings = installed(tmp_path, config=f"notifications: {{sms: {{retry: {retry}}}}}")
+    policy = settings.notifications.sms.retry.policy(lane)
+    assert (policy.max_attempts, policy.budget_seconds) == (3, expected)
 
 
 def test_an_ordered_list_of_providers_goes_before_the_one(tmp_path: Path) -> None:

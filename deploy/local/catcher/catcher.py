@@ -8,9 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.local.catcher.mailbox import Mail, Mailbox, Try
+from deploy.local.catcher.mail import Mail, Try
+from deploy.local.catcher.mailbox import Mailbox
 from deploy.local.catcher.smtp import SmtpServer
-from deploy.local.catcher.web import Page
+from deploy.local.catcher.web import application
+from kit.web_server import WebServer
 
 LOOPBACK = "127.0.0.1"
 
@@ -24,7 +26,9 @@ class Catcher:
         """Port 0 takes a free one; without `page_port` there is no page; without `file` mails end with the process."""
         self.mailbox = Mailbox(file)
         self._smtp = SmtpServer(self.mailbox, host, port)
-        self._page = None if page_port is None else Page(self.mailbox, host, page_port)
+        self._page: WebServer | None = None
+        if page_port is not None:
+            self._page = WebServer(application(self.mailbox), host, page_port, "TOCSIN_MAIL_PAGE_PORT")
 
     @property
     def port(self) -> int:
@@ -38,13 +42,14 @@ class Catcher:
         return self._page.port
 
     async def start(self) -> None:
-        """Listens. Raises OSError when a port is taken."""
+        """Listens. Raises OSError (SMTP) or PortTaken (page) when a port is taken."""
         await self._smtp.start()
         if self._page is not None:
             await self._page.start()
 
     async def stop(self) -> None:
         """Ends everything; the mails stay in the file, if there is one."""
+        self.mailbox.end_waiting()
         if self._page is not None:
             await self._page.stop()
         await self._smtp.stop()

@@ -6,15 +6,11 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
-from email.header import decode_header, make_header
-from email.message import EmailMessage
-from email.parser import BytesHeaderParser
 from pathlib import Path
 
-COPY_HEADER = "Tocsin-Copy"
+from deploy.local.catcher.mail import Mail, Try, headers
+
 SCHEMA = """
 create table if not exists mails (
   id integer primary key autoincrement,   -- never given twice, so that "newer than" keeps its meaning
@@ -28,56 +24,6 @@ create table if not exists mails (
 );
 create index if not exists mails_message_id on mails (message_id);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """One mail as it was taken; `id` counts up from 1."""
-
-    id: int
-    received_at: datetime
-    sender: str
-    recipients: tuple[str, ...]
-    subject: str
-    message_id: str
-    copy: str | None
-    source: bytes
-
-    def parsed(self) -> EmailMessage:
-        """The mail as Python's own parser sees it."""
-        return message_from_bytes(self.source, policy=policy.default)
-
-    @property
-    def text(self) -> str:
-        """The plain text part, or nothing."""
-        return self._body("plain")
-
-    @property
-    def html(self) -> str:
-        """The HTML part, or nothing."""
-        return self._body("html")
-
-    def _body(self, kind: str) -> str:
-        part = self.parsed().get_body((kind,))
-        payload = None if part is None else part.get_payload(decode=True)
-        if part is None or not isinstance(payload, bytes):
-            return ""
-        try:
-            text = payload.decode(part.get_content_charset("utf-8"), "replace")
-        except LookupError:  # a character set nobody knows
-            text = payload.decode("utf-8", "replace")
-        return text.replace("\r\n", "\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One recipient of one transaction, and what the server answered: `""` when it did not."""
-
-    at: datetime
-    recipient: str
-    step: str
-    answer: str
-    message_id: str = ""
 
 
 class Mailbox:
@@ -96,6 +42,13 @@ class Mailbox:
         self._bytes: int = self._db.execute("select coalesce(sum(length(source)), 0) from mails").fetchone()[0]
         self._tries: deque[Try] = deque(maxlen=keep)
         self._changed = asyncio.Event()
+        self.ending = False
+        """Whoever waits for a mail waits in vain from now on."""
+
+    def end_waiting(self) -> None:
+        """Wakes all who wait, for the last time."""
+        self.ending = True
+        self._wake()
 
     def close(self) -> None:
         """Closes the file."""
@@ -103,15 +56,14 @@ class Mailbox:
 
     def add(self, sender: str, recipients: Sequence[str], source: bytes) -> int:
         """Keeps one mail and wakes who waits for it; returns its number."""
-        headers = BytesHeaderParser(policy=policy.compat32).parsebytes(source)
-        copy = headers[COPY_HEADER]
+        found = headers(source)
         row = (
             datetime.now(UTC).isoformat(),
             sender,
             "\n".join(recipients),
-            _decoded(headers["Subject"]),
-            message_id(source),
-            None if copy is None else str(copy).strip(),
+            found.subject,
+            found.message_id,
+            found.copy,
             source,
         )
         cursor = self._db.execute(
@@ -193,22 +145,6 @@ class Mailbox:
                 "delete from mails where id = (select min(id) from mails) returning length(source)"
             ).fetchone()
             self._bytes -= size
-
-
-def message_id(source: bytes) -> str:
-    """The Message-ID of a mail, or nothing."""
-    value = BytesHeaderParser(policy=policy.compat32).parsebytes(source)["Message-ID"]
-    return "" if value is None else "".join(str(value).split())
-
-
-def _decoded(header: object) -> str:
-    if header is None:
-        return ""
-    text = "".join(str(header).splitlines())
-    try:
-        return str(make_header(decode_header(text)))
-    except (LookupError, UnicodeError, ValueError):
-        return text
 
 
 def _mail(row: tuple[int, str, str, str, str, str, str | None, bytes]) -> Mail:

@@ -9,7 +9,8 @@ from typing import NoReturn
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from deploy.local.catcher.behaviour import DRIP_SECONDS, SLOW_SECONDS, Behave, Behaviour, Hang, Refuse, Step, behaviour
-from deploy.local.catcher.mailbox import Mailbox, Try, message_id
+from deploy.local.catcher.mail import Try, headers
+from deploy.local.catcher.mailbox import Mailbox
 
 OK = "250 2.0.0 OK"
 TAKEN = "250 2.0.0 taken"
@@ -70,7 +71,7 @@ class Conversation(SMTP):
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         source = envelope.original_content or b""
-        own_id = message_id(source)
+        own_id = headers(source).message_id
         asked = self._asked("dot")
         if isinstance(asked, Refuse) and asked.once and not self._first(envelope.rcpt_tos, own_id):
             asked = Behave()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,7 +16,8 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from deploy.local.catcher.behaviour import CATALOGUE
-from deploy.local.catcher.mailbox import Mail, Mailbox
+from deploy.local.catcher.mail import Mail, Try
+from deploy.local.catcher.mailbox import Mailbox
 
 FILES = Path(__file__).parent / "page"
 LONGEST_WAIT = 60.0
@@ -51,7 +49,7 @@ def application(mailbox: Mailbox) -> Starlette:
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
-                while wait and not found():
+                while wait and not found() and not mailbox.ending:
                     await mailbox.changed()
         return JSONResponse({"items": [_summary(mail) for mail in found()], "total": mailbox.count()})
 
@@ -99,44 +97,6 @@ def application(mailbox: Mailbox) -> Starlette:
     )
 
 
-class Page:
-    """The application on a port of its own, in this event loop."""
-
-    def __init__(self, mailbox: Mailbox, host: str, port: int) -> None:
-        self._config = uvicorn.Config(
-            application(mailbox), host=host, port=port, lifespan="off", log_level="warning", access_log=False
-        )
-        self._server = _Quiet(self._config)
-        self._socket: socket.socket | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def port(self) -> int:
-        assert self._socket is not None, "start it first"
-        return int(self._socket.getsockname()[1])
-
-    async def start(self) -> None:
-        """Listens. Raises OSError when the port is taken."""
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((self._config.host, self._config.port))
-        self._socket.listen(128)
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
-
-    async def stop(self) -> None:
-        """Ends it; who still waits for a mail is cut off."""
-        self._server.should_exit = self._server.force_exit = True
-        if self._task is not None:
-            await self._task
-
-
-class _Quiet(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves the signals to whoever runs us."""
-        yield
-
-
 def _number(request: Request, name: str, default: int) -> int:
     try:
         return max(0, int(request.query_params.get(name, default)))
@@ -182,7 +142,7 @@ def _detail(mail: Mail) -> dict[str, object]:
     }
 
 
-def _try(one: Any) -> dict[str, object]:
+def _try(one: Try) -> dict[str, object]:
     return {
         "at": one.at.isoformat(),
         "recipient": one.recipient,

@@ -65,10 +65,10 @@ async def _order(connection: Connection, id: UUID, command: UUID, kind: Literal[
     edit, at = await outbox.next_edit(connection, id)
     order = Order(id, command, kind, edit, at)
     await projecting.note_commands(connection, [order])
-    if row.rank < CANCELLED:
-        return order
-    await projecting.add_lines(connection, too_late([row], [order], frozenset()))
-    return None
+    known = await projecting.known_children(connection, id) or [row]
+    orders = [order._replace(id=one.id) for one in known]
+    await projecting.add_lines(connection, too_late(known, orders, frozenset()))
+    return order if row.rank < CANCELLED else None
 
 
 def _keeping(
@@ -111,7 +111,7 @@ async def _change(
 
 def _changed(entry: Entry, change: Change, offset: int, at: datetime) -> e.InboxChanged:
     of = e.OfNotification.model_validate_json(entry.notification)
-    return e.InboxChanged(**of.passed_on(), tenant=of.tenant, change=change, at=at, offset=offset)
+    return e.InboxChanged(**of.passed_on(), change=change, at=at, offset=offset)
 
 
 def _keeping_change(event: e.InboxChanged) -> Keeping:

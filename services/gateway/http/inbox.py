@@ -77,12 +77,12 @@ def router(desk: Desk) -> APIRouter:
         desk.announcer.say_all(kept)
         return ReadAll(read=len(kept)).response()
 
-    @routes.post("/{id}/read", response_model=InboxEntry, responses=problems(404, 503))
+    @routes.post("/{id}/read", response_model=InboxEntry, responses=problems(404, 422, 503))
     async def read(caller: Known, id: str) -> Response:
         """You have read it. Twice is once."""
         return await _change(caller, id, "read")
 
-    @routes.post("/{id}/archive", response_model=InboxEntry, responses=problems(404, 503))
+    @routes.post("/{id}/archive", response_model=InboxEntry, responses=problems(404, 422, 503))
     async def archive(caller: Known, id: str) -> Response:
         """Out of sight, not gone: `?archived=true` shows it."""
         return await _change(caller, id, "archived")

@@ -12,7 +12,6 @@ from starlette.responses import Response
 from contracts import local_time
 from contracts.request import Strict
 from contracts.status import Channel, Status
-from kit.postgres import Connection
 from services.gateway.handlers import commands
 from services.gateway.handlers.commands import Kept
 from services.gateway.http import bodies, looking, shapes
@@ -82,7 +81,7 @@ def router(desk: Desk) -> APIRouter:
         following = str(rows[limit - 1].place) if len(rows) > limit else None
         return shapes.NotificationPage(items=tuple(items), next=following).response()
 
-    @routes.get("/{id}", response_model=shapes.Notification, responses=problems(404, 503))
+    @routes.get("/{id}", response_model=shapes.Notification, responses=problems(404, 422, 503))
     async def see(caller: Known, id: str) -> Response:
         """One notification, with everything that happened to it."""
         async with desk.database.connection() as connection:
@@ -102,28 +101,20 @@ def router(desk: Desk) -> APIRouter:
         at = _instant(asked)
         async with desk.database.transaction() as connection:
             row = await looking.changeable(connection, caller, id)
-            kept = [
-                command
-                for target in await _targets(connection, row)
-                for command in await commands.move(connection, caller.tenant, target, new_id(), at)
-            ]
+            kept = await commands.move(connection, caller.tenant, row.id, new_id(), at)
         return _commanded(row, kept)
 
     @routes.delete(
         "/{id}",
         status_code=HTTPStatus.ACCEPTED,
         response_model=shapes.Commanded,
-        responses=problems(403, 404, 503),
+        responses=problems(403, 404, 422, 503),
     )
     async def cancel(caller: Known, id: str) -> Response:
         """Cancel it. What was sent meanwhile stays sent; its timeline then says `too_late`."""
         async with desk.database.transaction() as connection:
             row = await looking.changeable(connection, caller, id)
-            kept = [
-                command
-                for target in await _targets(connection, row)
-                for command in await commands.cancel(connection, caller.tenant, target, new_id())
-            ]
+            kept = await commands.cancel(connection, caller.tenant, row.id, new_id())
         return _commanded(row, kept)
 
     @routes.delete(
@@ -145,13 +136,6 @@ def router(desk: Desk) -> APIRouter:
         return shapes.Commanded(id=row.id, status=shapes.STATUS[row.rank]).response(HTTPStatus.ACCEPTED)
 
     return routes
-
-
-async def _targets(connection: Connection, row: Stored) -> list[UUID]:
-    """What a command is about: the notification, or the children of a parent (P6.3). Sorted: no deadlocks."""
-    if not row.channels:
-        return [row.id]
-    return sorted(child.id for child in await reading.children(connection, [row.id]))
 
 
 def _instant(asked: MoveRequest) -> datetime:

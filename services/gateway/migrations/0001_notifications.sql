@@ -10,6 +10,11 @@ create function place_of(accepted_at timestamptz, id uuid) returns uuid
         'hex'
     )::uuid;
 
+-- Under which label a notification is counted: "channel:rank", behind a "?" while nobody knows who asked for it.
+create function counted_as(owner text, channel text, rank smallint) returns text
+    language sql immutable parallel safe
+    return case owner when '' then '?' else '' end || coalesce(channel, '') || ':' || rank;
+
 create table notifications (
     id          uuid primary key,
     place       uuid not null,
@@ -42,8 +47,13 @@ create table notifications (
     request     text
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 
+-- Larger requests go out of line as they are: packing them would cost more than all the rest, and every change of
+-- status would carry them along.
+alter table notifications alter column request set storage external;
+
 comment on column notifications.rank is 'Status as its rank (contracts.status); it never goes down (P2).';
-comment on column notifications.counted is '"channel:rank" under which the row is in the counts; null: not counted yet.';
+comment on column notifications.counted is 'The label under which the row is in the counts; null: not counted yet.';
+comment on column notifications.owner is 'Empty after a cancel that came before its request: only the request tells.';
 comment on column notifications.was is 'What `counted` was before the last change: the counts move by the difference.';
 comment on column notifications.round is 'One more than the round that planned_at and expires_at belong to; 0: as asked for.';
 comment on column notifications.edit is 'The highest edit that was answered; -1: none.';

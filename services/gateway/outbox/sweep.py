@@ -1,9 +1,10 @@
 """What nobody has published is published, and what intake never answered is said again (P6.1)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 
+from contracts.topics import GATEWAY, INTAKE, Group
 from kit import logs
 from kit.clock import monotonic
 from kit.metrics import Metrics
@@ -15,8 +16,10 @@ from services.gateway.store import outbox
 
 log = logs.get(__name__)
 
-Served = Callable[[str, str], Awaitable[datetime | None]]
-"""How far a group ("intake", "gateway") has come on a topic, by Kafka's clock; None when nobody knows (P3.9)."""
+REQUESTED = {topic.name for topic in INTAKE.topics}
+
+Served = Callable[[Group, Collection[str]], Awaitable[Mapping[str, datetime | None]]]
+"""How far a group has come on each of these topics, by Kafka's clock; None when nobody knows (P3.9)."""
 
 
 class Sweep(Loop):
@@ -63,7 +66,7 @@ class Sweep(Loop):
         """Only what the judge must have read, and did not answer: late is not lost."""
         async with self._database.connection() as connection:
             overdue = await outbox.overdue_topics(connection, self._pace.slack)
-        served = await self._ask(overdue)
+        served = {**await self._ask(INTAKE, overdue), **await self._ask(GATEWAY, overdue)}
         if not served:
             return
         async with self._database.connection() as connection:
@@ -72,9 +75,12 @@ class Sweep(Loop):
             log.info("said_again", rows=again)
             self._metrics.republished("outbox", again)
 
-    async def _ask(self, overdue: list[tuple[str, str]]) -> Mapping[str, datetime]:
-        answers = {topic: await self._served(judge, topic) for judge, topic in overdue}
-        return {topic: at for topic, at in answers.items() if at is not None}
+    async def _ask(self, judge: Group, overdue: Collection[str]) -> dict[str, datetime]:
+        """Requests and their edits are intake's to answer; what a person did with an entry comes back to us."""
+        topics = set(overdue) & ({topic.name for topic in judge.topics} - (REQUESTED if judge is GATEWAY else set()))
+        if not topics:
+            return {}
+        return {topic: at for topic, at in (await self._served(judge, topics)).items() if at is not None}
 
     async def _measure(self) -> None:
         async with self._database.connection() as connection:

@@ -13,20 +13,25 @@ from services.gateway.rules.timeline import Entry, cancel_too_late, move_too_lat
 
 
 class Row(NamedTuple):
-    """A notification's row after the batch. `was` and `counted` are "channel:rank", before and after."""
+    """A notification's row after the batch. `was` and `counted` are the labels of its count, before and after."""
 
     id: UUID
     place: UUID
+    hour: datetime
     tenant: str
     owner: str
-    accepted_at: datetime
-    rank: int
     was: str | None
     counted: str | None
+    rank: int
     posted: bool
     parent: UUID | None
     edit: int
     sent_at: datetime | None
+
+    @property
+    def move(self) -> tuple[datetime, str, str, str | None, str | None]:
+        """From which count to which it goes."""
+        return self[2:7]
 
 
 class Known(NamedTuple):
@@ -56,11 +61,13 @@ class CountKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The outbox rows that have their answer (P6.1): whose request, whose moves up to which edit, whose everything."""
+    """The outbox rows that have their answer (P6.1): whose everything, whose request, whose moves up to which edit,
+    and of which parents everything, once no child is open."""
 
     final: list[UUID]
     judged: list[UUID]
     moved: list[tuple[UUID, int]]
+    families: list[UUID]
 
     def __bool__(self) -> bool:
         return bool(self.final or self.judged or self.moved)
@@ -71,11 +78,11 @@ def answers(rows: Iterable[Row], changes: Mapping[UUID, Change]) -> Answers:
 
     Any event of a child answers its parent's request (P6.3): the judge has split it.
     """
-    found = Answers([], [], [])
+    found = Answers([], [], [], [])
     for row in rows:
         change = changes[row.id]
         if row.parent is not None and change.entries:
-            found.judged.append(row.parent)
+            _answer_parent(found, row.parent, row, change)
         if not row.posted:
             continue
         if row.rank >= CANCELLED:
@@ -86,18 +93,30 @@ def answers(rows: Iterable[Row], changes: Mapping[UUID, Change]) -> Answers:
     return found
 
 
+def _answer_parent(found: Answers, parent: UUID, child: Row, change: Change) -> None:
+    found.judged.append(parent)
+    if change.edit >= 0:
+        found.moved.append((parent, change.edit))
+    if child.rank >= CANCELLED:
+        found.families.append(parent)
+
+
 def counts(rows: Iterable[Row]) -> Counter[CountKey]:
     """By how much each count moves: a row leaves the status it was counted under for the one it has now."""
     moves: Counter[CountKey] = Counter()
-    for row in rows:
-        if row.was == row.counted:
+    for (hour, tenant, owner, was, counted), n in Counter(row.move for row in rows).items():
+        if was == counted:
             continue
-        hour = row.accepted_at.replace(minute=0, second=0, microsecond=0)
-        for label, n in ((row.was, -1), (row.counted, 1)):
+        for label, by in ((was, -n), (counted, n)):
             if label is not None:
-                channel, _, rank = label.rpartition(":")
-                moves[CountKey(hour, row.tenant, row.owner, channel, int(rank))] += n
+                moves[_key(hour, tenant, owner, label)] += by
     return moves
+
+
+def _key(hour: datetime, tenant: str, owner: str, label: str) -> CountKey:
+    """What a label stands for; behind a "?" it was given before anybody knew the owner."""
+    channel, _, rank = label.removeprefix("?").rpartition(":")
+    return CountKey(hour, tenant, "" if label.startswith("?") else owner, channel, int(rank))
 
 
 def too_late(known: Iterable[Known], orders: Iterable[Order], cancelled: frozenset[UUID]) -> list[tuple[UUID, Entry]]:

@@ -45,8 +45,6 @@ def verdict(due: e.Due, now: datetime) -> tuple[Status, str | None]:
 def answer(due: e.Due, claim: Claim) -> e.Sent | e.Failed:
     """What the row says; the same event however often it is asked."""
     if claim.outcome is Status.SENT:
-        return e.Sent.model_validate(
-            due.passed_on() | {"tenant": due.tenant, "at": claim.at, "provider": PROVIDER, "try": 1}
-        )
-    common = due.passed_on() | {"tenant": due.tenant, "outcome": claim.outcome, "reason": claim.reason or claim.outcome}
+        return e.Sent.model_validate(due.passed_on() | {"at": claim.at, "provider": PROVIDER, "try": 1})
+    common = due.passed_on() | {"outcome": claim.outcome, "reason": claim.reason or claim.outcome}
     return e.Failed.model_validate(common)

@@ -10,8 +10,9 @@ from contracts import events as e
 from contracts import identity
 from contracts.request import NotificationRequest
 from contracts.status import Channel, Status
+from services.gateway.rules import timeline
 from services.gateway.rules.search import keys_of
-from services.gateway.rules.timeline import Entry, entries_of
+from services.gateway.rules.timeline import Entry
 
 ACCEPTED, SCHEDULED, RETRYING = Status.ACCEPTED.rank, Status.SCHEDULED.rank, Status.RETRYING.rank
 CANCELLED, SENT = Status.CANCELLED.rank, Status.SENT.rank
@@ -130,7 +131,7 @@ def _requested(batch: Batch, event: e.Requested, _heard: datetime) -> None:
 def _child(batch: Batch, event: e.Requested, parent: Change, request: NotificationRequest, channel: Channel) -> None:
     """P6.3: one notification per channel, named after the parent."""
     common = event.passed_on() | {"id": identity.child_id(event.id, channel), "channel": channel}
-    child = batch.change_of(e.OfNotification(tenant=event.tenant, **common))
+    child = batch.change_of(e.OfNotification(**common))
     child.parent, child.request, child.finds = event.id, parent.request, parent.finds
     child.planned_at = child.planned_at or request.planned_at
     child.expires_at = child.expires_at or request.expiry
@@ -152,7 +153,8 @@ def _move(batch: Batch, event: e.Move, _heard: datetime) -> None:
 
 
 def _scheduled(batch: Batch, event: e.Scheduled, heard: datetime) -> None:
-    change = _told(batch, event, heard)
+    change = batch.change_of(event)
+    change.entries += timeline.scheduled(event, heard)
     change.edit = max(change.edit, event.edit)
     if event.handed:
         return
@@ -164,21 +166,24 @@ def _scheduled(batch: Batch, event: e.Scheduled, heard: datetime) -> None:
 
 
 def _move_refused(batch: Batch, event: e.MoveRefused, heard: datetime) -> None:
-    change = _told(batch, event, heard)
+    change = batch.change_of(event)
+    change.entries.append(timeline.move_too_late(event.edit, heard))
     change.edit = max(change.edit, event.edit)
 
 
 def _retry(batch: Batch, event: e.Retry, heard: datetime) -> None:
     """One that is only held back has not been tried: its status stays what it was."""
-    change = _told(batch, event, heard)
+    change = batch.change_of(event)
+    change.entries += timeline.retry(event, heard)
     change.unknown = max(change.unknown, event.unknown)
     change.attempts = max(change.attempts, event.attempt)
     if not event.hold:
         change.rises_to(RETRYING, event)
 
 
-def _taken(batch: Batch, event: e.Taken, heard: datetime) -> None:
-    change = _told(batch, event, heard)
+def _taken(batch: Batch, event: e.Taken, _heard: datetime) -> None:
+    change = batch.change_of(event)
+    change.entries += timeline.taken(event)
     change.rises_to(event.status.rank, event)
     change.unknown = max(change.unknown, event.unknown)
     change.attempts = max(change.attempts, event.attempt)
@@ -189,7 +194,8 @@ def _taken(batch: Batch, event: e.Taken, heard: datetime) -> None:
 
 
 def _failed(batch: Batch, event: e.Failed, heard: datetime) -> None:
-    change = _told(batch, event, heard)
+    change = batch.change_of(event)
+    change.entries += timeline.failed(event, heard)
     change.rises_to(event.outcome.rank, event)
     change.unknown = max(change.unknown, event.unknown)
     change.attempts = max(change.attempts, event.attempt)
@@ -197,15 +203,9 @@ def _failed(batch: Batch, event: e.Failed, heard: datetime) -> None:
     change.provider = change.provider or event.provider
 
 
-def _inbox(batch: Batch, event: e.InboxChanged, heard: datetime) -> None:
-    _told(batch, event, heard)
+def _inbox(batch: Batch, event: e.InboxChanged, _heard: datetime) -> None:
+    batch.change_of(event).entries += timeline.inbox_changed(event)
     batch.inbox.append(event)
-
-
-def _told(batch: Batch, event: e.OfNotification, heard: datetime) -> Change:
-    change = batch.change_of(event)
-    change.entries.extend(entries_of(event, heard))
-    return change
 
 
 def _group_cancelled(batch: Batch, event: e.GroupCancelled, _heard: datetime) -> None:

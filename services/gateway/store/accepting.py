@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts.status import Status
 from kit.postgres import Connection
 from services.gateway.rules.asked import Accepted, Asked, Conflict
-from services.gateway.store.arrays import columns
+from services.gateway.store.arrays import columns, given
 from services.gateway.store.projecting import add_finds
 
 FIRST_LOOK = 6.0
@@ -48,23 +48,36 @@ def _rows(one: Asked) -> list[tuple[Any, ...]]:
 
 # Another event may have made the row already (a cancel that named an id before it was used): then it is ours as long
 # as REST has not accepted a body for it.
-_MAKE_ROWS = """
+_ROWS = given(
+    id="uuid",
+    tenant="text",
+    owner="text",
+    lane="text",
+    user_id="text",
+    group_name="text",
+    planned_at="timestamptz",
+    expires_at="timestamptz",
+    request="text",
+    channel="text",
+    fingerprint="text",
+    parent="uuid",
+    channels="text",
+)
+
+_MAKE_ROWS = f"""
 insert into notifications as n (
     id, place, tenant, owner, lane, user_id, group_name, accepted_at, rank, planned_at, expires_at, request, channel,
     fingerprint, parent, channels, posted
 )
-select g.id, place_of(statement_timestamp(), g.id), g.tenant, g.owner, g.lane, g.user_id, g.group_name,
-       statement_timestamp(), 0, g.planned_at, g.expires_at, g.request, g.channel, g.fingerprint, g.parent,
-       string_to_array(g.channels, ','), g.parent is null
-from unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
-    $9::text[], $10::text[], $11::text[], $12::uuid[], $13::text[]
-) as g(
-    id, tenant, owner, lane, user_id, group_name, planned_at, expires_at, request, channel, fingerprint, parent,
-    channels
-)
+select id, place_of(statement_timestamp(), id), tenant, owner, lane, user_id, group_name, statement_timestamp(), 0,
+       planned_at, expires_at, request, channel, fingerprint, parent, string_to_array(channels, ','), parent is null
+from {_ROWS} g
 on conflict (id) do update set
     posted = n.posted or excluded.posted,
+    owner = coalesce(nullif(n.owner, ''), excluded.owner),
+    lane = case when n.owner = '' then excluded.lane else n.lane end,
+    user_id = coalesce(n.user_id, excluded.user_id),
+    group_name = coalesce(n.group_name, excluded.group_name),
     fingerprint = excluded.fingerprint,
     request = coalesce(n.request, excluded.request),
     channel = coalesce(n.channel, excluded.channel),
@@ -90,11 +103,10 @@ async def _keep(connection: Connection, new: Sequence[Asked], made: dict[UUID, t
         await add_finds(connection, finds)
 
 
-_KEEP = """
+_KEEP = f"""
 insert into outbox (id, command, kind, tenant, owner, topic, accepted_at, next_at)
 select id, id, 'request', tenant, owner, topic, accepted_at, clock_timestamp() + make_interval(secs => $6)
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-    as g(id, tenant, owner, topic, accepted_at)
+from {given(id="uuid", tenant="text", owner="text", topic="text", accepted_at="timestamptz")} g
 on conflict do nothing
 """
 

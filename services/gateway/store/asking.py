@@ -7,8 +7,8 @@ from uuid import UUID
 
 from contracts.status import Lane
 from kit.postgres import Connection
-from services.gateway.rules.projection import CANCELLED
-from services.gateway.store.arrays import columns
+from services.gateway.rules.projection import CANCELLED, SENT
+from services.gateway.store.arrays import columns, given
 
 Hour = tuple[datetime, str]
 """An hour of acceptance, and a tenant."""
@@ -84,6 +84,23 @@ returning a.id
 """
 
 
+async def clock(connection: Connection) -> datetime:
+    """The time that expiry goes by."""
+    at: datetime = await connection.fetchval("select clock()")
+    return at
+
+
+async def has_heard(connection: Connection) -> tuple[bool, bool]:
+    """Whether we know of any that ended without a sending, and of any that a provider took."""
+    row = await connection.fetchrow(
+        "select exists (select from hours where rank >= $1 and rank < $2), exists (select from hours where rank >= $2)",
+        CANCELLED,
+        SENT,
+    )
+    assert row is not None
+    return row[0], row[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What intake says of one hour of acceptance: how many it has, and how many of them have ended."""
@@ -99,9 +116,9 @@ async def note_judged(connection: Connection, hours: Iterable[Judged], at: datet
     await connection.execute(_NOTE_JUDGED, *columns(rows, 4))
 
 
-_NOTE_JUDGED = """
+_NOTE_JUDGED = f"""
 insert into judged_hours as j (hour, accepted, final, at)
-select * from unnest($1::timestamptz[], $2::bigint[], $3::bigint[], $4::timestamptz[])
+select * from {given(hour="timestamptz", accepted="bigint", final="bigint", at="timestamptz")} g
 on conflict (hour) do update set accepted = excluded.accepted, final = excluded.final, at = excluded.at
 where excluded.at > j.at
 """
@@ -128,6 +145,11 @@ set difference = d.difference, since = clock_timestamp(),
 from differing d
 where d.hour = j.hour and d.difference is distinct from j.difference
 """
+
+
+async def differs(connection: Connection) -> bool:
+    """Whether any hour differs from intake's."""
+    return bool(await connection.fetchval("select exists (select from judged_hours where difference is not null)"))
 
 
 async def differing_since(connection: Connection, before: datetime, pause: float) -> Sequence[datetime]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from kit.postgres import Connection
-from services.gateway.store.arrays import columns
+from services.gateway.store.arrays import columns, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,13 @@ async def apply(connection: Connection, versions: Sequence[Version]) -> None:
     await connection.execute(_APPLY, *columns(rows, 7))
 
 
-_APPLY = """
+_VERSIONS = given(
+    topic="text", key="text", tenant="text", value="text", as_of="timestamptz", place="bigint", command="uuid"
+)
+
+_APPLY = f"""
 insert into directory as d (topic, key, tenant, value, as_of, "offset", command)
-select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::uuid[])
+select * from {_VERSIONS} g
 on conflict (topic, key) do update set
     value = excluded.value, as_of = excluded.as_of, "offset" = excluded."offset", command = excluded.command
 where (excluded.as_of, excluded."offset") > (d.as_of, d."offset")
@@ -56,6 +60,12 @@ async def note_renewal(connection: Connection, topics: Sequence[str]) -> None:
         " on conflict (topic) do update set noticed_at = clock_timestamp(), done_to = ''",
         list(topics),
     )
+
+
+async def known_topics(connection: Connection) -> set[str]:
+    """The topics that something is known of."""
+    rows = await connection.fetch("select distinct topic from directory")
+    return {row["topic"] for row in rows}
 
 
 async def renewals(connection: Connection) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from contracts import events as e
 from contracts.status import Status
 from kit.postgres import Connection
 from services.gateway.rules.inbox import Claim
-from services.gateway.store.arrays import columns
+from services.gateway.store.arrays import columns, given
 
 Person = tuple[str, str]
 """Tenant and user id."""
@@ -26,9 +26,9 @@ async def lock_people(connection: Connection, people: Collection[Person]) -> dic
     return {(row["tenant"], row["user_id"]): row["last_offset"] for row in rows}
 
 
-_LOCK_PEOPLE = """
+_LOCK_PEOPLE = f"""
 insert into people as p (tenant, user_id, last_offset)
-select tenant, user_id, 0 from unnest($1::text[], $2::text[]) as g(tenant, user_id)
+select tenant, user_id, 0 from {given(tenant="text", user_id="text")} g
 on conflict (tenant, user_id) do update set last_offset = p.last_offset
 returning tenant, user_id, last_offset
 """
@@ -37,11 +37,13 @@ returning tenant, user_id, last_offset
 async def set_counters(connection: Connection, counters: dict[Person, int]) -> None:
     """Where the counters stand now."""
     await connection.execute(
-        "update people p set last_offset = g.last_offset"
-        " from unnest($1::text[], $2::text[], $3::bigint[]) as g(tenant, user_id, last_offset)"
+        f"update people p set last_offset = g.last_offset from {_COUNTERS} g"
         " where p.tenant = g.tenant and p.user_id = g.user_id",
         *columns(((*person, last) for person, last in counters.items()), 3),
     )
+
+
+_COUNTERS = given(tenant="text", user_id="text", last_offset="bigint")
 
 
 async def claims(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Claim]:
@@ -72,17 +74,29 @@ def _row(decided: tuple[e.Due, Status, str | None, int | None]) -> tuple[Any, ..
     due, outcome, reason, offset = decided
     content = due.content if outcome is Status.SENT else None
     data = content.model_dump_json(include={"data"}) if content and content.data is not None else None
-    common = e.OfNotification(tenant=due.tenant, **due.passed_on()).model_dump_json(exclude_none=True)
+    common = e.OfNotification(**due.passed_on()).model_dump_json(exclude_none=True)
     shown = (content.kind, content.category, content.subject, content.text) if content else (None,) * 4
     return (due.id, due.tenant, due.user_id or "", outcome, reason, offset, *shown, data, common)
 
 
-_ADD = """
-insert into inbox (id, tenant, user_id, outcome, reason, "offset", kind, category, title, body, data, notification)
-select * from unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[],
-    $10::text[], $11::text[], $12::text[]
+_DECIDED = given(
+    id="uuid",
+    tenant="text",
+    user_id="text",
+    outcome="text",
+    reason="text",
+    place="bigint",
+    kind="text",
+    category="text",
+    title="text",
+    body="text",
+    data="text",
+    notification="text",
 )
+
+_ADD = f"""
+insert into inbox (id, tenant, user_id, outcome, reason, "offset", kind, category, title, body, data, notification)
+select * from {_DECIDED} g
 on conflict (id) do nothing
 returning id, outcome, reason, created_at
 """
@@ -157,7 +171,7 @@ async def mark(connection: Connection, rows: Iterable[tuple[UUID, int]], change:
     column = {"read": "read_at", "archived": "archived_at"}[change]
     await connection.execute(
         f"update inbox i set {column} = $3, changed = g.changed"
-        " from unnest($1::uuid[], $2::bigint[]) as g(id, changed) where i.id = g.id",
+        f" from {given(id='uuid', changed='bigint')} g where i.id = g.id",
         *columns(rows, 2),
         at,
     )

@@ -9,20 +9,28 @@ from contracts import events as e
 from kit.postgres import Connection
 from services.gateway.rules.asked import Kind, Waiting
 from services.gateway.rules.consequences import Answers, Known
+from services.gateway.rules.projection import CANCELLED
 from services.gateway.store.accepting import FIRST_LOOK
-from services.gateway.store.arrays import columns
+from services.gateway.store.arrays import columns, given
 
 Key = tuple[UUID, UUID]
 """The notification (or group), and the command: itself for a request."""
 
 
 async def lock(connection: Connection, id: UUID) -> Known:
-    """Lock a notification's row, behind which its edits are numbered and the projector waits. It must be there."""
-    row = await connection.fetchrow(
-        "select id, place, rank, was, edit, sent_at from notifications where id = $1 for no key update", id
-    )
+    """Lock a notification's row, behind which its edits are numbered and the projector waits. It must be there.
+
+    A parent is as far as the least advanced of its children.
+    """
+    row = await connection.fetchrow(_LOCK, id)
     assert row is not None
     return Known(*row.values())
+
+
+_LOCK = """
+select id, place, coalesce((select min(c.rank) from notifications c where c.parent = n.id), rank), was, edit, sent_at
+from notifications n where id = $1 for no key update
+"""
 
 
 async def next_edit(connection: Connection, id: UUID) -> tuple[int, datetime]:
@@ -68,12 +76,21 @@ async def keep(connection: Connection, rows: Sequence[Keeping]) -> None:
     )
 
 
-_KEEP = """
+_KEEPING = given(
+    id="uuid",
+    command="uuid",
+    kind="text",
+    tenant="text",
+    owner="text",
+    edit="bigint",
+    topic="text",
+    event="text",
+    accepted_at="timestamptz",
+)
+
+_KEEP = f"""
 insert into outbox (id, command, kind, tenant, owner, edit, topic, event, accepted_at, next_at)
-select g.*, clock_timestamp() + make_interval(secs => $10)
-from unnest(
-    $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::timestamptz[]
-) as g
+select g.*, clock_timestamp() + make_interval(secs => $10) from {_KEEPING} g
 on conflict do nothing
 """
 
@@ -83,11 +100,13 @@ async def published(connection: Connection, keys: Collection[Key], first_pause: 
     await connection.execute(_PUBLISHED, *columns(keys, 2), first_pause)
 
 
-_PUBLISHED = """
+_KEYS = given(id="uuid", command="uuid")
+
+_PUBLISHED = f"""
 update outbox o
 set published_at = clock_timestamp(),
     next_at = clock_timestamp() + make_interval(secs => $3 * power(2, least(o.repeats, 12)))
-from unnest($1::uuid[], $2::uuid[]) as g(id, command)
+from {_KEYS} g
 where o.id = g.id and o.command = g.command
 """
 
@@ -95,7 +114,7 @@ where o.id = g.id and o.command = g.command
 async def give_back(connection: Connection, keys: Collection[Key]) -> None:
     """They could not be published: the next sweep may try at once."""
     await connection.execute(
-        "update outbox o set next_at = clock_timestamp() from unnest($1::uuid[], $2::uuid[]) as g(id, command)"
+        f"update outbox o set next_at = clock_timestamp() from {_KEYS} g"
         " where o.id = g.id and o.command = g.command and o.published_at is null",
         *columns(keys, 2),
     )
@@ -143,17 +162,14 @@ returning o.id
 """
 
 
-async def overdue_topics(connection: Connection, slack: float) -> list[tuple[str, str]]:
-    """The (kind's judge, topic) pairs that have something unanswered for longer than the slack."""
-    rows = await connection.fetch(_OVERDUE_TOPICS, slack)
-    return [(row["judge"], row["topic"]) for row in rows]
-
-
-_OVERDUE_TOPICS = """
-select distinct case kind when 'inbox' then 'gateway' else 'intake' end as judge, topic
-from outbox
-where published_at < clock_timestamp() - make_interval(secs => $1) and next_at <= clock_timestamp()
-"""
+async def overdue_topics(connection: Connection, slack: float) -> list[str]:
+    """The topics on which something is unanswered for longer than the slack."""
+    rows = await connection.fetch(
+        "select distinct topic from outbox"
+        " where published_at < clock_timestamp() - make_interval(secs => $1) and next_at <= clock_timestamp()",
+        slack,
+    )
+    return [row["topic"] for row in rows]
 
 
 async def end_answered(connection: Connection, answers: Answers) -> None:
@@ -162,8 +178,17 @@ async def end_answered(connection: Connection, answers: Answers) -> None:
         await connection.execute("delete from outbox where id = any($1::uuid[]) and kind <> 'inbox'", answers.final)
     if answers.judged:
         await connection.execute("delete from outbox where id = any($1::uuid[]) and kind = 'request'", answers.judged)
+    if answers.families:
+        await connection.execute(_END_FAMILIES, answers.families, CANCELLED)
     for id, edit in answers.moved:
         await connection.execute("delete from outbox where id = $1 and kind = 'move' and edit <= $2", id, edit)
+
+
+_END_FAMILIES = """
+delete from outbox o
+where o.id = any($1::uuid[]) and o.kind in ('cancel', 'move')
+  and not exists (select from notifications n where n.parent = o.id and n.rank < $2)
+"""
 
 
 async def end_groups(connection: Connection, groups: Iterable[e.GroupCancelled]) -> None:
@@ -180,9 +205,11 @@ async def end_groups(connection: Connection, groups: Iterable[e.GroupCancelled])
 
 async def end_inbox(connection: Connection, changes: Iterable[e.InboxChanged]) -> None:
     """What a person did with an entry has come back from Kafka."""
+    rows = list(changes)
     await connection.execute(
-        "delete from outbox where command = any($2::uuid[]) and id = any($1::uuid[]) and kind = 'inbox'",
-        *columns(((event.id, event.ce_id) for event in changes), 2),
+        "delete from outbox where id = any($1::uuid[]) and command = any($2::uuid[]) and kind = 'inbox'",
+        [event.id for event in rows],
+        [event.ce_id for event in rows],
     )
 
 

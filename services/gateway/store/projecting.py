@@ -1,5 +1,6 @@
 """What the projector writes: a handful of statements for a whole batch of events."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from kit.postgres import Connection
 from services.gateway.rules.consequences import CountKey, Known, Row
 from services.gateway.rules.projection import CANCELLED, Change, Order
 from services.gateway.rules.timeline import Entry
-from services.gateway.store.arrays import columns
+from services.gateway.store.arrays import columns, given
 
 
 async def upsert(connection: Connection, changes: Collection[Change]) -> list[Row]:
@@ -49,31 +50,55 @@ def _row(change: Change) -> tuple[Any, ...]:
     )
 
 
-# `counted` moves with channel and rank; a parent is not counted. What is told first is kept, but for plans (by round)
-# and what comes with a higher rank.
-_UPSERT = """
+# `counted` moves with channel and rank; a parent is not counted. What is told first is kept, but for plans (by round),
+# what comes with a higher rank, and what a cancel that came before its request could not know.
+_CHANGES = given(
+    id="uuid",
+    tenant="text",
+    owner="text",
+    channel="text",
+    lane="text",
+    user_id="text",
+    group_name="text",
+    accepted_at="timestamptz",
+    rank="smallint",
+    reason="text",
+    detail="text",
+    provider="text",
+    unknown="smallint",
+    attempts="smallint",
+    round="integer",
+    planned_at="timestamptz",
+    expires_at="timestamptz",
+    sent_at="timestamptz",
+    edit="bigint",
+    sms="text",
+    parent="uuid",
+    channels="text",
+    request="text",
+)
+
+_UPSERT = f"""
 insert into notifications as n (
     id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, counted, reason, detail, provider,
     unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent, channels, request
 )
-select g.id, place_of(g.accepted_at, g.id), g.tenant, g.owner, g.channel, g.lane, g.user_id, g.group_name,
-       g.accepted_at, g.rank, case when g.channels is null then coalesce(g.channel, '') || ':' || g.rank end,
-       g.reason, g.detail, g.provider, g.unknown, g.attempts, g.round, g.planned_at, g.expires_at, g.sent_at, g.edit,
-       g.sms, g.parent, string_to_array(g.channels, ','), g.request
-from unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
-    $9::smallint[], $10::text[], $11::text[], $12::text[], $13::smallint[], $14::smallint[], $15::integer[],
-    $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::bigint[], $20::text[], $21::uuid[], $22::text[],
-    $23::text[]
-) as g(
-    id, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, reason, detail, provider, unknown,
-    attempts, round, planned_at, expires_at, sent_at, edit, sms, parent, channels, request
-)
+select id, place_of(accepted_at, id), tenant, owner, channel, lane, user_id, group_name, accepted_at, rank,
+       case when channels is null then counted_as(owner, channel, rank) end,
+       reason, detail, provider, unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent,
+       string_to_array(channels, ','), request
+from {_CHANGES} g
 on conflict (id) do update set
     was = n.counted,
-    counted = case when coalesce(n.channels, excluded.channels) is null
-        then coalesce(n.channel, excluded.channel, '') || ':' || greatest(n.rank, excluded.rank) end,
+    counted = case when coalesce(n.channels, excluded.channels) is null then counted_as(
+        coalesce(nullif(n.owner, ''), excluded.owner), coalesce(n.channel, excluded.channel),
+        greatest(n.rank, excluded.rank)
+    ) end,
     rank = greatest(n.rank, excluded.rank),
+    owner = coalesce(nullif(n.owner, ''), excluded.owner),
+    lane = case when n.owner = '' then excluded.lane else n.lane end,
+    user_id = coalesce(n.user_id, excluded.user_id),
+    group_name = coalesce(n.group_name, excluded.group_name),
     channel = coalesce(n.channel, excluded.channel),
     reason = case when excluded.rank > n.rank then excluded.reason else n.reason end,
     detail = case when excluded.rank > n.rank then excluded.detail else n.detail end,
@@ -91,7 +116,8 @@ on conflict (id) do update set
     parent = coalesce(n.parent, excluded.parent),
     channels = coalesce(n.channels, excluded.channels),
     request = coalesce(n.request, excluded.request)
-returning id, place, tenant, owner, accepted_at, rank, was, counted, posted, parent, edit, sent_at
+returning id, place, date_trunc('hour', accepted_at, 'UTC'), tenant, owner, was, counted, rank, posted, parent, edit,
+    sent_at
 """
 
 
@@ -102,11 +128,20 @@ async def add_lines(connection: Connection, lines: Iterable[tuple[UUID, Entry]])
         await connection.execute(_ADD_LINES, *columns(rows, 8))
 
 
-_ADD_LINES = """
-insert into timeline (place, event, n, at, try, attempt, provider, detail)
-select * from unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::smallint[], $6::smallint[], $7::text[], $8::text[]
+_LINES = given(
+    place="uuid",
+    event="text",
+    n="text",
+    at="timestamptz",
+    try_="smallint",
+    attempt="smallint",
+    provider="text",
+    detail="text",
 )
+
+_ADD_LINES = f"""
+insert into timeline (place, event, n, at, try, attempt, provider, detail)
+select place, event, n, at, try_, attempt, provider, detail from {_LINES} g
 on conflict do nothing
 """
 
@@ -114,21 +149,28 @@ on conflict do nothing
 async def add_finds(connection: Connection, rows: Iterable[tuple[str, str, str, UUID]]) -> None:
     """(tenant, key, value, place): the words under which notifications are found."""
     await connection.execute(
-        "insert into finds (tenant, key, value, place)"
-        " select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[]) on conflict do nothing",
+        f"insert into finds (tenant, key, value, place) select * from {_FINDS} g on conflict do nothing",
         *columns(rows, 4),
     )
 
 
+_FINDS = given(tenant="text", key="text", value="text", place="uuid")
+
+
 async def note_commands(connection: Connection, orders: Iterable[Order]) -> None:
-    """Remember cancels and moves, whoever asked for them; the notification may come later."""
+    """Remember cancels and moves; the notification may come later. What is asked of a parent is asked of its children."""
     rows = sorted((x.id, x.command, x.kind, x.edit, x.at) for x in orders)
     await connection.execute(_NOTE_COMMANDS, *columns(rows, 5))
 
 
-_NOTE_COMMANDS = """
+_NOTE_COMMANDS = f"""
+with asked as (
+    select * from {given(id="uuid", command="uuid", kind="text", edit="bigint", at="timestamptz")} g
+)
 insert into commands (id, command, kind, edit, at)
-select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[])
+select * from asked
+union all
+select n.id, a.command, a.kind, a.edit, a.at from asked a join notifications n on n.parent = a.id
 on conflict do nothing
 """
 
@@ -171,28 +213,34 @@ async def known(connection: Connection, ids: Collection[UUID]) -> list[Known]:
     return [Known(*row.values()) for row in rows]
 
 
+async def known_children(connection: Connection, parent: UUID) -> list[Known]:
+    """The same for the notifications of a parent."""
+    rows = await connection.fetch(
+        "select id, place, rank, was, edit, sent_at from notifications where parent = $1", parent
+    )
+    return [Known(*row.values()) for row in rows]
+
+
 async def count(connection: Connection, moves: Mapping[CountKey, int]) -> None:
     """Move the counts per hour and per owner; sorted, so that two projectors never deadlock."""
-    hours: dict[tuple[Any, ...], int] = {}
-    tallies: dict[tuple[Any, ...], int] = {}
+    hours: Counter[tuple[Any, ...]] = Counter()
+    tallies: Counter[tuple[Any, ...]] = Counter()
     for key, n in moves.items():
-        hour = (key.hour, key.tenant, key.channel, key.rank)
-        tally = (key.tenant, key.owner, key.channel, key.rank)
-        hours[hour] = hours.get(hour, 0) + n
-        tallies[tally] = tallies.get(tally, 0) + n
-    await connection.execute(_COUNT_HOURS, *columns(sorted((*key, n) for key, n in hours.items() if n), 5))
-    await connection.execute(_COUNT_TALLIES, *columns(sorted((*key, n) for key, n in tallies.items() if n), 5))
+        hours[key.hour, key.tenant, key.channel, key.rank] += n
+        tallies[key.tenant, key.owner, key.channel, key.rank] += n
+    await connection.execute(_COUNT_HOURS, *columns(sorted((*key, n) for key, n in hours.items()), 5))
+    await connection.execute(_COUNT_TALLIES, *columns(sorted((*key, n) for key, n in tallies.items()), 5))
 
 
-_COUNT_HOURS = """
+_COUNT_HOURS = f"""
 insert into hours as h (hour, tenant, channel, rank, n)
-select * from unnest($1::timestamptz[], $2::text[], $3::text[], $4::smallint[], $5::bigint[])
+select * from {given(hour="timestamptz", tenant="text", channel="text", rank="smallint", n="bigint")} g
 on conflict (hour, tenant, channel, rank) do update set n = h.n + excluded.n
 """
 
-_COUNT_TALLIES = """
+_COUNT_TALLIES = f"""
 insert into tallies as t (tenant, owner, channel, rank, n)
-select * from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::bigint[])
+select * from {given(tenant="text", owner="text", channel="text", rank="smallint", n="bigint")} g
 on conflict (tenant, owner, channel, rank) do update set n = t.n + excluded.n
 """
 
@@ -201,10 +249,12 @@ async def add_refusals(connection: Connection, refusals: Iterable[tuple[e.Refuse
     """The same key came with another body: shown where the first one is shown (P1)."""
     rows = [(event.conflicts_with, event.id, heard, event.detail) for event, heard in refusals]
     await connection.execute(
-        "insert into refusals (id, refusal, at, detail)"
-        " select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[]) on conflict do nothing",
+        f"insert into refusals (id, refusal, at, detail) select * from {_REFUSALS} g on conflict do nothing",
         *columns(rows, 4),
     )
+
+
+_REFUSALS = given(id="uuid", refusal="uuid", at="timestamptz", detail="text")
 
 
 async def add_poison(connection: Connection, poison: Iterable[e.Poison]) -> None:
@@ -216,11 +266,22 @@ async def add_poison(connection: Connection, poison: Iterable[e.Poison]) -> None
     await connection.execute(_ADD_POISON, *columns(rows, 11))
 
 
-_ADD_POISON = """
-insert into poison (id, tenant, topic, partition, "offset", timestamp, error, size, sha256, value, reported_by)
-select * from unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::integer[], $5::bigint[], $6::timestamptz[], $7::text[], $8::integer[],
-    $9::text[], $10::bytea[], $11::text[]
+_POISON = given(
+    id="uuid",
+    tenant="text",
+    topic="text",
+    partition="integer",
+    place="bigint",
+    timestamp="timestamptz",
+    error="text",
+    size="integer",
+    sha256="text",
+    value="bytea",
+    reported_by="text",
 )
+
+_ADD_POISON = f"""
+insert into poison (id, tenant, topic, partition, "offset", timestamp, error, size, sha256, value, reported_by)
+select * from {_POISON} g
 on conflict do nothing
 """

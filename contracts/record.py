@@ -1,0 +1,77 @@
+"""One record of Kafka as this language sees it: bytes, headers, a place, and sentences for what is wrong with it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Undecodable(ValueError):
+    """Nobody can read this record: it is poison (P7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One record as Kafka takes it."""
+
+    key: bytes
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record stands: without an id of its own, that is its name (P1)."""
+
+    partition: int
+    offset: int
+    timestamp: datetime
+
+
+def json_object(value: bytes) -> dict[str, Any]:
+    """The JSON object of these bytes. Raises Undecodable."""
+    try:
+        body = from_json(value, allow_inf_nan=False)
+    except ValueError as error:
+        raise Undecodable(f"is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise Undecodable("is JSON, but not an object")
+    return body
+
+
+def text_of(raw: bytes | None) -> str:
+    """A header or key as text; empty when it is absent or not UTF-8."""
+    try:
+        return (raw or b"").decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def printable(text: str) -> str:
+    """The text without control characters."""
+    return text if text.isprintable() else "".join(c for c in text if c.isprintable())
+
+
+def problems_of(error: ValidationError) -> tuple[str, ...]:
+    """What is wrong, a line each, beginning with the field: "to: is not an email address"."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return tuple(line for one in found for line in _lines(one))
+
+
+def sentence(error: ValidationError) -> str:
+    """The same in one line of at most 500 characters."""
+    return "; ".join(problems_of(error))[:500]
+
+
+def _lines(found: ErrorDetails) -> Iterator[str]:
+    field = ".".join(printable(str(part))[:64] for part in found["loc"])
+    text = found["msg"].removeprefix("Value error, ")
+    if field:
+        yield f"{field}: {text}"
+    else:  # a check over all fields: its lines name their fields themselves
+        yield from text.splitlines()

@@ -1,0 +1,111 @@
+"""The gateway, put together: read it from top to bottom."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
+from typing import Final, NoReturn
+
+from contracts.topics import BY_NAME, DUE_INAPP, GATEWAY, GATEWAY_DIRECTORY, GATEWAY_INAPP, Group
+from kit.bus.consumer import Consumer
+from kit.bus.publisher import Publisher
+from kit.bus.served import served, served_by_topic
+from kit.bus.topics import TopicKeeper
+from kit.postgres import Database
+from kit.service import Parts, run
+from kit.settings import KafkaSettings, Settings, need
+from kit.stage import Stage
+from kit.web_server import WebServer
+from services.gateway.handlers import directory, inbox, projector
+from services.gateway.http.api import face
+from services.gateway.http.auth import Tokens
+from services.gateway.http.desk import Desk
+from services.gateway.outbox.announcer import Announcer
+from services.gateway.outbox.asking import Asking
+from services.gateway.outbox.renewing import Renewing
+from services.gateway.outbox.sweep import Sweep
+from services.gateway.outbox.writer import Writer
+from services.gateway.settings import Limits, Pace
+
+NAME: Final = "gateway"
+
+
+def main() -> NoReturn:
+    """`python -m services.gateway`"""
+    run(NAME, build)
+
+
+async def build(settings: Settings) -> Parts:
+    """All parts in the order they start; they stop in the other direction."""
+    secret = need(settings.jwt.secret, "JWT_SECRET")
+    kafka, pace, parts = settings.kafka, Pace.of(settings), Parts(NAME)
+
+    database = parts.add("pool", await Database.open(settings.database_url, NAME, size=12))
+    parts.watch("postgresql", database.alive)
+    parts.add("topics", TopicKeeper(kafka))
+    publisher = Publisher(kafka, NAME)
+    parts.add("publisher", AtFirst(publisher))
+
+    announcer = parts.add("announcer", Announcer(database, publisher, pace))
+    writer = parts.add("writer", Writer(database, announcer, pace))
+    parts.add("sweep", Sweep(database, announcer, _by_topic(kafka), pace, parts.metrics))
+    asking = Asking(database, publisher, _as_a_whole(kafka), lambda: _unread(seen), pace)
+    renewing = Renewing(database, publisher, lambda: _unread(known), pace)
+
+    seen = Consumer(kafka, GATEWAY.name, [GATEWAY.topics], on_anew=asking.topics_made_anew)
+    shown = Consumer(kafka, GATEWAY_INAPP.name, [GATEWAY_INAPP.topics])
+    known = Consumer(kafka, GATEWAY_DIRECTORY.name, [GATEWAY_DIRECTORY.topics], on_anew=renewing.topics_made_anew)
+    if not settings.notifications.enabled:
+        shown.pause([DUE_INAPP])
+    for name, consumer, handle in (
+        ("projector", seen, projector.project),
+        ("inapp", shown, inbox.show),
+        ("directory", known, directory.remember),
+    ):
+        parts.add(name, AtFirst(Stage(name, consumer, database, publisher, handle, metrics=parts.metrics)))
+    parts.add("asking", asking)
+    parts.add("renewing", renewing)
+
+    desk = Desk(settings, database, writer, announcer, publisher, Tokens(settings.jwt, secret), Limits())
+    host, port = settings.gateway.host, settings.gateway.port
+    parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", http="httptools"))
+    return parts
+
+
+class AtFirst:
+    """A part that counts for readiness until it was ready once: without Kafka the gateway still accepts (P6.1)."""
+
+    def __init__(self, part: Publisher | Stage) -> None:
+        self._part = part
+        self._was_ready = False
+
+    async def start(self) -> None:
+        await self._part.start()
+
+    async def stop(self) -> None:
+        await self._part.stop()
+
+    @property
+    def ready(self) -> bool:
+        self._was_ready = self._was_ready or self._part.ready
+        return self._was_ready
+
+    @property
+    def task(self) -> object:
+        return getattr(self._part, "task", None)
+
+
+def _by_topic(kafka: KafkaSettings) -> Callable[[Group, Collection[str]], Awaitable[Mapping[str, datetime | None]]]:
+    async def ask(group: Group, topics: Collection[str]) -> Mapping[str, datetime | None]:
+        return await served_by_topic(kafka, group.name, [BY_NAME[name] for name in topics])
+
+    return ask
+
+
+def _as_a_whole(kafka: KafkaSettings) -> Callable[[Group], Awaitable[datetime | None]]:
+    async def ask(group: Group) -> datetime | None:
+        return await served(kafka, group.name, group.topics)
+
+    return ask
+
+
+def _unread(consumer: Consumer) -> frozenset[str] | None:
+    return consumer.unread if consumer.ready else None

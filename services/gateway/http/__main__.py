@@ -1,0 +1,24 @@
+"""Write `openapi.json`: the document of the routes, committed so that a change of the surface is seen."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from kit.settings import JwtSettings
+from services.gateway.http.api import api
+from services.gateway.http.auth import Tokens
+from services.gateway.http.desk import Desk
+from services.gateway.settings import Limits
+
+FILE: Final = Path(__file__).parents[1] / "openapi.json"
+
+
+def described() -> str:
+    """The document as text. To describe the desk, nobody needs to be behind it."""
+    nobody: Any = None
+    desk = Desk(nobody, nobody, nobody, nobody, nobody, Tokens(JwtSettings(), "not used"), Limits())
+    return json.dumps(api(desk).openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(described(), encoding="utf-8")

@@ -1,0 +1,107 @@
+"""What a batch is judged by beside the requests themselves: people, templates, groups, settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from contracts.status import Channel, Lane
+from kit.rendering import Template, Unrenderable
+
+DEFAULT_LIFE: Final[Mapping[Lane, timedelta]] = {
+    Lane.URGENT: timedelta(hours=1),
+    Lane.NORMAL: timedelta(hours=72),
+    Lane.BULK: timedelta(hours=72),
+}
+"""How long after its latest planned instant a notification may still be sent, unless it says so itself (P3.7)."""
+
+
+FOR_EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""Later than any acceptance: what a group's cancel for ever reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the installation allows. `countries`: two letters each, none = all."""
+
+    off: frozenset[Channel] = frozenset()
+    countries: frozenset[str] = frozenset()
+    time_zone: str = "Europe/Paris"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What the directory says of a recipient."""
+
+    email: str | None = None
+    phone: str | None = None
+    locale: str | None = None
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A template in the version that its name stands for; `trouble` where the version cannot be read."""
+
+    version: str
+    template: Template | None
+    trouble: Unrenderable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEnd:
+    """A cancel of a whole group: its members accepted up to `through` end. `owner` None: whoever asked for them."""
+
+    owner: str | None
+    through: datetime
+    reason: str | None = None
+
+    def meets(self, owner: str, accepted_at: datetime) -> bool:
+        """Whether a member is one of those (P3.4)."""
+        return accepted_at <= self.through and self.owner in (None, owner)
+
+
+@dataclass(frozen=True, slots=True)
+class CollapseKey:
+    """Of the unsent notifications under one key only the newest is sent (P3.5).
+
+    The channel belongs to it: one request for several channels would otherwise collapse itself.
+    """
+
+    tenant: str
+    person: str
+    channel: Channel
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The notification that a collapse key stands for."""
+
+    accepted_at: datetime
+    id: UUID
+
+    def __lt__(self, other: "Newest") -> bool:
+        return (self.accepted_at, self.id) < (other.accepted_at, other.id)
+
+
+Tenanted = tuple[str, str]
+"""A tenant, and a name within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`directory_until`: whatever was written to the directory's topics before that instant is known here (P3.6)."""
+
+    policy: Policy = Policy()
+    people: Mapping[Tenanted, Person] = field(default_factory=dict)
+    templates: Mapping[Tenanted, Found] = field(default_factory=dict)
+    groups: Mapping[Tenanted, Sequence[GroupEnd]] = field(default_factory=dict)
+    newest: Mapping[CollapseKey, Newest] = field(default_factory=dict)
+    directory_until: datetime | None = None
+
+    def group_end(self, tenant: str, group: str | None, owner: str, accepted_at: datetime) -> GroupEnd | None:
+        """The cancel that a member of this group has met, if any."""
+        ends = self.groups.get((tenant, group), ()) if group else ()
+        return next((end for end in ends if end.meets(owner, accepted_at)), None)

@@ -1,0 +1,134 @@
+"""A batch of events, applied in their order to the rows they concern; what is to be said comes out in that order."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from contracts import events as e
+from services.intake.rules import collapsing, editing
+from services.intake.rules.accepting import answer
+from services.intake.rules.asking import Asked, asked, family, parts, step_id, step_ids
+from services.intake.rules.facts import Facts
+from services.intake.rules.row import Moment, Row, State, Step
+
+Spoken = list[e.Event]
+
+
+class Ledger:
+    """The rows of one batch. `rows` must hold those of all ids that `concerned` names and that exist."""
+
+    def __init__(self, rows: Mapping[UUID, Row], facts: Facts, moment: Moment) -> None:
+        self.rows = dict(rows)
+        self.newest = dict(facts.newest)
+        self.facts = facts
+        self.moment = moment
+
+    def hear(self, event: e.Event) -> Spoken:
+        """Applies `event`; what is to be said because of it."""
+        match event:
+            case e.Requested() | e.Unacceptable():
+                return self._request(asked(event))
+            case e.Ripe():
+                return self._ripe(event)
+            case e.Cancel(id=UUID() as id):
+                return self._each(id, lambda one: editing.cancel(self.rows.get(one), self._to(one, event), *self._now))
+            case e.Move():
+                return self._move(event)
+            case e.Again(id=UUID() as id):
+                return self._each(id, lambda one: editing.again(self.rows.get(one), self.facts))
+            case _:
+                return []
+
+    @property
+    def _now(self) -> tuple[Facts, Moment]:
+        return self.facts, self.moment
+
+    # -------------------------------------------------------------------------------------------------- requests
+
+    def _request(self, whole: Asked) -> Spoken:
+        """The notification; then those that follow from it, which share what was remembered of its id (P6.3)."""
+        stub = self.rows.get(whole.id)
+        said = self._accept(whole, None)
+        if self.rows[whole.id].fingerprint != whole.fingerprint:
+            return said
+        memory = stub if stub and stub.is_stub else None
+        if memory and memory.planned_at and memory.state is State.EXPECTED:
+            whole = replace(whole, planned_at=memory.planned_at)
+        for part in parts(whole):
+            said += self._accept(part, memory and replace(memory, id=part.id, planned_at=None))
+        return said
+
+    def _accept(self, asked: Asked, memory: Row | None) -> Spoken:
+        before = self.rows.get(asked.id) or memory
+        step = answer(before, asked, *self._now)
+        row = step.row
+        if row and row.collapse_key and row.is_open and (before is None or before.is_stub):
+            return self._collapse(row, step)
+        return self._take(asked.id, step)
+
+    def _collapse(self, row: Row, step: Step) -> Spoken:
+        """P3.5: the newest stays, whichever comes first."""
+        key = collapsing.key_of(row)
+        older = self.newest.get(key)
+        if older and collapsing.place_of(row) < older:
+            return self._take(row.id, collapsing.stillborn(row, self.moment))
+        self.newest[key] = collapsing.place_of(row)
+        said = self._take(row.id, step)
+        if older and older.id != row.id and (loser := self.rows.get(older.id)) and loser.is_open:
+            said += self._take(loser.id, collapsing.collapsed(loser, *self._now))
+        return said
+
+    # -------------------------------------------------------------------------------------------------- what follows
+
+    def _ripe(self, event: e.Ripe) -> Spoken:
+        row = self.rows.get(event.id)
+        if row and row.collapse_key and row.state is State.WAITING and event.round == row.round:
+            newest = self.newest.get(collapsing.key_of(row))
+            if newest and collapsing.place_of(row) < newest:
+                return self._take(row.id, collapsing.collapsed(row, *self._now))
+        return self._take(event.id, editing.ripe(row, event, *self._now))
+
+    def _move(self, event: e.Move) -> Spoken:
+        """A move of the whole moves its escalation with it, each step by its own distance."""
+        return self._each(event.id, lambda one: editing.move(self.rows.get(one), self._at(one, event), *self._now))
+
+    def _at(self, one: UUID, event: e.Move) -> e.Move:
+        if one == event.id:
+            return event
+        steps = self.rows[one].wanted().escalate or ()
+        distance = next((s.after_seconds for n, s in enumerate(steps) if step_id(event.id, n) == one), 0)
+        return event.model_copy(update={"id": one, "at": event.at + timedelta(seconds=distance)})
+
+    def _to(self, one: UUID, event: e.Cancel) -> e.Cancel:
+        return event if one == event.id else event.model_copy(update={"id": one})
+
+    def _each(self, id: UUID, edit: Callable[[UUID], Step]) -> Spoken:
+        """The edit of one id concerns those that followed from its request."""
+        said: Spoken = []
+        for one in (id, *self._parts_of(id)):
+            said += self._take(one, edit(one))
+        return said
+
+    def _parts_of(self, id: UUID) -> Iterator[UUID]:
+        return (one for one in family(id) if one in self.rows and self.rows[one].parent == id)
+
+    def _take(self, id: UUID, step: Step) -> Spoken:
+        if step.row is not None:
+            self.rows[id] = step.row
+        return list(step.said)
+
+
+def concerned(event: e.Event) -> tuple[UUID, ...]:
+    """The ids of all rows that an event may read or change."""
+    match event:
+        case e.Requested(id=id, request=request) if request.channels or request.escalate:
+            return (id, *family(id))
+        case e.Cancel(id=UUID() as id) | e.Move(id=id) | e.Again(id=UUID() as id):
+            return (id, *family(id))
+        case e.Requested(id=id) | e.Unacceptable(id=id) | e.Ripe(id=id):
+            return (id,)
+        case e.InboxChanged(id=id):
+            return (id, *step_ids(id))
+        case _:
+            return ()

@@ -1,0 +1,95 @@
+"""Now, later or never: the one question that intake answers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from contracts import local_time
+from contracts.events import Content
+from contracts.request import NotificationRequest
+from contracts.status import Lane, Status
+from services.intake.rules.content import NotKnown, Unsendable, check, content_of, resolve
+from services.intake.rules.facts import DEFAULT_LIFE, Facts
+from services.intake.rules.row import Frozen, Moment, Row
+
+UNKNOWN_PAUSE: Final = timedelta(seconds=2)
+UNKNOWN_PATIENCE: Final = timedelta(seconds=60)
+CHANNEL_OFF: Final = "channel: {0} is switched off; an admin can set notifications.{0}.enabled"
+TOO_FAR: Final = "send_at: lies more than ten years ahead"
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Due: with these inputs, which make this content."""
+
+    frozen: Frozen
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Waits until `at`; `why` is None where that was asked for."""
+
+    at: datetime
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """Ends here; `detail` names the field and the remedy."""
+
+    outcome: Status
+    reason: str
+    detail: str | None = None
+
+
+Verdict = Now | Later | Never
+
+
+def judge(row: Row, facts: Facts, moment: Moment) -> Verdict:
+    """The verdict on a row that is planned for `row.planned_at`."""
+    planned = row.planned_at or row.accepted_at
+    if row.channel in facts.policy.off:
+        return Never(Status.REJECTED, "channel_disabled", CHANNEL_OFF.format(row.channel))
+    if planned > local_time.horizon(row.accepted_at):
+        return Never(Status.REJECTED, "invalid", TOO_FAR)
+    if row.expires_at and row.expires_at <= max(moment.now, planned):
+        return Never(Status.EXPIRED, "expired", "expires_at: passed before it could be sent")
+    if planned > moment.now:
+        return Later(planned)
+    return _whether_due(row, facts, moment)
+
+
+def _whether_due(row: Row, facts: Facts, moment: Moment) -> Verdict:
+    try:
+        frozen = resolve(row, facts)
+        content = content_of(row, frozen, facts)
+        check(row, content)
+    except NotKnown as unknown:
+        if is_certain(row, facts.directory_until):
+            return Never(Status.REJECTED, unknown.reason, unknown.detail)
+        return Later(moment.now + UNKNOWN_PAUSE, unknown.reason)
+    except Unsendable as unsendable:
+        return Never(Status.REJECTED, unsendable.reason, unsendable.detail)
+    return Now(frozen, content)
+
+
+def is_certain(row: Row, directory_until: datetime | None) -> bool:
+    """P3.6: the directory has been read past the request's time; or for so long after it was first judged that only a
+    clock which runs ahead can have written that time.
+    """
+    if directory_until is None:
+        return False
+    return directory_until > row.accepted_at or directory_until > row.judged_at + UNKNOWN_PATIENCE
+
+
+def expiry(request: NotificationRequest, lane: Lane, planned: datetime) -> datetime:
+    """P3.7: an explicit one is absolute, the default counts from the latest planned instant."""
+    return request.expiry or planned + DEFAULT_LIFE[lane]
+
+
+def expiry_after_move(row: Row, planned: datetime) -> datetime:
+    """The same, for a row that has one already."""
+    if row.expires_at and row.wanted().expires_at is not None:
+        return row.expires_at
+    return planned + DEFAULT_LIFE[row.lane]

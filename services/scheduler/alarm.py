@@ -1,0 +1,33 @@
+"""Sleep until the next timer, unless a nearer one is armed meanwhile."""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+
+
+class Alarm:
+    """Between those who arm and the one who fires, inside one process; other processes are noticed by looking."""
+
+    def __init__(self) -> None:
+        self._nearer = asyncio.Event()
+        self._until: datetime | None = None
+        self._earliest: datetime | None = None
+
+    def armed(self, fire_after: datetime) -> None:
+        """A timer was armed, and committed."""
+        self._earliest = min(fire_after, self._earliest or fire_after)
+        if self._until is None or fire_after < self._until:
+            self._nearer.set()
+
+    def looking(self) -> datetime | None:
+        """Somebody looks for timers now; the earliest that was armed since he last did. What follows may be missed."""
+        earliest, self._earliest, self._until = self._earliest, None, None
+        self._nearer.clear()
+        return earliest
+
+    async def sleep(self, until: datetime | None, seconds: float) -> None:
+        """For so many seconds, or less where a timer before `until` (None: any timer) is armed."""
+        self._until = until
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._nearer.wait()

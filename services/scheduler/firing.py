@@ -1,0 +1,149 @@
+"""When its time has come, a timer is deleted, said and acknowledged in one transaction: never lost, never early."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence, Set
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from kit import logs
+from kit.bus.publisher import Publisher
+from kit.clock import monotonic
+from kit.failpoints import failpoint
+from kit.metrics import Metrics
+from kit.postgres import Database
+from services.scheduler import store
+from services.scheduler.alarm import Alarm
+from services.scheduler.rules import Timer
+from services.scheduler.saying import say
+
+LONGEST_SLEEP: Final = 0.2
+"""Seconds after which we look again, whatever is known: another process may have armed something nearer."""
+SHORTEST_SLEEP: Final = 0.001
+FIRINGS: Final = 8
+"""Firings at a time: one that waits 5 s for a partition that does not answer leaves room for the others."""
+FROM_THE_START: Final = 5.0
+"""Seconds between two looks at all timers, however old."""
+BEHIND: Final = timedelta(seconds=60)
+"""How far behind the last firing the other looks reach. An old snapshot elsewhere keeps the index entries of all
+that was fired since; reaching over them again and again made firing 20 times slower."""
+GOODBYE: Final = 7.0
+"""Seconds that firings under way get at the end: a little more than Kafka's deadline."""
+
+log = logs.get(__name__)
+
+
+class Firing:
+    """Looks for timers that are due, and fires them in batches of `batch_size`. The row's lock is the lease.
+
+    Several may run side by side, in one process or many: a timer that one holds is passed over by the others. Only
+    tocsin.clock() says what is due. Whatever breaks a firing rolls it back, and the timers fire again: then perhaps a
+    second time, under the same ids.
+    """
+
+    def __init__(self, db: Database, publisher: Publisher, alarm: Alarm, metrics: Metrics, *, batch_size: int) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self._db = db
+        self._publisher = publisher
+        self._alarm = alarm
+        self._metrics = metrics
+        self._batch_size = batch_size
+        self._room = asyncio.Semaphore(FIRINGS)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._reached: datetime | None = None
+        self._looked_at_all = -FROM_THE_START
+
+    async def start(self) -> None:
+        self.task = asyncio.create_task(self._fire_on())
+
+    async def stop(self) -> None:
+        """Starts nothing new; what is under way is finished, or rolled back when Kafka does not answer."""
+        if self.task:
+            self.task.cancel()
+            await asyncio.wait({self.task})
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=GOODBYE)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _fire_on(self) -> None:
+        while True:
+            try:
+                until, seconds = await self._fire_what_is_due()
+            except Exception as error:  # the database may be away; what it holds fires later
+                self._broken(error)
+                until, seconds = None, LONGEST_SLEEP
+            if seconds:
+                await self._alarm.sleep(until, seconds)
+
+    async def _fire_what_is_due(self) -> tuple[datetime | None, float]:
+        """Begins at most one firing; until when, and for how many seconds, nothing else is to do."""
+        since = self._since()
+        async with self._db.connection() as connection:
+            look = await store.look(connection, since)
+        if look.due and await self._begin(since, look.now) == self._batch_size:
+            return None, 0.0
+        # What is due and was not taken is in the hands of others.
+        if not look.due:
+            self._reached = look.now
+        if look.next is None:
+            return None, LONGEST_SLEEP
+        left = (look.next - look.now).total_seconds()
+        return look.next, min(max(left, SHORTEST_SLEEP), LONGEST_SLEEP)
+
+    def _since(self) -> datetime | None:
+        """Where to look from; None = at all, which is dear while somebody keeps an old snapshot, so it is rare."""
+        now, earliest = monotonic(), self._alarm.looking()
+        overlooked = self._reached and earliest and earliest < self._reached - BEHIND
+        if self._reached is None or overlooked or now - self._looked_at_all >= FROM_THE_START:
+            self._looked_at_all = now
+            return None
+        return self._reached - BEHIND
+
+    async def _begin(self, since: datetime | None, now: datetime) -> int:
+        """Begins a firing as soon as there is room; returns when it has its timers, and how many they are."""
+        await self._room.acquire()
+        taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._fire(since, now, taken))
+        self._under_way.add(task)
+        task.add_done_callback(self._over)
+        either: set[asyncio.Future[Any]] = {task, taken}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        return taken.result() if taken.done() else 0
+
+    def _over(self, task: "asyncio.Task[None]") -> None:
+        self._room.release()
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._broken(error)
+
+    def _broken(self, error: BaseException) -> None:
+        """What was rolled back is old by now: the next look is at everything."""
+        self._reached = None
+        log.warning("firing_failed", error=repr(error))
+
+    async def _fire(self, since: datetime | None, now: datetime, taken: "asyncio.Future[int]") -> None:
+        """The one transaction that waits for someone else: the row's lock is the lease, and a crash gives it back."""
+        begun = monotonic()
+        async with self._db.transaction() as connection:
+            timers = await store.take(connection, since, now, self._batch_size)
+            self._reached = timers[-1].fire_after if len(timers) == self._batch_size else now
+            taken.set_result(len(timers))
+            if not timers:
+                return
+            failpoint("firing_before_publish")
+            unheard = await say(self._publisher, timers)
+            failpoint("firing_after_publish")
+            await store.put_back(connection, unheard)
+        self._count(timers, {timer.id for timer in unheard}, now + timedelta(seconds=monotonic() - begun))
+
+    def _count(self, timers: Sequence[Timer], unheard: Set[UUID], at: datetime) -> None:
+        lateness: dict[str, list[float]] = defaultdict(list)
+        for timer in timers:
+            if timer.id not in unheard:
+                lateness[timer.kind].append((at - timer.planned_at).total_seconds())
+        for kind, seconds in lateness.items():
+            self._metrics.fired(kind, len(seconds))
+            self._metrics.fired_late(kind, seconds)

@@ -1,0 +1,55 @@
+"""What a batch of timers has to say, said to Kafka; and what is to be done with those that were not heard."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from kit import logs
+from kit.bus.publisher import Publisher, PublishFailed
+from kit.bus.record import Outgoing
+from services.scheduler import rules
+from services.scheduler.rules import Timer
+
+log = logs.get(__name__)
+
+
+async def say(publisher: Publisher, timers: Sequence[Timer]) -> list[Timer]:
+    """The timers whose word Kafka has not acknowledged within its deadline, to be put back.
+
+    A word that is refused for what it is would be refused every time: its notification ends, on `failed`.
+    """
+    words = {timer.id: word for timer in timers if (word := _word(timer))}
+    unheard, refused = await _published(publisher, words.values())
+    ends = {timer.id: end for timer in timers if timer.id in refused and (end := _end(timer, refused[timer.id]))}
+    unended, _ = await _published(publisher, ends.values())
+    said = (words.keys() - unheard) | (ends.keys() - unended)
+    return [rules.failed_again(timer) for timer in timers if timer.id not in said]
+
+
+async def _published(publisher: Publisher, words: Iterable[Outgoing]) -> tuple[set[UUID], dict[UUID, Exception]]:
+    """The ids of the words that Kafka may not have, and the reasons of those that it never will."""
+    out = list(words)
+    if not out:
+        return set(), {}
+    try:
+        await publisher.publish(out)
+    except PublishFailed as error:
+        log.warning("firing_not_acknowledged", count=len(error.failed), error=str(error))
+        return (
+            {word.event.subject for word, _ in error.failed},
+            {word.event.subject: reason for word, reason in error.refused},
+        )
+    return set(), {}
+
+
+def _word(timer: Timer) -> Outgoing | None:
+    """None for a timer that cannot say anything (its body is unreadable): it stays, and we say so."""
+    try:
+        return Outgoing.of(rules.said(timer))
+    except ValueError as error:
+        log.error("timer_cannot_fire", id=str(timer.id), error=type(error).__name__)
+        return None
+
+
+def _end(timer: Timer, reason: Exception) -> Outgoing | None:
+    end = rules.ended(timer, f"Kafka refuses it: {type(reason).__name__}")
+    return Outgoing.of(end) if end else None

@@ -1,0 +1,136 @@
+"""Short words for what tests say to a real Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID, uuid4
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import RecordsToDelete
+
+from contracts.events import TakeBack
+from contracts.topics import Topic
+from kit.bus.admin import administrator, committed, partitions
+from kit.bus.closing import close_consumer
+from kit.bus.consumer import Consumer
+from kit.bus.placement import Committed
+from kit.bus.publisher import Publisher
+from kit.bus.record import Outgoing, Received
+from kit.bus.topics import TopicKeeper
+from kit.clock import monotonic
+from kit.settings import KafkaSettings
+
+IDS = [uuid4() for _ in range(100)]
+
+
+async def make(kafka: KafkaSettings, *topics: Topic) -> None:
+    """These topics exist and take records."""
+    await TopicKeeper(kafka, topics).look()
+    await until_true(lambda: _led(kafka, topics))
+
+
+async def _led(kafka: KafkaSettings, topics: Sequence[Topic]) -> bool:
+    names = {kafka.topic_prefix + topic.name for topic in topics}
+    async with administrator(kafka) as client:
+        return set(await partitions(client, names)) == names
+
+
+async def delete(kafka: KafkaSettings, topic: Topic) -> None:
+    """The topic is gone, and its name is free."""
+    async with administrator(kafka) as client:
+        await client.delete_topics([kafka.topic_prefix + topic.name])
+    await until_true(lambda: _gone(kafka, topic))
+
+
+async def _gone(kafka: KafkaSettings, topic: Topic) -> bool:
+    async with administrator(kafka) as client:
+        return not await partitions(client, [kafka.topic_prefix + topic.name])
+
+
+async def say(kafka: KafkaSettings, topic: Topic, ids: Sequence[UUID]) -> None:
+    """One event about each of `ids`, in this order."""
+    async with publisher(kafka) as out:
+        await out.publish([Outgoing(topic, TakeBack(id=one, round=1)) for one in ids])
+
+
+@asynccontextmanager
+async def publisher(kafka: KafkaSettings, **options: float) -> AsyncIterator[Publisher]:
+    publisher = Publisher(kafka, "intake", **options)  # type: ignore[arg-type]
+    await publisher.start()
+    yield publisher
+    await publisher.stop()
+
+
+@asynccontextmanager
+async def joined(consumer: Consumer) -> AsyncIterator[Consumer]:
+    """Started, and stopped at the end."""
+    await consumer.start()
+    yield consumer
+    await consumer.stop()
+
+
+async def read(consumer: Consumer, count: int, limit: int = 500, seconds: float = 20) -> list[Received]:
+    """At least `count` records; AssertionError at the deadline."""
+    got: list[Received] = []
+    deadline = monotonic() + seconds
+    while len(got) < count:
+        assert monotonic() < deadline, f"only {len(got)} of {count} records came"
+        got += await consumer.poll(limit, 0.1)
+    return got
+
+
+async def poll_until(consumer: Consumer, true: Callable[[], bool], seconds: float = 30) -> list[Received]:
+    """Polls until the condition holds; what came meanwhile."""
+    got: list[Received] = []
+    deadline = monotonic() + seconds
+    while not true():
+        assert monotonic() < deadline, "waited in vain"
+        got += await consumer.poll(500, 0.05)
+    return got
+
+
+async def until_true(true: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    deadline = monotonic() + seconds
+    while not await true():
+        assert monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.02)
+
+
+def ids_of(records: Sequence[Received], topic: Topic) -> list[UUID]:
+    """What the records are about."""
+    return [event.subject for record in records if (event := record.event(topic))]
+
+
+async def crash(consumer: Consumer) -> None:
+    """It is gone without a word about what it finished; only its seat in the group is given back, to save time."""
+    consumer._membership.held = None
+    await consumer.stop()
+
+
+async def commits(kafka: KafkaSettings, group: str, topic: Topic) -> dict[int, Committed | None]:
+    """What the group has committed, by partition."""
+    async with administrator(kafka) as client:
+        places = (await partitions(client, [kafka.topic_prefix + topic.name]))[kafka.topic_prefix + topic.name]
+        told = await committed(client, kafka.topic_prefix + group, places)
+    return {place.partition: position for place, position in told.items()}
+
+
+async def set_commits(kafka: KafkaSettings, group: str, topic: Topic, positions: Mapping[int, tuple[int, str]]) -> None:
+    """The group (nobody is in it) has committed this, as if it had survived what befell the topic."""
+    name = kafka.topic_prefix + topic.name
+    client = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.topic_prefix + group, enable_auto_commit=False
+    )
+    await client.start()
+    client.assign([TopicPartition(name, number) for number in positions])
+    await client.commit({TopicPartition(name, number): position for number, position in positions.items()})
+    await close_consumer(client)
+
+
+async def cut(kafka: KafkaSettings, topic: Topic, before: Mapping[int, int]) -> None:
+    """Retention: everything before these offsets is gone."""
+    name = kafka.topic_prefix + topic.name
+    async with administrator(kafka) as client:
+        await client.delete_records({TopicPartition(name, n): RecordsToDelete(offset) for n, offset in before.items()})

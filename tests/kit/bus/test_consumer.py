@@ -1,0 +1,393 @@
+"""The fates of what stands in Kafka: read, finished, committed, read again, or found to be another topic's."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from contracts.identity import milliseconds
+from contracts.status import Lane
+from contracts.topics import REQUESTED, SCHEDULED
+from kit.bus.consumer import Consumer
+from kit.bus.placement import Start
+from kit.bus.record import Received, reached
+from kit.clock import monotonic
+from kit.settings import KafkaSettings
+from tests.kit.bus.support import (
+    IDS,
+    commits,
+    crash,
+    cut,
+    delete,
+    ids_of,
+    joined,
+    make,
+    poll_until,
+    read,
+    say,
+    set_commits,
+)
+
+TOPIC = SCHEDULED
+LANES = [[REQUESTED[Lane.URGENT]], [REQUESTED[Lane.NORMAL]], [REQUESTED[Lane.BULK]]]
+
+
+@pytest.fixture
+def consumer(kafka: KafkaSettings) -> Callable[..., Consumer]:
+    return lambda **hooks: Consumer(kafka, "readers", [[TOPIC]], **hooks)
+
+
+class Heard:
+    """What `on_anew` was told; it fails as often as asked."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.topics: list[set[str]] = []
+        self.failures = failures
+
+    async def __call__(self, topics: set[str]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the database is away")
+        self.topics.append(topics)
+
+
+async def finished(consumer: Consumer, records: list[Received]) -> None:
+    await consumer.commit(reached(records))
+
+
+async def test_all_is_read_once_and_within_a_key_in_order(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """What was said of one notification is read in the order in which it was said."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:50] + IDS[:50])
+    async with joined(consumer()) as reader:
+        assert sorted(ids_of(await read(reader, 100), TOPIC)) == sorted(IDS[:50] * 2)
+        assert await reader.poll(500, 0.3) == []
+        assert reader.ready
+
+
+async def test_a_crash_repeats_what_was_not_finished(kafka: KafkaSettings, consumer: Callable[..., Consumer]) -> None:
+    """Only what was finished is committed; the rest comes again to whoever is next."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:40])
+    first = consumer()
+    await first.start()
+    records = await read(first, 40)
+    done = [record for record in records if record.offset < 3]
+    await finished(first, done)
+    await crash(first)
+    async with joined(consumer()) as second:
+        again = await read(second, 40 - len(done))
+        assert sorted(ids_of(done + again, TOPIC)) == sorted(IDS[:40])
+
+
+async def test_p9_a_commit_carries_the_time_of_its_last_record(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """The LogAppendTime in milliseconds is the metadata of every commit."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:9])
+    async with joined(consumer()) as reader:
+        records = await read(reader, 9)
+        await finished(reader, records)
+        told = await commits(kafka, "readers", TOPIC)
+    for (_, number), (offset, last) in reached(records).items():
+        position = told[number]
+        assert position is not None
+        assert (position.offset, position.timestamp) == (offset, milliseconds(last))
+
+
+async def test_the_last_committed_record_is_not_read_twice(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """It is looked at when a group comes back, and dropped."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:20])
+    heard = Heard()
+    async with joined(consumer()) as first:
+        await finished(first, await read(first, 20))
+    await say(kafka, TOPIC, IDS[20:30])
+    async with joined(consumer(on_anew=heard)) as second:
+        assert sorted(ids_of(await read(second, 10), TOPIC)) == sorted(IDS[20:30])
+        assert await second.poll(500, 0.3) == []
+    assert heard.topics == []
+
+
+async def test_a_batch_that_was_not_done_comes_again(kafka: KafkaSettings, consumer: Callable[..., Consumer]) -> None:
+    """Rewound records are read again, from their first offset in each partition."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:30])
+    async with joined(consumer()) as reader:
+        once = await read(reader, 30)
+        reader.rewind(once[5:])
+        assert set(once[5:]) <= set(await read(reader, 25))
+        assert await reader.poll(500, 0.3) == []
+
+
+@pytest.mark.parametrize("count", [3, 60], ids=["fewer records", "more records"])
+async def test_p9_a_topic_made_anew_while_we_were_away_is_read_from_its_beginning(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer], count: int
+) -> None:
+    """Offsets of a topic that is gone, which survived it, hide nothing of its successor."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:40])
+    async with joined(consumer()) as first:
+        await finished(first, await read(first, 40))
+    survived = await commits(kafka, "readers", TOPIC)
+    await delete(kafka, TOPIC)
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[40 : 40 + count])
+    await set_commits(
+        kafka, "readers", TOPIC, {n: (at.offset, str(at.timestamp)) for n, at in survived.items() if at is not None}
+    )
+    heard = Heard()
+    async with joined(consumer(on_anew=heard)) as second:
+        assert sorted(ids_of(await read(second, count), TOPIC)) == sorted(IDS[40 : 40 + count])
+        assert await second.poll(500, 0.3) == []
+    assert heard.topics
+    assert all(topics == {TOPIC.name} for topics in heard.topics)
+
+
+@pytest.mark.parametrize("count", [3, 60], ids=["fewer records", "more records"])
+async def test_p9_a_topic_made_anew_while_we_run_is_read_from_its_beginning(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer], count: int
+) -> None:
+    """Kafka forgets the offsets of a topic it deletes; we remember that there were some."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:40])
+    heard = Heard()
+    async with joined(consumer(on_anew=heard)) as reader:
+        await finished(reader, await read(reader, 40))
+        await delete(kafka, TOPIC)
+        await poll_until(reader, lambda: not reader.assigned)
+        await make(kafka, TOPIC)
+        await say(kafka, TOPIC, IDS[40 : 40 + count])
+        assert sorted(ids_of(await read(reader, count), TOPIC)) == sorted(IDS[40 : 40 + count])
+        assert await reader.poll(500, 0.3) == []
+    assert heard.topics == [{TOPIC.name}]
+
+
+async def test_p9_an_offset_out_of_range_is_another_topic(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """So quick that the group noticed nothing: the new topic is shorter than what we had read of the old one."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:6])
+    heard = Heard()
+    async with joined(consumer(on_anew=heard)) as reader:
+        await read(reader, 6)
+        held, client = reader._membership.held, reader._membership.kafka
+        assert held is not None
+        assert client is not None
+        for place in held.partitions:
+            held.begin(place, Start(1000))
+            client.seek(place, 1000)
+        assert set(ids_of(await read(reader, 6), TOPIC)) == set(IDS[:6])
+    assert {TOPIC.name} in heard.topics
+
+
+async def test_p9_nothing_of_a_new_topic_is_given_out_before_it_was_heard_of(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """Whoever must store that a topic is new does so first, and is asked again until it could."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:6])
+    await set_commits(kafka, "readers", TOPIC, dict.fromkeys(range(3), (99, "1700000000000")))
+    heard = Heard(failures=2)
+    async with joined(consumer(on_anew=heard)) as reader:
+        early = await poll_until(reader, lambda: heard.failures == 0)
+        assert early == []
+        assert set(ids_of(await read(reader, 6), TOPIC)) == set(IDS[:6])
+    assert heard.topics
+
+
+async def test_p9_retention_leaves_a_hole_and_no_new_topic(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """What was kept no longer is passed over; we go on from what comes."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:40])
+    heard = Heard()
+    async with joined(consumer()) as first:
+        done = await read(first, 40)
+        await finished(first, done)
+    await say(kafka, TOPIC, IDS[40:80])
+    beyond = {number: offset + 2 for (_, number), (offset, _) in reached(done).items()}
+    await cut(kafka, TOPIC, beyond)
+    async with joined(consumer(on_anew=heard)) as second:
+        records = await read(second, 40 - 2 * len(beyond))
+        assert all(record.offset >= beyond[record.partition] for record in records)
+    assert heard.topics == []
+
+
+async def test_p9_an_offset_set_by_an_operator_is_taken_at_its_word(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """Kafka's own tools write no metadata."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:40])
+    await set_commits(kafka, "readers", TOPIC, dict.fromkeys(range(3), (4, "")))
+    async with joined(consumer()) as reader:
+        records = await read(reader, 40 - 3 * 4)
+        assert {record.offset for record in records if record.offset < 4} == set()
+
+
+async def test_a_topic_that_nobody_read_yet_is_known_as_such(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """`unread` names the topics of which the group never committed anything; that is no news for `on_anew`."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:3])
+    heard = Heard()
+    async with joined(consumer(on_anew=heard)) as first:
+        await finished(first, await read(first, 3))
+        assert first.unread == {TOPIC.name}
+    async with joined(consumer(on_anew=heard)) as second:
+        await poll_until(second, lambda: second.ready)
+        assert second.unread == set()
+    assert heard.topics == []
+
+
+async def test_urgent_comes_first_and_the_others_do_not_wait_for_it(kafka: KafkaSettings) -> None:
+    """The most urgent lane that has something is served; when none is urgent, the next one is, at once."""
+    urgent, normal, bulk = (lane[0] for lane in LANES)
+    await make(kafka, urgent, normal, bulk)
+    for topic in (bulk, normal, urgent):
+        await say(kafka, topic, IDS[:30])
+    async with joined(Consumer(kafka, "lanes", LANES)) as reader:
+        await poll_until(reader, lambda: reader.ready)
+        reader.rewind([])
+        order = [record.topic for record in await read(reader, 90, limit=10)]
+    settled = order[10:]  # the first poll may come before all lanes have been fetched
+    assert settled == sorted(settled, key=[urgent.name, normal.name, bulk.name].index)
+
+
+async def test_each_lane_has_its_own_limit(kafka: KafkaSettings) -> None:
+    """Urgent batches are kept small, so that the next urgent one waits for little."""
+    urgent, _, bulk = (lane[0] for lane in LANES)
+    await make(kafka, *(lane[0] for lane in LANES))
+    await say(kafka, urgent, IDS[:30])
+    await say(kafka, bulk, IDS[:30])
+    async with joined(Consumer(kafka, "lanes", LANES)) as reader:
+        sizes: dict[str, set[int]] = {urgent.name: set(), bulk.name: set()}
+        left = 60
+        while left:
+            records = await reader.poll((5, 50, 20), 0.2)
+            left -= len(records)
+            if records:
+                sizes[records[0].topic].add(len(records))
+    assert max(sizes[urgent.name]) <= 5
+    assert 5 < max(sizes[bulk.name]) <= 20
+
+
+async def test_a_pause_survives_a_rebalance(kafka: KafkaSettings) -> None:
+    """Held topics stay held when partitions move, while polling goes on; resumed, they are read from their place."""
+    _, normal, bulk = (lane[0] for lane in LANES)
+    await make(kafka, *(lane[0] for lane in LANES))
+    async with joined(Consumer(kafka, "lanes", LANES)) as reader:
+        await poll_until(reader, lambda: reader.ready)
+        reader.pause([bulk])
+        before = reader.generation
+        async with joined(Consumer(kafka, "lanes", LANES)) as other:
+            await poll_until(reader, lambda: reader.generation > before and bool(other.assigned))
+        got = await poll_until(reader, lambda: len(reader.assigned) == 9 and reader.ready)
+        await say(kafka, bulk, IDS[:10])
+        await say(kafka, normal, IDS[:10])
+        got += await read(reader, 10)
+        assert {record.topic for record in got} == {normal.name}
+        reader.resume([bulk])
+        assert {record.topic for record in await read(reader, 10)} == {bulk.name}
+
+
+async def test_two_members_share_and_hand_over(kafka: KafkaSettings, consumer: Callable[..., Consumer]) -> None:
+    """Each partition is one member's; when a member goes, the other goes on where it stopped."""
+    await make(kafka, TOPIC)
+    async with joined(consumer()) as one:
+        await poll_until(one, lambda: len(one.assigned) == 3)
+        two = consumer()
+        await two.start()
+        while not (one.ready and two.ready and len(one.assigned) + len(two.assigned) == 3):
+            await one.poll(1, 0.05)
+            await two.poll(1, 0.05)
+        assert not one.assigned & two.assigned
+        await say(kafka, TOPIC, IDS[:60])
+        got: list[Received] = []
+        while len(got) < 60:
+            for member in (one, two):
+                records = await member.poll(5, 0.05)
+                await finished(member, records)
+                got += records
+        await two.stop()
+        await poll_until(one, lambda: len(one.assigned) == 3 and one.ready)
+        await say(kafka, TOPIC, IDS[60:80])
+        got += await read(one, 20)
+    assert sorted(ids_of(got, TOPIC)) == sorted(IDS[:80])
+
+
+async def test_work_under_way_is_finished_and_committed_at_a_rebalance(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """`on_revoked` runs while the partitions are still ours."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:30])
+    reader = consumer()
+
+    async def finish() -> None:
+        await reader.commit(reached(records))
+
+    async with joined(reader):
+        records = await read(reader, 30)
+        reader.on_revoked = finish
+        generation = reader.generation
+        async with joined(consumer()) as other:
+            await poll_until(reader, lambda: reader.generation > generation)
+            told = await commits(kafka, "readers", TOPIC)
+            assert sum(position.offset for position in told.values() if position) == 30
+            assert await other.poll(500, 0.3) == []
+
+
+async def test_records_of_an_older_generation_are_never_committed(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """What was read before a rebalance and finished after it is not ours any more: it is done again."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:30])
+    async with joined(consumer()) as reader:
+        records = await read(reader, 30)
+        generation = reader.generation
+        async with joined(consumer()):
+            await poll_until(reader, lambda: reader.generation > generation and bool(reader.assigned))
+            await reader.commit(reached(records))
+            assert set((await commits(kafka, "readers", TOPIC)).values()) == {None}
+
+
+async def test_a_dead_connection_is_made_anew(kafka: KafkaSettings, consumer: Callable[..., Consumer]) -> None:
+    """The client may die inside without saying so: silence, while Kafka talks to others, is how we know."""
+    await make(kafka, TOPIC)
+    async with joined(consumer(patience=0.5)) as reader:
+        await poll_until(reader, lambda: reader.ready)
+        assert reader._membership.kafka is not None
+        reader._membership.kafka._fetcher._fetch_task.cancel()
+        await say(kafka, TOPIC, IDS[:5])
+        assert set(ids_of(await read(reader, 5), TOPIC)) == set(IDS[:5])
+
+
+async def test_a_stop_amid_a_rebalance_is_bounded(kafka: KafkaSettings, consumer: Callable[..., Consumer]) -> None:
+    """A partner that does not rejoin keeps nobody from leaving, and no task is left behind."""
+    await make(kafka, TOPIC)
+    others = asyncio.all_tasks()
+    slow, quick = consumer(), consumer()
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    slow.on_revoked = never
+    await slow.start()
+    await poll_until(slow, lambda: slow.ready)
+    await quick.start()  # its join waits for the slow one
+    begun = monotonic()
+    await quick.stop()
+    assert monotonic() - begun < 10
+    await slow.stop()
+    assert {task for task in asyncio.all_tasks() if not task.done()} <= others

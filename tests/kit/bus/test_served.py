@@ -1,0 +1,68 @@
+"""P3.9: how far a group has come, as a time."""
+
+from datetime import timedelta
+
+from contracts.topics import SCHEDULED, SETTINGS
+from kit.bus.consumer import Consumer
+from kit.bus.record import reached
+from kit.bus.served import served, served_by_topic
+from kit.clock import utc_now
+from kit.settings import KafkaSettings
+from tests.kit.bus.support import IDS, delete, joined, make, read, say, set_commits
+
+TOPIC = SCHEDULED
+
+
+async def test_p3_9_served_up_to_now_where_nothing_is_left(kafka: KafkaSettings) -> None:
+    """An empty topic, and one of which all is done."""
+    await make(kafka, TOPIC)
+    before = utc_now()
+    assert (await served(kafka, "readers", [TOPIC]) or before) >= before
+    await say(kafka, TOPIC, IDS[:20])
+    async with joined(Consumer(kafka, "readers", [[TOPIC]])) as reader:
+        await reader.commit(reached(await read(reader, 20)))
+        before = utc_now()
+        time = await served(kafka, "readers", [TOPIC])
+    assert time is not None
+    assert before <= time <= utc_now()
+
+
+async def test_p3_9_served_up_to_the_commit_of_the_partition_that_is_furthest_behind(kafka: KafkaSettings) -> None:
+    """The minimum over the partitions of the LogAppendTime in the group's commit."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:30])
+    async with joined(Consumer(kafka, "readers", [[TOPIC]])) as reader:
+        done = reached(await read(reader, 30))
+        await reader.commit(done)
+        await say(kafka, TOPIC, IDS[:30])
+        assert await served(kafka, "readers", [TOPIC]) == min(last for _, last in done.values())
+
+
+async def test_p3_9_nothing_is_served_where_nothing_was_ever_done(kafka: KafkaSettings) -> None:
+    """Records, and no commit; and one such topic decides over several."""
+    await make(kafka, TOPIC, SETTINGS)
+    await say(kafka, TOPIC, IDS[:3])
+    assert await served(kafka, "readers", [TOPIC]) is None
+    assert await served(kafka, "readers", [SETTINGS, TOPIC]) is None
+    by_topic = await served_by_topic(kafka, "readers", [SETTINGS, TOPIC])
+    assert by_topic[SETTINGS.name] is not None
+    assert by_topic[TOPIC.name] is None
+
+
+async def test_p3_9_offsets_of_a_lost_topic_serve_nothing_of_its_successor(kafka: KafkaSettings) -> None:
+    """They stand behind the end. Where the successor is empty nothing is left to do, and the sweep may act."""
+    await make(kafka, TOPIC)
+    await set_commits(kafka, "readers", TOPIC, dict.fromkeys(range(3), (100, "1700000000000")))
+    time = await served(kafka, "readers", [TOPIC])
+    assert time is not None
+    assert utc_now() - time < timedelta(seconds=10)
+    await say(kafka, TOPIC, IDS[:30])
+    assert await served(kafka, "readers", [TOPIC]) is None
+
+
+async def test_p3_9_nobody_knows_while_kafka_or_the_topic_is_away(kafka: KafkaSettings) -> None:
+    """Not known is not served."""
+    await make(kafka, TOPIC)
+    await delete(kafka, TOPIC)
+    assert await served(kafka, "readers", [TOPIC]) is None
+    assert await served(KafkaSettings(bootstrap_servers="127.0.0.1:1"), "readers", [TOPIC]) is None

@@ -1,0 +1,159 @@
+"""A gateway to talk to: its routes over real PostgreSQL, with as much of Kafka as the test wants."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from contracts import events as e
+from kit.bus.publisher import Publisher
+from kit.bus.record import Received
+from kit.clock import utc_now
+from kit.health import Health
+from kit.metrics import Metrics
+from kit.postgres import Database
+from kit.settings import GatewaySettings, JwtSettings, KafkaSettings, NotificationSettings, Settings
+from kit.stage import Message
+from services.gateway.handlers import directory, inbox, projector
+from services.gateway.http.api import face
+from services.gateway.http.auth import Tokens
+from services.gateway.http.desk import Desk
+from services.gateway.outbox.announcer import Announcer
+from services.gateway.outbox.writer import Writer
+from services.gateway.settings import Limits, Pace
+
+SECRET = "a secret of this test session, long enough for HS256"
+
+EMAIL = {"channel": "email", "to": "delivered@simulator.test", "subject": "s", "body": "b"}
+BELL = {"channel": "inapp", "user_id": "bob", "subject": "s", "body": "b"}
+
+offsets = count()
+
+
+def token(sub: str = "alice", *roles: str, secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
+    """A good token, unless `claims` say otherwise; a claim that is None is left out."""
+    now = utc_now()
+    common = {
+        "sub": sub,
+        "iss": "tocsin",
+        "aud": "tocsin",
+        "iat": now,
+        "exp": now + timedelta(hours=1),
+        "roles": list(roles),
+    }
+    given = {name: value for name, value in (common | claims).items() if value is not None}
+    return jwt.encode(given, secret, algorithm)
+
+
+def bearer(sub: str = "alice", *roles: str, **claims: Any) -> dict[str, str]:
+    """The header with such a token."""
+    return {"Authorization": f"Bearer {token(sub, *roles, **claims)}"}
+
+
+ALICE, BOB, CAROL = bearer("alice"), bearer("bob"), bearer("carol")
+ADMIN, SERVICE = bearer("root", "admin"), bearer("billing", "service")
+ADMIN_ELSEWHERE = bearer("root", "admin", tenant="elsewhere")
+
+
+def settings_of(
+    kafka: KafkaSettings, database: str, folder: Path, *, notifications: dict[str, Any] | None = None, **gateway: Any
+) -> Settings:
+    """The settings of a gateway for one test."""
+    return Settings(
+        notifications=NotificationSettings.model_validate(notifications or {}),
+        kafka=kafka,
+        database_url=database,
+        jwt=JwtSettings(secret=SECRET),
+        gateway=GatewaySettings.model_validate(gateway),
+        state_dir=folder,
+        logs_dir=folder,
+    )
+
+
+def message(event: e.Event, *, offset: int | None = None, at: datetime | None = None) -> Message:
+    """The event as a stage hands it to its handler."""
+    place = next(offsets) if offset is None else offset
+    return Message(event, Received("notifications.sent", 0, place, at or datetime.now(UTC), b"", b""))
+
+
+@dataclass
+class House:
+    """The routes of one gateway, and what it hears where no Kafka takes part."""
+
+    settings: Settings
+    database: Database
+    writer: Writer
+    http: httpx.AsyncClient
+
+    async def hears(self, *events: e.Event) -> None:
+        """The projector is told."""
+        async with self.database.transaction() as connection:
+            await projector.project(connection, [message(event) for event in events])
+
+    async def shows(self, *events: e.Event) -> list[e.Event]:
+        """The in-app stage is told; what it says."""
+        async with self.database.transaction() as connection:
+            return [out.event for out in await inbox.show(connection, [message(event) for event in events])]
+
+    async def remembers(self, *messages: Message) -> None:
+        """The directory's stage is told."""
+        async with self.database.transaction() as connection:
+            await directory.remember(connection, messages)
+
+    async def post(self, body: dict[str, Any] = EMAIL, who: dict[str, str] = ALICE, **headers: str) -> str:
+        """A notification that was accepted; its id."""
+        answer = await self.http.post("/v1/notifications", json=body, headers=who | headers)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    async def get(self, id: str, who: dict[str, str] = ALICE) -> dict[str, Any]:
+        """What the caller sees of it."""
+        answer = await self.http.get(f"/v1/notifications/{id}", headers=who)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def timeline(self, id: str, who: dict[str, str] = ALICE) -> list[str]:
+        """The events of its timeline."""
+        return [line["event"] for line in (await self.get(id, who))["timeline"]]
+
+
+@asynccontextmanager
+async def opened(settings: Settings, publisher: Publisher | None = None) -> AsyncIterator[House]:
+    """A gateway's routes, for as long as the test needs them."""
+    async with AsyncExitStack() as stack:
+        database = await Database.open(settings.database_url, "gateway", size=8)
+        stack.push_async_callback(database.close)
+        publisher = publisher or Publisher(settings.kafka, "gateway")
+        pace = Pace.of(settings)
+        announcer = Announcer(database, publisher, pace)
+        writer = Writer(database, announcer, pace)
+        await writer.start()
+        stack.push_async_callback(writer.stop)
+        tokens = Tokens(settings.jwt, SECRET)
+        desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits())
+        asgi = httpx.ASGITransport(face(desk, Health("gateway", Metrics().registry)))
+        client = await stack.enter_async_context(httpx.AsyncClient(transport=asgi, base_url="http://gateway"))
+        yield House(settings, database, writer, client)
+
+
+@pytest.fixture
+def nowhere() -> KafkaSettings:
+    """A Kafka that is away."""
+    return KafkaSettings(bootstrap_servers="127.0.0.1:1")
+
+
+@pytest.fixture
+async def house(database: str, nowhere: KafkaSettings, tmp_path: Path) -> AsyncIterator[House]:
+    """A gateway without Kafka: what it accepts stays in the outbox, what it hears the test tells it."""
+    async with opened(settings_of(nowhere, database, tmp_path)) as house:
+        yield house

@@ -1,0 +1,264 @@
+"""What is accepted, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contracts.identity import notification_id
+from kit.settings import KafkaSettings
+from tests.services.gateway.conftest import ALICE, BELL, BOB, EMAIL, SERVICE, House, opened, settings_of
+
+KIB = 1024
+
+
+async def test_accepted_and_found_at_once(house: House) -> None:
+    """Kafka is away here: a POST is 202 all the same (design 4.2), and GET finds it."""
+    answer = await house.http.post("/v1/notifications", json=EMAIL | {"metadata": {"order": "17"}}, headers=ALICE)
+    assert answer.status_code == 202
+    told = answer.json()
+    assert answer.headers["location"] == f"/v1/notifications/{told['id']}"
+    assert (told["status"], told["channel"], told["to"]) == ("accepted", "email", EMAIL["to"])
+    seen = await house.get(told["id"])
+    assert (seen["status"], seen["subject"], seen["body"]) == ("accepted", "s", "b")
+    assert seen["metadata"] == {"order": "17"}
+    assert [(line["event"], line["at"]) for line in seen["timeline"]] == [("accepted", seen["created_at"])]
+    assert seen["created_at"] == told["created_at"]
+
+
+async def test_p1_the_same_key_names_the_same_notification(house: House) -> None:
+    first = await house.post(**{"Idempotency-Key": "order-17"})
+    assert UUID(first) == notification_id("default", "user:alice", "order-17")
+    assert await house.post(**{"Idempotency-Key": "order-17"}) == first
+    assert await house.post(who=BOB, **{"Idempotency-Key": "order-17"}) != first
+    async with house.database.connection() as connection:
+        assert await connection.fetchval("select count(*) from outbox") == 2
+
+
+async def test_p1_without_a_key_every_post_is_a_new_one(house: House) -> None:
+    first, second = UUID(await house.post()), UUID(await house.post())
+    assert first != second
+    assert (first.version, second.version) == (7, 7)
+
+
+async def test_p1_the_same_key_with_another_body_is_refused(house: House) -> None:
+    first = await house.post(**{"Idempotency-Key": "k"})
+    other = EMAIL | {"body": "another"}
+    answer = await house.http.post("/v1/notifications", json=other, headers=ALICE | {"Idempotency-Key": "k"})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "idempotency_conflict"
+    assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
+    assert (await house.get(first))["body"] == "b"
+
+
+async def test_p1_the_same_key_at_the_same_moment(house: House) -> None:
+    """Twice in one group of the writer: one row, one conflict for the other body."""
+    headers = ALICE | {"Idempotency-Key": "k"}
+    bodies = [EMAIL, EMAIL, EMAIL | {"body": "another"}]
+    answers = await asyncio.gather(
+        *(house.http.post("/v1/notifications", json=body, headers=headers) for body in bodies)
+    )
+    assert [answer.status_code for answer in answers] == [202, 202, 422]
+    assert answers[0].json()["id"] == answers[1].json()["id"]
+
+
+async def test_concurrent_requests_share_their_transactions(house: House) -> None:
+    """Design 4.2: the commit to the disk is what costs, and many share one."""
+    before = house.writer.groups
+    ids = await asyncio.gather(*(house.post() for _ in range(200)))
+    assert len(set(ids)) == 200
+    assert house.writer.groups - before < 50
+
+
+async def test_several_channels_are_several_notifications(house: House) -> None:
+    """P6.3: a parent is a group; each channel is a notification of its own."""
+    body = {"channels": ["email", "inapp"], "user_id": "bob", "subject": "s", "body": "b"}
+    seen = await house.get(await house.post(body))
+    assert seen["channels"] == ["email", "inapp"]
+    assert [(child["channel"], child["status"]) for child in seen["children"]] == [
+        ("email", "accepted"),
+        ("inapp", "accepted"),
+    ]
+    child = await house.get(seen["children"][0]["id"])
+    assert (child["parent"], child["body"]) == (seen["id"], "b")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (EMAIL | {"colour": "red"}, "colour"),
+        (EMAIL | {"to": "not an address"}, "to"),
+        (EMAIL | {"to": None}, "to"),
+        (EMAIL | {"subject": "two\r\nBcc: all@example.com"}, "subject"),
+        (EMAIL | {"body": "a\x00b"}, "body"),
+        (EMAIL | {"metadata": {"k": "v" * 65}}, "metadata"),
+        (EMAIL | {"channel": "pigeon"}, "channel"),
+        (EMAIL | {"send_at": "2027-03-28T02:30:00", "time_zone": "Europe/Paris"}, "send_at"),
+        (EMAIL | {"data": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": {}}}}}}}}}}}, "data"),
+        ({"channel": "sms", "to": "0612345678", "body": "b"}, "to"),
+    ],
+)
+async def test_what_is_wrong_is_named(house: House, body: dict[str, Any], field: str) -> None:
+    answer = await house.http.post("/v1/notifications", json=body, headers=ALICE)
+    assert answer.status_code == 422
+    problem = answer.json()
+    assert problem["code"] == "validation_failed"
+    assert field in {error["field"] for error in problem["errors"]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"channel": "email", "to": "a@example.com", "subject": "\\ud800", "body": "b"}',
+        b'{"channel": "email", "to": "a@example.com", "subject": "\xff", "body": "b"}',
+        b'{"data": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}",
+        b'{"data": {"n": ' + b"9" * 6000 + b"}}",
+        b"[" * 20000,
+    ],
+    ids=["nothing", "half", "list", "null", "surrogate", "latin1", "deep", "digits", "brackets"],
+)
+@pytest.mark.parametrize("path", ["/v1/notifications", "/v1/notifications/batch"])
+async def test_what_is_no_json_is_422_and_never_500(house: House, body: bytes, path: str) -> None:
+    answer = await house.http.post(path, content=body, headers=ALICE)
+    assert answer.status_code == 422
+    assert answer.json()["code"] in ("invalid_json", "validation_failed")
+
+
+async def test_any_json_number_ends_well(house: House) -> None:
+    """NaN and numbers beyond all bounds are in some people's JSON."""
+    for number in ("NaN", "1e999", "-Infinity", "1" * 400):
+        body = json.dumps(EMAIL)[:-1] + f', "data": {{"n": {number}}}}}'
+        answer = await house.http.post("/v1/notifications", content=body, headers=ALICE)
+        assert answer.status_code in (202, 422)
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "a\tb"])
+async def test_a_key_is_a_short_text(house: House, key: str) -> None:
+    answer = await house.http.post("/v1/notifications", json=EMAIL, headers=ALICE | {"Idempotency-Key": key})
+    assert answer.status_code == 422
+
+
+async def test_a_body_is_limited_while_it_is_read(house: House) -> None:
+    read = 0
+
+    async def endless() -> Any:
+        nonlocal read
+        while True:
+            read += 64 * KIB
+            yield b" " * 64 * KIB
+
+    answer = await house.http.post("/v1/notifications", content=endless(), headers=ALICE)
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "too_large"
+    assert read < 900 * KIB
+
+
+@pytest.mark.parametrize(("size", "status"), [(60 * KIB, 202), (65 * KIB, 413)])
+async def test_a_notification_is_at_most_64_kib(house: House, size: int, status: int) -> None:
+    answer = await house.http.post("/v1/notifications", json=EMAIL | {"body": "x" * size}, headers=ALICE)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("size", "status"), [(450 * KIB, 202), (720 * KIB, 413)])
+async def test_attachments_may_be_larger(house: House, size: int, status: int) -> None:
+    content = b64encode(b"x" * (size * 3 // 4)).decode()
+    files = [{"name": "a.pdf", "content_type": "application/pdf", "content": content}]
+    answer = await house.http.post("/v1/notifications", json=EMAIL | {"attachments": files}, headers=ALICE)
+    assert answer.status_code == status
+    if status == 202:
+        seen = await house.get(answer.json()["id"])
+        assert seen["attachments"] == [{"name": "a.pdf", "content_type": "application/pdf"}]
+
+
+async def test_a_batch_is_answered_item_by_item(house: House) -> None:
+    first = await house.post(**{"Idempotency-Key": "taken"})
+    items = [
+        EMAIL,
+        EMAIL | {"to": "nonsense"},
+        EMAIL | {"idempotency_key": "taken"},
+        EMAIL | {"idempotency_key": "taken", "body": "another"},
+        "no object",
+        EMAIL | {"idempotency_key": 7},
+    ]
+    answer = await house.http.post("/v1/notifications/batch", json={"notifications": items}, headers=ALICE)
+    assert answer.status_code == 202
+    results = answer.json()["results"]
+    assert results[0]["status"] == "accepted"
+    assert results[1]["error"]["errors"][0]["field"] == "to"
+    assert results[2]["id"] == first
+    assert results[3]["error"]["code"] == "idempotency_conflict"
+    assert results[4]["error"]["code"] == results[5]["error"]["code"] == "validation_failed"
+    assert (await house.get(results[0]["id"]))["status"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"notifications": [EMAIL] * 1000}, 202),
+        ({"notifications": [EMAIL] * 1001}, 422),
+        ({"notifications": []}, 422),
+        ({"notifications": [EMAIL], "more": 1}, 422),
+        ({"notifications": [EMAIL | {"body": "x" * 1024 * KIB}]}, 413),
+    ],
+    ids=["thousand", "more", "none", "unknown", "large"],
+)
+async def test_a_batch_has_limits(house: House, body: dict[str, Any], status: int) -> None:
+    answer = await house.http.post("/v1/notifications/batch", json=body, headers=ALICE)
+    assert answer.status_code == status, answer.text[:300]
+    if status == 202:
+        assert len({result["id"] for result in answer.json()["results"]}) == 1000
+
+
+async def test_a_channel_that_is_switched_off(database: str, nowhere: KafkaSettings, tmp_path: Path) -> None:
+    settings = settings_of(nowhere, database, tmp_path, notifications={"sms": {"enabled": False}})
+    async with opened(settings) as house:
+        body = {"channel": "sms", "to": "+33612345678", "body": "b"}
+        answer = await house.http.post("/v1/notifications", json=body, headers=ALICE)
+        assert (answer.status_code, answer.json()["code"]) == (422, "channel_disabled")
+        assert await house.post()
+
+
+async def test_a_closed_installation_refuses_strangers(database: str, nowhere: KafkaSettings, tmp_path: Path) -> None:
+    settings = settings_of(nowhere, database, tmp_path, address_anyone=["service", "admin"])
+    async with opened(settings) as house:
+        answer = await house.http.post("/v1/notifications", json=EMAIL, headers=ALICE)
+        assert (answer.status_code, answer.json()["code"]) == (403, "recipient_not_allowed")
+        assert await house.post(BELL, who=BOB)
+        assert await house.post(who=SERVICE)
+
+
+async def test_without_postgresql_it_is_503(database: str, nowhere: KafkaSettings, tmp_path: Path) -> None:
+    """Nothing is accepted that is not on the disk (design 4.2)."""
+    away = database.replace("host=/", "host=/nowhere/")
+    async with opened(settings_of(nowhere, away, tmp_path)) as house:
+        for request in (
+            house.http.post("/v1/notifications", json=EMAIL, headers=ALICE),
+            house.http.get("/v1/notifications", headers=ALICE),
+            house.http.get("/v1/inbox", headers=ALICE),
+        ):
+            answer = await request
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            assert answer.headers["retry-after"]
+
+
+async def test_wait_ends_with_the_time(house: House) -> None:
+    answer = await house.http.post("/v1/notifications?wait=0.2", json=EMAIL, headers=ALICE)
+    assert (answer.status_code, answer.json()["status"]) == (202, "accepted")
+    assert answer.json()["timeline"]
+
+
+@pytest.mark.parametrize("wait", ["-1", "nan", "31", "soon"])
+async def test_wait_is_a_number_of_seconds(house: House, wait: str) -> None:
+    answer = await house.http.post(f"/v1/notifications?wait={wait}", json=EMAIL, headers=ALICE)
+    assert answer.status_code == 422

@@ -1,0 +1,49 @@
+"""A scheduler's database, its owner, and Kafka to speak to."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from contracts.status import Channel, Lane
+from contracts.topics import DUE, FAILED, REQUESTED
+from kit.bus.publisher import Publisher
+from kit.postgres import Database
+from kit.settings import KafkaSettings
+from tests.kit.bus.support import make
+from tests.services.scheduler.support import Listener, Owner
+
+SPOKEN = (*REQUESTED.values(), *(DUE[Channel.EMAIL, lane] for lane in Lane), FAILED)
+"""The topics on which timers speak."""
+
+
+@pytest.fixture
+async def db(database: str) -> AsyncIterator[Database]:
+    """The scheduler's own way in."""
+    db = await Database.open(database, "scheduler", size=12)
+    yield db
+    await db.close()
+
+
+@pytest.fixture
+async def owner(database: str) -> AsyncIterator[Owner]:
+    connection = await asyncpg.connect(database)
+    yield Owner(connection)
+    await connection.close()
+
+
+@pytest.fixture
+async def listener(kafka: KafkaSettings) -> AsyncIterator[Listener]:
+    """Hears what timers say."""
+    await make(kafka, *SPOKEN)
+    async with Listener(kafka, SPOKEN) as listener:
+        yield listener
+
+
+@pytest.fixture
+async def publisher(kafka: KafkaSettings, listener: Listener) -> AsyncIterator[Publisher]:
+    """A publisher that is quick to give up; the topics are there."""
+    publisher = Publisher(kafka, "scheduler", deadline=1.0)
+    await publisher.start()
+    yield publisher
+    await publisher.stop()
