@@ -359,7 +359,7 @@ class GroupCancelled(Event):
     ce_type = "tocsin.group_cancelled"
     group: str
     owner: str | None = None
-    through: AwareDatetime | None
+    through: AwareDatetime | None = None
 
     @property
     def subject(self) -> UUID:

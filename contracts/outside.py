@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from contracts import addresses, identity, local_time
 from contracts import events as e
 from contracts.record import Place, Undecodable, json_object, printable, problems_of, sentence, text_of
-from contracts.request import Label, NotificationRequest, When
+from contracts.request import LINE, Label, NotificationRequest, When
 from contracts.status import Lane
 from contracts.topics import Topic
 
@@ -18,11 +18,9 @@ TENANT: Final = re.compile(r"[^/]{1,64}")
 OWNER: Final = re.compile(r".{1,300}")
 _OBJECT_KEY: Final = re.compile(r"[^/]{1,64}/[^/]{1,200}")
 
-_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
-
-TenantName = Annotated[str, StringConstraints(max_length=64, pattern=_LINE.replace("[^", "[^/"))]
-SourceName = Annotated[str, StringConstraints(max_length=250, pattern=_LINE)]
-Key = Annotated[str, StringConstraints(max_length=300, pattern=_LINE)]
+TenantName = Annotated[str, StringConstraints(max_length=64, pattern=LINE.replace("[^", "[^/"))]
+SourceName = Annotated[str, StringConstraints(max_length=250, pattern=LINE)]
+Key = Annotated[str, StringConstraints(max_length=300, pattern=LINE)]
 
 
 class Envelope(BaseModel):

@@ -7,7 +7,7 @@ from binascii import Error as Base64Error
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -19,8 +19,11 @@ SMS_CHARACTERS = 1600
 HTML_BYTES = 64 * 1024
 ATTACHMENT_BYTES = 512 * 1024
 
+LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+"""One line without control characters, as a pattern of JSON Schema."""
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:@\-]+$")]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=LINE)]
 HeaderText = Annotated[str, StringConstraints(max_length=500)]
 Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$")]
 Instant = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -72,6 +75,11 @@ class Attachment(Strict):
         except (Base64Error, ValueError):
             raise ValueError("is not base64") from None
         return content
+
+    @property
+    def size(self) -> int:
+        """In bytes, decoded."""
+        return len(self.content) // 4 * 3 - self.content.count("=")
 
 
 class Escalation(Strict):
@@ -130,7 +138,7 @@ class NotificationRequest(Strict):
     def _one_line(cls, text: str | None) -> str | None:
         return text if text is None else header_text(text)
 
-    @field_validator("body", "html", "group", "collapse_key")
+    @field_validator("body", "html")
     @classmethod
     def _no_nul(cls, text: str | None) -> str | None:
         if text is not None and "\x00" in text:
@@ -166,7 +174,7 @@ class NotificationRequest(Strict):
     @field_validator("attachments")
     @classmethod
     def _attachment_size(cls, files: tuple[Attachment, ...] | None) -> tuple[Attachment, ...] | None:
-        if sum(len(file.content) * 3 // 4 for file in files or ()) > ATTACHMENT_BYTES:
+        if sum(file.size for file in files or ()) > ATTACHMENT_BYTES:
             raise ValueError(f"are larger than {ATTACHMENT_BYTES // 1024} KiB together")
         return files
 

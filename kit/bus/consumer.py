@@ -143,7 +143,8 @@ class Consumer:
 
     async def _fetch(self, kafka: AIOKafkaConsumer, limits: Sequence[int], wait: float) -> Fetched:
         held = self._membership.held
-        lanes = [(lane, limit) for lane, limit in zip(held.lanes, limits, strict=True) if lane and limit] if held else []
+        asked = zip(held.lanes, limits, strict=True) if held else ()
+        lanes = [(lane, limit) for lane, limit in asked if lane and limit]
         for lane, limit in lanes:
             fetched: Fetched = await kafka.getmany(*lane, max_records=limit)
             if fetched:
@@ -152,9 +153,9 @@ class Consumer:
             await asyncio.sleep(wait)
             return {}
         # Nothing anywhere: whatever comes first is the most urgent there is.
-        asked = [place for lane, _ in lanes for place in lane]
+        places = [place for lane, _ in lanes for place in lane]
         least = min((limit for _, limit in lanes), default=1)
-        return cast(Fetched, await kafka.getmany(*asked, timeout_ms=int(wait * 1000), max_records=least))
+        return cast(Fetched, await kafka.getmany(*places, timeout_ms=int(wait * 1000), max_records=least))
 
     def _accept(
         self, kafka: AIOKafkaConsumer, held: Assignment, place: TopicPartition, records: Sequence[ConsumerRecord]
@@ -174,14 +175,18 @@ class Consumer:
 
     # ------------------------------------------------------------------------------------------------------ committing
 
+    def finish(self, upto: Mapping[Partition, Position]) -> None:
+        """All before these positions is done with: the next commit says so. What was taken away is ignored."""
+        if held := self._membership.held:
+            for (topic, partition), position in upto.items():
+                held.finish(self._place(topic, partition), position)
+
     async def commit(self, upto: Mapping[Partition, Position] | None = None) -> None:
-        """Commits these positions, and those that could not be committed before; what was taken away is ignored.
+        """Commits what is finished, `upto` included.
 
         Raises nothing: a commit that failed or was not answered in time is repeated with the next one.
         """
-        if held := self._membership.held:
-            for (topic, partition), position in (upto or {}).items():
-                held.finish(self._place(topic, partition), position)
+        self.finish(upto or {})
         async with self._committing:
             if (kafka := self._membership.kafka) and (held := self._membership.held):
                 # A topic that is gone would be asked for until the deadline, and all others with it.

@@ -47,9 +47,12 @@ class Received:
 
     @property
     def as_of(self) -> datetime:
-        """When this was first said: a projection that is published again carries its own time (P9)."""
+        """When this was first said: a projection that is published again carries its own time (P9).
+
+        That time cannot be later than the record itself: anybody may write headers, and nobody can date ahead.
+        """
         given = dict(self.headers).get(AS_OF, b"")
-        return instant(int(given)) if given.isdigit() else self.timestamp
+        return min(instant(int(given)), self.timestamp) if given.isdigit() and len(given) <= 14 else self.timestamp
 
     def event(self, topic: Topic) -> Event | None:
         """What it says; None for an event that this version does not know yet.

@@ -15,7 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from deploy.local.kafka import Kafka
+from deploy.local.kafka import Kafka, cluster_id
 from deploy.local.ports import free_port
 from deploy.local.postgres import LONGEST_SOCKET_PATH, SOCKET, Postgres
 from tests.servers import ROOT, Session
@@ -131,6 +131,11 @@ def test_a_killed_test_session_leaves_no_server_behind(number: signal.Signals) -
     child.stdout.close()
     server.wait(timeout=10)
     until(lambda: not Path(folder).exists())
+
+
+def test_no_cluster_id_looks_like_an_option() -> None:
+    """One in 64 random ones would begin with a dash, and Kafka's formatter would refuse it."""
+    assert not [drawn for drawn in (cluster_id() for _ in range(2000)) if drawn.startswith("-") or len(drawn) != 22]
 
 
 def test_free_ports_are_outside_the_range_of_outgoing_connections() -> None:

@@ -5,7 +5,6 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
 
 from contracts.request import NotificationRequest
 from kit.health import Health
@@ -31,6 +30,7 @@ def api(desk: Desk) -> FastAPI:
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)
     app.add_exception_handler(HTTPException, problems.on_http)
+    app.add_middleware(problems.Last)
     described: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
@@ -42,8 +42,8 @@ def api(desk: Desk) -> FastAPI:
     return app
 
 
-def face(desk: Desk, health: Health) -> ASGIApp:
-    """What is served: the API, health and metrics, and nothing uncaught."""
+def face(desk: Desk, health: Health) -> FastAPI:
+    """What is served: the API, health and metrics."""
     app = api(desk)
     app.router.routes.extend(health.routes)
-    return problems.Last(app)
+    return app

@@ -107,7 +107,7 @@ async def page(connection: Connection, reader: Reader, narrowed: Filter, limit: 
     if reader.owner is not None:
         walks = [query.walk(limit, "owner", reader.owner), query.walk(limit, "user_id", reader.user_id)]
     union = " union ".join(f"({walk})" for walk in walks)
-    sql = f"{_STORED} where id in (select id from ({union} order by place desc limit {limit}) x) order by place desc"
+    sql = f"{_STORED} where id in (select id from ({union}) walks order by place desc limit {limit}) order by place desc"
     return [Stored(*row.values()) for row in await connection.fetch(sql, *query.values)]
 
 

@@ -1,8 +1,7 @@
 """Requests, cancels, moves, ripe and again: a batch is judged in memory and written by one statement of each kind."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -12,10 +11,192 @@ from kit.bus.record import Outgoing
 from kit.metrics import Metrics
 from kit.postgres import Connection
 from kit.stage import Message
-from services.intake.handlers.gathering import content_facts
+from services.intake.handlers.counting import count_said
+from services.intake.handlers.gathering import Wanted, with_requests
 from services.intake.rules.collapsing import key_of
 from services.intake.rules.facts import FOR_EVER, CollapseKey, Facts, GroupEnd, Newest, Policy, Tenanted
 from services.intake.rules.ledger import Ledger, concerned
-from services.intake.rules.row import Moment, Row, State, stored
-from services.intake.store import counts, directory, groups, rows
+from services.intake.rules.row import Row, State
+from services.intake.store import counts, groups, rows
 
+STAGE = "judge"
+
+
+class Directory(Protocol):
+    """How far the directory has been read; `wanted` says that it matters now."""
+
+    until: datetime | None
+
+    def wanted(self) -> None: ...
+
+
+class Judge:
+    """The handler of `notifications.requested*`. `ask_hour` takes the hours that the gateway wants to hear again."""
+
+    def __init__(
+        self, policy: Policy, directory: Directory, ask_hour: Callable[[datetime], None], metrics: Metrics
+    ) -> None:
+        self.policy = policy
+        self.directory = directory
+        self.ask_hour = ask_hour
+        self.metrics = metrics
+
+    async def handle(self, connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
+        """One transaction: locks in one order (groups, keys, rows), facts, verdicts, writing."""
+        events = [message.event for message in messages]
+        until = self.directory.until  # read before the people are: what was served until then is among them
+        moment = await rows.moment(connection)
+        said = await _end_groups(connection, events)
+        ends = await _group_ends(connection, events)
+        locked = await _newest(connection, events)
+        before = await _rows(connection, events, locked)
+        wanted = _wanted(events, before)
+        facts = Facts(
+            policy=self.policy,
+            people=await wanted.people_known(connection),
+            templates=await wanted.templates_known(connection),
+            groups=ends,
+            newest=locked | await _newest_of_waiting(connection, before, locked),
+            directory_until=until,
+        )
+        ledger = Ledger(before, facts, moment)
+        for event in events:
+            said += ledger.hear(event)
+        await self._write(connection, before, ledger, locked)
+        self._look_around(events, said)
+        said = _once(events, said)
+        count_said(self.metrics, said)
+        return [Outgoing.of(event) for event in said]
+
+    async def _write(
+        self,
+        connection: Connection,
+        before: Mapping[UUID, Row],
+        ledger: Ledger,
+        locked: Mapping[CollapseKey, Newest],
+    ) -> None:
+        changed = rows.changed(before, ledger.rows.values())
+        stubs = [row.id for row in changed if (was := before.get(row.id)) and was.is_stub and not row.is_stub]
+        if stubs:
+            await rows.forget_stubs(connection, stubs)
+        new = [row for row in changed if row.id not in before or row.id in stubs]
+        if new:
+            await rows.insert(connection, sorted(new, key=lambda row: row.id), ledger.moment)
+        old = [row for row in changed if row.id in before and row.id not in stubs]
+        if old:
+            await rows.update(connection, old, ledger.moment)
+        if newer := {key: place for key, place in ledger.newest.items() if locked.get(key) != place}:
+            await groups.write_newest(connection, newer)
+        await counts.add(connection, STAGE, counts.Tally(before, changed))
+        self._count(new)
+
+    def _count(self, new: Iterable[Row]) -> None:
+        accepted = Counter((row.channel, row.lane) for row in new if not row.is_stub and row.channel)
+        for (channel, lane), n in accepted.items():
+            self.metrics.accepted(str(channel), lane, n)
+
+    def _look_around(self, events: Iterable[e.Event], said: Iterable[e.Event]) -> None:
+        """What others have to do because of this batch."""
+        for event in events:
+            if isinstance(event, e.Again) and event.hour is not None:
+                self.ask_hour(event.hour)
+        if any(isinstance(event, e.Scheduled) and event.why for event in said):
+            self.directory.wanted()
+
+
+# ------------------------------------------------------------------------------------------------ groups and keys
+
+
+async def _end_groups(connection: Connection, events: Iterable[e.Event]) -> list[e.Event]:
+    """Locks the groups that the batch concerns; raises the ends of those that are cancelled, and answers (P3.4)."""
+    joined: set[Tenanted] = set()
+    cancels: list[e.Cancel] = []
+    for event in events:
+        match event:
+            case e.Requested():
+                joined.update(_groups_of(event))
+            case e.Cancel(id=None, group=str()):
+                cancels.append(event)
+    if not joined and not cancels:
+        return []
+    ended = {(cancel.tenant, cancel.group or "") for cancel in cancels}
+    await groups.lock(connection, joined, ended)
+    return [await _end_group(connection, cancel) for cancel in cancels]
+
+
+async def _end_group(connection: Connection, cancel: e.Cancel) -> e.GroupCancelled:
+    group = cancel.group or ""
+    end = GroupEnd(cancel.owner, FOR_EVER if cancel.for_ever else cancel.accepted_at, cancel.reason)
+    through = await groups.raise_end(connection, cancel.tenant, group, end)
+    reached = None if through >= FOR_EVER else through
+    return e.GroupCancelled(tenant=cancel.tenant, group=group, owner=cancel.owner, through=reached)
+
+
+async def _group_ends(connection: Connection, events: Iterable[e.Event]) -> dict[Tenanted, list[GroupEnd]]:
+    joined = {group for event in events if isinstance(event, e.Requested) for group in _groups_of(event)}
+    return await groups.ends(connection, joined) if joined else {}
+
+
+def _groups_of(event: e.Requested) -> list[Tenanted]:
+    """The group it names; and, where it makes several notifications, the one that they are."""
+    request = event.request
+    named = [event.group or request.group, str(event.id) if request.channels or request.escalate else None]
+    return [(event.tenant, name) for name in named if name]
+
+
+async def _newest(connection: Connection, events: Iterable[e.Event]) -> dict[CollapseKey, Newest]:
+    keys = {key for event in events if isinstance(event, e.Requested) for key in _keys_of(event)}
+    return await groups.lock_newest(connection, keys) if keys else {}
+
+
+def _keys_of(event: e.Requested) -> list[CollapseKey]:
+    request = event.request
+    if request.collapse_key is None:
+        return []
+    person = request.user_id or request.to or ""
+    return [CollapseKey(event.tenant, person, channel, request.collapse_key) for channel in request.all_channels]
+
+
+async def _newest_of_waiting(
+    connection: Connection, found: Mapping[UUID, Row], known: Mapping[CollapseKey, Newest]
+) -> dict[CollapseKey, Newest]:
+    """For what may turn out ripe: looked at again (P3.5)."""
+    keys = {
+        key_of(row)
+        for row in found.values()
+        if row.collapse_key and row.state is State.WAITING and row.request is not None
+    }
+    return await groups.newest(connection, keys - known.keys()) if keys - known.keys() else {}
+
+
+# ------------------------------------------------------------------------------------------------ rows and facts
+
+
+async def _rows(
+    connection: Connection, events: Iterable[e.Event], newest: Mapping[CollapseKey, Newest]
+) -> dict[UUID, Row]:
+    ids = {id for event in events for id in concerned(event)} | {place.id for place in newest.values()}
+    found = await rows.lock(connection, ids)
+    again = [id for event in events if isinstance(event, e.Ripe | e.Move) for id in concerned(event)]
+    return await with_requests(connection, found, again) if again else found
+
+
+def _wanted(events: Iterable[e.Event], found: Mapping[UUID, Row]) -> Wanted:
+    wanted = Wanted()
+    for event in events:
+        if isinstance(event, e.Requested):
+            wanted.by_request(event.tenant, event.request)
+    wanted.by_rows(found.values())
+    return wanted
+
+
+def _once(events: Sequence[e.Event], said: list[e.Event]) -> list[e.Event]:
+    """Repeats within a batch are said once."""
+    if len({event.subject for event in events}) == len(events):
+        return said
+    return list({(event.ce_type, event.subject, event.n): event for event in said}.values())
+
+
+def ends_a_group(said: Iterable[Outgoing]) -> bool:
+    """Whether members of a group have to be told now."""
+    return any(isinstance(one.event, e.GroupCancelled) for one in said)

@@ -68,10 +68,15 @@ def look_at(row: Row, moment: Moment) -> datetime | None:
 
 def driven(row: Row, facts: Facts, pace: Pace, moment: Moment) -> Step:
     """Said again as stored, and left alone for twice as long as the last time."""
+    row = resting(row, pace, moment)
+    return Step(row, say(row, facts))
+
+
+def resting(row: Row, pace: Pace, moment: Moment) -> Row:
+    """`row` after one more sweep."""
     sweeps = row.sweeps + 1
     rest = moment.real + pace.pause * 2 ** min(sweeps, 12)
-    row = replace(row, sweeps=sweeps, since=moment.real, rest_until=rest)
-    return Step(row, say(row, facts))
+    return replace(row, sweeps=sweeps, since=moment.real, rest_until=rest)
 
 
 def overdue(row: Row, facts: Facts, moment: Moment) -> Step:

@@ -1,4 +1,4 @@
-"""People, templates and the like, as the directory's topics have told them; only what is newer replaces anything (P1)."""
+"""People, templates and the like as the directory tells them; only what is newer replaces anything (P1)."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -65,7 +65,8 @@ async def put_objects(connection: Connection, objects: Sequence[tuple[ObjectKey,
 _PUT_OBJECTS: Final = """
 insert into objects as o (kind, tenant, name, value, gone, as_of, "offset")
 select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[], $7::bigint[])
-on conflict (kind, tenant, name) do update set gone = excluded.gone, as_of = excluded.as_of, "offset" = excluded."offset",
+on conflict (kind, tenant, name) do update set
+    gone = excluded.gone, as_of = excluded.as_of, "offset" = excluded."offset",
     value = case when o.kind = 'template' and position('@' in o.name) > 0 then coalesce(o.value, excluded.value)
         else excluded.value end
 where (o.as_of, o."offset") < (excluded.as_of, excluded."offset")

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from contracts.status import Channel
 from kit.postgres import Connection
 from services.intake.rules.asking import family
@@ -134,7 +136,15 @@ async def lock_newest(connection: Connection, keys: Collection[CollapseKey]) -> 
     """The newest notification under each key, locked; a key is made by being named."""
     columns = _columns(sorted(keys, key=_order))
     await connection.execute(_NAME_KEY, *columns)
-    found = await connection.fetch(f"{_NEWEST} for update", *columns)
+    return _named(await connection.fetch(f"{_NEWEST} for update", *columns))
+
+
+async def newest(connection: Connection, keys: Collection[CollapseKey]) -> dict[CollapseKey, Newest]:
+    """The same as it is, without a lock."""
+    return _named(await connection.fetch(_NEWEST, *_columns(sorted(keys, key=_order))))
+
+
+def _named(found: Sequence[asyncpg.Record]) -> dict[CollapseKey, Newest]:
     return {CollapseKey(r[0], r[1], Channel(r[2]), r[3]): Newest(r[4], r[5]) for r in found if r[5]}
 
 

@@ -10,7 +10,7 @@ import asyncpg
 from contracts.status import Channel, End, Lane, Status
 from kit.postgres import Connection
 from services.intake.rules.row import Frozen, Moment, Row, State
-from services.intake.rules.sweeping import look_at, pile_of
+from services.intake.rules.sweeping import PILES, Pile, look_at, pile_of
 
 _FIXED: Final = {
     "id": "uuid",
@@ -117,15 +117,16 @@ where n.id = u.id
 
 async def end(connection: Connection, rows: Sequence[Row]) -> None:
     """Write the outcomes that were heard: the most frequent change, and a narrow one."""
-    values = [(row.id, row.outcome, row.reason, row.unknown, row.answer) for row in rows]
+    values = [(row.id, row.outcome, row.reason, row.detail, row.unknown, row.answer) for row in rows]
     await connection.execute(_END, *zip(*values, strict=True))
 
 
 _END: Final = """
 update notifications n
-set state = 'ended', outcome = u.outcome, reason = u.reason, detail = null, unknown = u.unknown, answer = u.answer,
+set state = 'ended', outcome = u.outcome, reason = u.reason, detail = u.detail, unknown = u.unknown, answer = u.answer,
     pile = null, look_at = null
-from unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::bytea[]) as u(id, outcome, reason, unknown, answer)
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::bytea[])
+    as u(id, outcome, reason, detail, unknown, answer)
 where n.id = u.id
 """
 
@@ -143,6 +144,43 @@ async def accepted_between(connection: Connection, start: datetime, end: datetim
 
 _ACCEPTED: Final = """
 select id from notifications where accepted_at >= $1 and accepted_at < $2 and state <> 'split'
+"""
+
+
+async def lost(connection: Connection, pile: Pile, until: datetime, most: int) -> dict[UUID, Row]:
+    """Rows of a pile that should have been heard of before `until`, the oldest first; not those somebody works on."""
+    found = await connection.fetch(_LOST, str(pile), until, most)
+    return {row.id: row for row in map(_row, found)}
+
+
+_LOST: Final = f"""
+select {_READ} from notifications where pile = $1 and look_at <= $2
+order by look_at limit $3 for update skip locked
+"""
+
+
+async def oldest(connection: Connection) -> dict[str, datetime]:
+    """The oldest `look_at` of each pile that has rows."""
+    piles = [str(pile) for pile in PILES]
+    found = await connection.fetch(_OLDEST, piles)
+    return {row["pile"]: row["look_at"] for row in found if row["look_at"] is not None}
+
+
+_OLDEST: Final = """
+select pile, (select min(look_at) from notifications n where n.pile = p.pile and look_at is not null) as look_at
+from unnest($1::text[]) as p(pile)
+"""
+
+
+async def overdue(connection: Connection, before: datetime, most: int) -> dict[UUID, Row]:
+    """Open rows that expired before then, and whose end nobody was asked for."""
+    found = await connection.fetch(_OVERDUE, before, most)
+    return {row.id: row for row in map(_row, found)}
+
+
+_OVERDUE: Final = f"""
+select {_READ} from notifications where expires_at < $1 and look_at is not null and end_asked is null
+order by expires_at limit $2 for update skip locked
 """
 
 

@@ -56,8 +56,8 @@ async def say(kafka: KafkaSettings, topic: Topic, ids: Sequence[UUID]) -> None:
 
 
 @asynccontextmanager
-async def publisher(kafka: KafkaSettings, **options: float) -> AsyncIterator[Publisher]:
-    publisher = Publisher(kafka, "intake", **options)  # type: ignore[arg-type]
+async def publisher(kafka: KafkaSettings, source: str = "intake", *, deadline: float = 5.0) -> AsyncIterator[Publisher]:
+    publisher = Publisher(kafka, source, deadline=deadline)
     await publisher.start()
     yield publisher
     await publisher.stop()

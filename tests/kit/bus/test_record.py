@@ -57,7 +57,7 @@ def test_p7_a_nul_in_an_outside_request_is_a_reason() -> None:
     assert isinstance(Received(topic.name, 0, 0, EPOCH, None, value).event(topic), Unacceptable)
 
 
-@pytest.mark.parametrize("header", [b"", b"yesterday", b"-1", b"\xff"])
+@pytest.mark.parametrize("header", [b"", b"yesterday", b"-1", b"\xff", b"9" * 14, b"9" * 9999])
 def test_p9_an_as_of_that_is_no_time_is_not_believed(header: bytes) -> None:
-    """Anybody may write headers on a directory topic."""
+    """Anybody may write headers on a directory topic, and nobody can date ahead."""
     assert received(7, headers=(("as_of", header),)).as_of == instant(7)

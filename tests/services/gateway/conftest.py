@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import jwt
 import pytest
 
 from contracts import events as e
+from contracts.status import Channel
 from kit.bus.publisher import Publisher
 from kit.bus.record import Received
 from kit.clock import utc_now
@@ -77,6 +79,23 @@ def settings_of(
         state_dir=folder,
         logs_dir=folder,
     )
+
+
+def due_of(id: str | UUID, user_id: str = "bob", **more: Any) -> e.Due:
+    """Intake's word that this in-app notification is due."""
+    now = utc_now()
+    said = {
+        "id": id,
+        "owner": "user:alice",
+        "user_id": user_id,
+        "channel": Channel.INAPP,
+        "accepted_at": now,
+        "round": 1,
+        "at": now,
+        "expires_at": now + timedelta(hours=1),
+        "content": None if more.get("end") else e.Content(subject="title", text="text", data={"n": 1}),
+    }
+    return e.Due.model_validate(said | more)
 
 
 def message(event: e.Event, *, offset: int | None = None, at: datetime | None = None) -> Message:
@@ -155,5 +174,6 @@ def nowhere() -> KafkaSettings:
 @pytest.fixture
 async def house(database: str, nowhere: KafkaSettings, tmp_path: Path) -> AsyncIterator[House]:
     """A gateway without Kafka: what it accepts stays in the outbox, what it hears the test tells it."""
-    async with opened(settings_of(nowhere, database, tmp_path)) as house:
+    away = Publisher(nowhere, "gateway", deadline=0.3)
+    async with opened(settings_of(nowhere, database, tmp_path), away) as house:
         yield house

@@ -242,12 +242,12 @@ async def test_without_postgresql_it_is_503(database: str, nowhere: KafkaSetting
     """Nothing is accepted that is not on the disk (design 4.2)."""
     away = database.replace("host=/", "host=/nowhere/")
     async with opened(settings_of(nowhere, away, tmp_path)) as house:
-        for request in (
-            house.http.post("/v1/notifications", json=EMAIL, headers=ALICE),
-            house.http.get("/v1/notifications", headers=ALICE),
-            house.http.get("/v1/inbox", headers=ALICE),
-        ):
-            answer = await request
+        answers = [
+            await house.http.post("/v1/notifications", json=EMAIL, headers=ALICE),
+            await house.http.get("/v1/notifications", headers=ALICE),
+            await house.http.get("/v1/inbox", headers=ALICE),
+        ]
+        for answer in answers:
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
             assert answer.headers["retry-after"]
 

@@ -111,6 +111,8 @@ class Listener:
         await self._consumer.start()
         places = [TopicPartition(t, n) for t in self._topics for n in range(self._kafka.partitions)]
         self._consumer.assign(places)
+        # Known now, so that a topic which a test deletes holds up no other.
+        await self._consumer.seek_to_beginning()
         return self
 
     async def __aexit__(self, *_: object) -> None:

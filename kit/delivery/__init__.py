@@ -1,0 +1,1 @@
+"""A message is handed over at most once per claim, and what nobody knows about it is said (P5)."""

@@ -1,0 +1,268 @@
+"""The SQL of the claims: a statement per batch, a sentence per statement."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from kit.delivery.rules import TAKEN_RESULTS, Attempt, Claim, Result, Verdict
+from kit.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The time by tocsin.clock(), and the claims of each notification that has any."""
+
+    now: datetime
+    claims: dict[UUID, list[Claim]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A claim somebody would like to have; without one, nothing is handed over. Expired ones get none."""
+
+    id: UUID
+    token: UUID
+    attempt: Attempt
+    provider: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A verdict for the claim (id, try) under `token`; `about` is JSON of the notification's common fields."""
+
+    id: UUID
+    try_: int
+    token: UUID | None
+    verdict: Verdict
+    about: str
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An acceptance that is recorded, but of which no event was acknowledged."""
+
+    id: UUID
+    try_: int
+    verdict: Verdict
+    about: str
+    provider: str | None
+    attempt: int
+    unknown: int
+
+
+async def look(connection: Connection, ids: Collection[UUID]) -> Look:
+    """What time it is, and every claim of these notifications, whatever its try."""
+    rows = await connection.fetch(_LOOK, list(ids))
+    claims: dict[UUID, list[Claim]] = {}
+    for row in rows:
+        if row["id"] is not None:
+            claims.setdefault(row["id"], []).append(_claim(row))
+    return Look(rows[0]["now"], claims)
+
+
+async def claim(connection: Connection, wanted: Iterable[Wanted], lease: timedelta) -> set[UUID]:
+    """Claims each of them that has not expired by tocsin.clock() and that nobody else claimed; the tokens that won."""
+    rows = [
+        (one.id, one.attempt.try_, one.token, one.provider, one.attempt.unknown, one.expires_at)
+        for one in sorted(wanted, key=_by_id)
+    ]
+    won = await connection.fetch(_CLAIM, *_columns(rows, 6), lease)
+    return {row["token"] for row in won}
+
+
+async def finish(connection: Connection, final: Iterable[Written]) -> set[tuple[UUID, int]]:
+    """Writes final claims that no hand-over stands behind; those that were not there yet."""
+    written = await connection.fetch(_FINISH, *_columns([_row(one) for one in sorted(final, key=_by_id)], 14))
+    return {(row["id"], row["try"]) for row in written}
+
+
+async def mark_unknown(connection: Connection, marks: Iterable[Written]) -> None:
+    """Says of claims that they are unknown, where their lease is over and neither result nor token has changed."""
+    await connection.execute(_MARK_UNKNOWN, *_columns([_row(one) for one in sorted(marks, key=_by_id)], 14))
+
+
+async def give_back(connection: Connection, deliveries: Iterable[tuple[UUID, UUID]]) -> None:
+    """Takes away what deliveries (id, token) claimed and did not begin; of no effect where nothing was claimed."""
+    await connection.execute(_GIVE_BACK, *_columns(sorted(deliveries), 2))
+
+
+async def record(connection: Connection, results: Iterable[Written]) -> set[tuple[UUID, int]]:
+    """Writes results under the tokens of their claims; those whose claim was still ours (P5.6)."""
+    rows = [_row(one) for one in sorted(results, key=_by_id)]
+    recorded = await connection.fetch(_RECORD, *_columns(rows, 14))
+    return {(row["id"], row["try"]) for row in recorded}
+
+
+async def accept_late(connection: Connection, acceptances: Iterable[Written]) -> None:
+    """Writes acceptances whatever the token, to be announced, unless the claim says that it was taken (P5.6)."""
+    rows = [_row(one) for one in sorted(acceptances, key=_by_id)]
+    await connection.execute(_ACCEPT_LATE, *_columns(rows, 14))
+
+
+async def unannounced(connection: Connection, limit: int) -> list[Late]:
+    """Late acceptances whose event is not acknowledged yet."""
+    rows = await connection.fetch(_UNANNOUNCED, limit)
+    return [
+        Late(row["id"], row["try"], _verdict(row), row["about"], row["provider"], row["attempt"], row["copies"])
+        for row in rows
+    ]
+
+
+async def announced(connection: Connection, late: Iterable[Late]) -> None:
+    """Their events are acknowledged."""
+    await connection.execute(_ANNOUNCED, *_columns(sorted((one.id, one.try_) for one in late), 2))
+
+
+def _claim(row: asyncpg.Record) -> Claim:
+    return Claim(
+        try_=row["try"],
+        token=row["token"],
+        live=row["lease_left"] > timedelta(0),
+        lease_left=row["lease_left"].total_seconds(),
+        held_until=row["held_until"],
+        made_at=row["made_at"],
+        provider=row["provider"],
+        unknown=row["unknown"],
+        hand_overs=row["hand_overs"],
+        verdict=_verdict(row) if row["result"] else None,
+    )
+
+
+def _verdict(row: asyncpg.Record) -> Verdict:
+    return Verdict(
+        result=Result(row["result"]),
+        at=row["at"],
+        unknown=row["unknown"],
+        hand_overs=row["hand_overs"],
+        reason=row["reason"],
+        detail=row["detail"],
+        provider_id=row["provider_id"],
+        segments=row["segments"],
+        encoding=row["encoding"],
+    )
+
+
+def _row(one: Written) -> tuple[object, ...]:
+    verdict = one.verdict
+    return (
+        one.id,
+        one.try_,
+        one.token,
+        one.provider,
+        verdict.result.value,
+        verdict.at,
+        verdict.unknown,
+        verdict.hand_overs,
+        verdict.reason,
+        verdict.detail,
+        verdict.provider_id,
+        verdict.segments,
+        verdict.encoding,
+        one.about,
+    )
+
+
+def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+def _by_id(one: Wanted | Written) -> UUID:
+    # Always in the same order, so that two senders never wait for each other.
+    return one.id
+
+
+# The lease goes by clock_timestamp(); `held_until` is its end on the clock that timers go by.
+_LOOK: Final = """
+select clock.now, id, try, token, made_at, provider, unknown, hand_overs, result, at, reason, detail, provider_id,
+       segments, encoding,
+       lease_until - clock_timestamp() as lease_left,
+       lease_until + (clock.now - statement_timestamp()) as held_until
+from (select tocsin.clock() as now) as clock
+left join claims on id = any($1::uuid[])
+"""
+
+_CLAIM: Final = """
+insert into claims (id, try, token, lease_until, made_at, provider, unknown)
+select id, try, token, clock_timestamp() + $7::interval, clock.now, provider, unknown
+from (select tocsin.clock() as now) as clock,
+     unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::text[], $5::smallint[], $6::timestamptz[])
+         as wanted (id, try, token, provider, unknown, expires_at)
+where expires_at > clock.now
+on conflict (id, try) do nothing
+returning token
+"""
+
+_WRITTEN: Final = """
+unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::smallint[],
+       $8::smallint[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::text[], $14::text[])
+    as written (id, try, token, provider, result, at, unknown, hand_overs, reason, detail, provider_id, segments,
+                encoding, about)
+"""
+
+_INSERT: Final = f"""
+insert into claims as c (id, try, token, provider, result, at, unknown, hand_overs, reason, detail, provider_id,
+                         segments, encoding, about, lease_until, made_at, result_at)
+select written.*, clock_timestamp(), tocsin.clock(), clock_timestamp()
+from {_WRITTEN}
+"""
+
+_RESULT: Final = """
+    result = excluded.result, at = excluded.at, unknown = excluded.unknown, hand_overs = excluded.hand_overs,
+    reason = excluded.reason, detail = excluded.detail, provider_id = excluded.provider_id,
+    segments = excluded.segments, encoding = excluded.encoding, about = excluded.about, result_at = excluded.result_at
+"""
+
+_FINISH: Final = f"{_INSERT} on conflict (id, try) do nothing returning id, try"
+
+# An upsert that always meets its row: unlike UPDATE ... FROM unnest it has no plan to get wrong. A result of our own
+# is met again when the acknowledgement of its commit was lost.
+_RECORD: Final = f"""
+{_INSERT}
+on conflict (id, try) do update set {_RESULT}
+where c.token = excluded.token and (c.result is null or c.result = excluded.result)
+returning id, try
+"""
+
+_ACCEPT_LATE: Final = f"""
+{_INSERT}
+on conflict (id, try) do update set {_RESULT}, unannounced = true
+where c.result is null or c.result not in ({", ".join(f"'{result}'" for result in sorted(TAKEN_RESULTS))})
+"""
+
+_MARK_UNKNOWN: Final = f"""
+update claims as c
+set token = null, result = written.result, at = written.at, unknown = written.unknown,
+    hand_overs = written.hand_overs, reason = written.reason, detail = written.detail, about = written.about,
+    result_at = clock_timestamp()
+from {_WRITTEN}
+where c.id = written.id and c.try = written.try and c.token = written.token
+  and c.result is null and c.lease_until <= clock_timestamp()
+"""
+
+_GIVE_BACK: Final = """
+delete from claims as c
+using unnest($1::uuid[], $2::uuid[]) as given (id, token)
+where c.id = given.id and c.token = given.token and c.result is null
+"""
+
+_UNANNOUNCED: Final = """
+select c.*,
+       (select coalesce(max(unknown), 0) from claims as other where other.id = c.id) as copies,
+       (select sum(hand_overs) from claims as other where other.id = c.id and other.try <= c.try) as attempt
+from claims as c
+where unannounced
+limit $1
+"""
+
+_ANNOUNCED: Final = """
+update claims as c
+set unannounced = false
+from unnest($1::uuid[], $2::smallint[]) as said (id, try)
+where c.id = said.id and c.try = said.try
+"""

@@ -1,0 +1,282 @@
+"""A batch is judged in one transaction, what follows is published, and only then do its offsets move."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.cloudevents import Undecodable
+from contracts.events import Event, Poison
+from contracts.topics import BY_NAME
+from kit import logs
+from kit.bus.consumer import Consumer
+from kit.bus.publisher import Publisher, PublishFailed
+from kit.bus.record import Outgoing, Received, reached
+from kit.clock import monotonic
+from kit.failpoints import failpoint
+from kit.metrics import Metrics
+from kit.poison import Brake, poison_of, poison_of_outgoing
+from kit.postgres import Connection, Database, fate
+
+BATCH: Final = 500
+WAIT: Final = 0.25
+COMMIT_EVERY: Final = 0.25
+"""Seconds between two commits: at low load each message is a batch, and a commit of its own would cost too much."""
+TRIES: Final = 3
+"""So often an error of unknown fate must repeat before a record is suspected (P7)."""
+FIRST_DELAY: Final = 0.1
+LONGEST_DELAY: Final = 5.0
+FINISH: Final = 5.0
+"""Seconds that a batch under way gets when the service stops; what is not done by then is done again."""
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event, and the record that carried it."""
+
+    event: Event
+    received: Received
+
+
+Handle = Callable[[Connection, Sequence[Message]], Awaitable[Sequence[Outgoing]]]
+After = Callable[[Sequence[Outgoing]], None]
+
+
+class HeldUp(Exception):
+    """The batch cannot be done now, through no fault of its own: it is kept."""
+
+
+class Stage:
+    """poll -> read -> one transaction -> publish, awaited -> commit the offsets (ARCHITECTURE.md, "The stage").
+
+    `handle` judges a batch and stores its verdicts in the transaction it is given; what it returns is published when
+    that is committed. It must be repeatable: a batch that was interrupted anywhere is done again from its start, and
+    then publishes the same events, id for id. Kafka or PostgreSQL away: the batch is kept, for ever. A record that
+    nobody can read, or that the transaction fails on, is found by halves and passed over; the one service that
+    `contracts` names for its topic reports it to `failed` (P7). `after` hears what is published and acknowledged.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        consumer: Consumer,
+        database: Database,
+        publisher: Publisher,
+        handle: Handle,
+        *,
+        metrics: Metrics,
+        batch: int | Sequence[int] = BATCH,
+        reporter: bool = True,
+        after: After | None = None,
+    ) -> None:
+        """`batch`: the most records of one transaction, one number or one per lane of the consumer. `reporter` False:
+        poison is only counted here, even of topics that this service (the publisher's) is to report."""
+        self.name = name
+        self.task: asyncio.Task[None] | None = None
+        self._consumer = consumer
+        self._database = database
+        self._publisher = publisher
+        self._handle = handle
+        self._metrics = metrics
+        self._batch = batch
+        self._reporter = reporter
+        self._after = after
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._brake = Brake()
+        self._failures = 0
+        self._failed_in = 0
+        self._committed_at = 0.0
+        consumer.on_revoked = self._finish
+
+    async def start(self) -> None:
+        await self._consumer.start()
+        self.task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Finishes the batch under way, if it can in time, commits, and leaves the group."""
+        self._stopping.set()
+        try:
+            async with asyncio.timeout(FINISH):
+                await self._finish()
+        except TimeoutError:
+            log.warning("batch_left_at_stop", stage=self.name)
+        if self.task:
+            self.task.cancel()
+            await asyncio.wait([self.task])
+        await self._consumer.stop()
+
+    @property
+    def ready(self) -> bool:
+        """Reading, and nothing holds it up."""
+        return self._consumer.ready and not (self._failures and self._failed_in == self._consumer.generation)
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            records = await self._consumer.poll(self._batch, WAIT)
+            if records:
+                await self._rest(await self._take(records))
+            if monotonic() - self._committed_at >= COMMIT_EVERY:
+                await self._consumer.commit()
+                self._committed_at = monotonic()
+
+    async def _take(self, records: Sequence[Received]) -> float:
+        """One batch from its records to its offsets; seconds to rest before the next one."""
+        begun, generation = monotonic(), self._consumer.generation
+        self._idle.clear()
+        try:
+            poison = await self._do(records)
+        except HeldUp as error:
+            if generation == self._consumer.generation:
+                self._consumer.rewind(records)
+            return self._held_up(error)
+        else:
+            if generation == self._consumer.generation:
+                self._consumer.finish(reached(records))
+        finally:
+            self._idle.set()
+        self._failures = 0
+        now = monotonic()
+        self._metrics.batch(self.name, len(records), now - begun)
+        return self._brake.pause(poison, now) if poison else 0.0
+
+    async def _do(self, records: Sequence[Received]) -> int:
+        """The number of records that were passed over. Raises HeldUp."""
+        batch = _Batch(self._publisher.source if self._reporter else "")
+        out = await self._judged(batch.read(records), batch)
+        failpoint("stage_after_commit")
+        await self._publish([*out, *batch.reports])
+        failpoint("stage_before_offsets")
+        if self._after and out:
+            self._after(out)
+        for topic, count in batch.poison.items():
+            self._metrics.poison(topic, count)
+            log.error("poison", stage=self.name, topic=topic, records=count, first=batch.first[topic])
+        return batch.poison.total()
+
+    # ------------------------------------------------------------------------------------------------- the transaction
+
+    async def _judged(self, messages: Sequence[Message], batch: "_Batch", tries: int = TRIES) -> list[Outgoing]:
+        """What the handler decided. A batch that cannot be done is halved until its culprit is alone."""
+        if not messages:
+            return []
+        try:
+            return await self._transacted(messages, tries)
+        except _Suspected as suspected:
+            if len(messages) == 1:
+                batch.refused(messages[0], suspected.error)
+                return []
+        middle = len(messages) // 2
+        halves = messages[:middle], messages[middle:]
+        return [one for half in halves for one in await self._judged(half, batch, TRIES if len(half) == 1 else 1)]
+
+    async def _transacted(self, messages: Sequence[Message], tries: int) -> list[Outgoing]:
+        while True:
+            try:
+                async with self._database.transaction() as connection:
+                    return list(await self._handle(connection, messages))
+            except Exception as error:
+                tries -= 1
+                kind = fate(error)
+                if kind == "connection" or (kind == "other" and not await self._database.alive()):
+                    raise HeldUp(_named(error)) from error
+                if kind == "data" or tries <= 0:
+                    raise _Suspected(error) from error
+                log.exception("handler_failed", stage=self.name)
+                await self._rest(FIRST_DELAY)
+
+    # ------------------------------------------------------------------------------------------------------ publishing
+
+    async def _publish(self, out: Sequence[Outgoing]) -> None:
+        try:
+            await self._publisher.publish(out)
+        except PublishFailed as failure:
+            if len(failure.refused) < len(failure.failed):
+                # Perhaps written: the whole batch says it again, from the verdicts it stored.
+                raise HeldUp(_named(failure.failed[0][1])) from failure
+            log.error("events_refused_by_kafka", stage=self.name, topics=[one.topic.name for one, _ in failure.refused])
+            await self._publish([one for one in map(self._refusal, failure.refused) if one])
+
+    def _refusal(self, failed: tuple[Outgoing, Exception]) -> Outgoing | None:
+        outgoing, error = failed
+        if isinstance(outgoing.event, Poison):
+            return None  # its report would be refused as well
+        return Outgoing.of(poison_of_outgoing(outgoing, _told(error), self._publisher.source))
+
+    # --------------------------------------------------------------------------------------------------- time and ends
+
+    def _held_up(self, error: HeldUp) -> float:
+        self._failures += 1
+        self._failed_in = self._consumer.generation
+        self._metrics.batch_failed(self.name)
+        log.warning("batch_held_up", stage=self.name, times=self._failures, error=str(error))
+        return min(FIRST_DELAY * 2.0 ** min(self._failures - 1, 10), LONGEST_DELAY) * random.uniform(0.5, 1)
+
+    async def _rest(self, seconds: float) -> None:
+        """Ends early when the stage stops."""
+        if seconds:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._stopping.wait()
+            except TimeoutError:
+                return
+
+    async def _finish(self) -> None:
+        """At a rebalance, too: the batch under way is done while its partitions are still ours."""
+        await self._idle.wait()
+
+
+class _Suspected(Exception):
+    """It is the data: one of the records is to blame."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(repr(error))
+        self.error = error
+
+
+class _Batch:
+    """What became of the records that nobody could read or store."""
+
+    def __init__(self, service: str) -> None:
+        self.poison: Counter[str] = Counter()
+        self.first: dict[str, str] = {}
+        self.reports: list[Outgoing] = []
+        self._service = service
+
+    def read(self, records: Iterable[Received]) -> list[Message]:
+        """The messages; None of an event that this version does not know yet."""
+        messages = []
+        for received in records:
+            try:
+                event = received.event(BY_NAME[received.topic])
+            except Exception as error:  # Undecodable, and whatever else a record may bring a reader to
+                self._pass_over(received, error)
+            else:
+                if event is not None:
+                    messages.append(Message(event, received))
+        return messages
+
+    def refused(self, message: Message, error: Exception) -> None:
+        """The transaction fails on it. A report that fails is not reported: that would go on for ever."""
+        self._pass_over(message.received, error, report=not isinstance(message.event, Poison))
+
+    def _pass_over(self, received: Received, error: Exception, *, report: bool = True) -> None:
+        self.poison[received.topic] += 1
+        self.first.setdefault(received.topic, f"{received.partition}@{received.offset}: {_named(error)}")
+        if report and BY_NAME[received.topic].reporter == self._service:
+            self.reports.append(Outgoing.of(poison_of(received, _told(error), self._service)))
+
+
+def _named(error: BaseException) -> str:
+    """For the log: an error's text may quote what the record holds."""
+    return " ".join(filter(None, (type(error).__name__, getattr(error, "sqlstate", None))))
+
+
+def _told(error: BaseException) -> str:
+    """For the report, which holds the record's bytes anyway."""
+    return str(error) if isinstance(error, Undecodable) else f"{type(error).__name__}: {error}"

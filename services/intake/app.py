@@ -1,0 +1,78 @@
+"""Intake, put together: read it from top to bottom."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Final, NoReturn
+
+from contracts.topics import INTAKE, INTAKE_DIRECTORY, INTAKE_OUTCOMES, RECIPIENTS, REQUESTED, SETTINGS, Group
+from kit.bus.consumer import Consumer
+from kit.bus.publisher import Publisher
+from kit.bus.record import Outgoing
+from kit.bus.served import served, served_by_topic
+from kit.bus.topics import TopicKeeper
+from kit.postgres import Database
+from kit.service import Parts, run
+from kit.settings import KafkaSettings, Settings
+from kit.stage import Stage
+from services.intake.handlers import directory, outcomes
+from services.intake.handlers.judge import Judge, ends_a_group
+from services.intake.loops.beat import Beat
+from services.intake.loops.counting import Counts
+from services.intake.loops.directory_watch import DirectoryWatch
+from services.intake.loops.group_ends import GroupEnds
+from services.intake.loops.retelling import Retelling
+from services.intake.loops.sweep import Sweep
+from services.intake.settings import Pauses, pace_of, policy_of, sweeps
+
+NAME: Final = "intake"
+
+
+def main() -> NoReturn:
+    """`python -m services.intake`"""
+    run(NAME, build)
+
+
+async def build(settings: Settings) -> Parts:
+    """All parts of one intake in the order they start; several may run at once."""
+    kafka, pauses, policy, parts = settings.kafka, Pauses.of(settings), policy_of(settings), Parts(NAME)
+
+    database = parts.add("pool", await Database.open(settings.database_url, NAME))
+    parts.watch("postgresql", database.alive)
+    parts.add("topics", TopicKeeper(kafka))
+    publisher = parts.add("publisher", Publisher(kafka, NAME))
+
+    watch = DirectoryWatch(lambda: served(kafka, INTAKE_DIRECTORY.name, (RECIPIENTS, SETTINGS)))
+    group_ends = Beat("group_ends", GroupEnds(database, publisher, parts.metrics).once, pauses.group_ends)
+    retelling = Retelling(database, publisher)
+    judge = Judge(policy, watch, retelling.ask, parts.metrics)
+
+    def after(said: list[Outgoing]) -> None:
+        if ends_a_group(said):
+            group_ends.wake()
+
+    requests = Consumer(kafka, INTAKE.name, [[topic] for topic in REQUESTED.values()])
+    answers = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics])
+    objects = Consumer(kafka, INTAKE_DIRECTORY.name, [INTAKE_DIRECTORY.topics])
+    for name, consumer, handle in (
+        ("directory", objects, directory.project),
+        ("outcomes", answers, outcomes.hear),
+        ("judge", requests, judge.handle),
+    ):
+        parts.add(name, Stage(name, consumer, database, publisher, handle, metrics=parts.metrics, after=after))
+
+    parts.add("group_ends", group_ends)
+    parts.add("retelling", Beat("retelling", retelling.once, pauses.retelling))
+    parts.add("directory_watch", Beat("directory_watch", watch.once, pauses.directory))
+    parts.add("counts", Beat("counts", Counts(database, publisher).once, pauses.counts))
+    if sweeps(os.environ):
+        sweep = Sweep(database, publisher, _served_by(kafka), policy, parts.metrics, pace_of(settings))
+        parts.add("sweep", Beat("sweep", sweep.once, pauses.sweep))
+    return parts
+
+
+def _served_by(kafka: KafkaSettings) -> Callable[[Group], Awaitable[Mapping[str, datetime | None]]]:
+    async def ask(group: Group) -> Mapping[str, datetime | None]:
+        return await served_by_topic(kafka, group.name, group.topics)
+
+    return ask

@@ -1,0 +1,57 @@
+"""What a batch needs to know, each kind by one statement: requests, people, templates."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from contracts.request import NotificationRequest
+from kit.postgres import Connection
+from services.intake.rules.facts import Found, Person, Tenanted
+from services.intake.rules.row import Row, State, stored
+from services.intake.store import directory, rows
+
+
+@dataclass(slots=True)
+class Wanted:
+    """The names that a batch mentions."""
+
+    people: set[Tenanted] = field(default_factory=set)
+    templates: set[Tenanted] = field(default_factory=set)
+    versions: set[Tenanted] = field(default_factory=set)
+
+    def by_request(self, tenant: str, request: NotificationRequest) -> None:
+        """It may be judged."""
+        if request.user_id:
+            self.people.add((tenant, request.user_id))
+        if request.template:
+            self.templates.add((tenant, request.template))
+
+    def by_rows(self, found: Iterable[Row]) -> None:
+        """What waits may be judged anew; what was handed over may have to say its content again."""
+        for row in found:
+            if row.state is State.WAITING and row.request is not None:
+                self.by_request(row.tenant, row.request)
+            elif row.state is State.HANDED and row.frozen and row.frozen.template:
+                self.versions.add((row.tenant, row.frozen.template))
+
+    async def people_known(self, connection: Connection) -> dict[Tenanted, Person]:
+        return await directory.people(connection, self.people) if self.people else {}
+
+    async def templates_known(self, connection: Connection) -> dict[Tenanted, Found]:
+        if not self.templates and not self.versions:
+            return {}
+        return await directory.templates(connection, self.templates, self.versions)
+
+
+async def with_requests(connection: Connection, found: Mapping[UUID, Row], ids: Collection[UUID]) -> dict[UUID, Row]:
+    """The rows, those of `ids` with their requests: content is needed of them."""
+    needed = [id for id in ids if id in found and found[id].is_open]
+    if not needed:
+        return dict(found)
+    texts = await rows.bodies(connection, needed)
+    return {id: loaded(row, texts.get(id)) for id, row in found.items()}
+
+
+def loaded(row: Row, body: bytes | None) -> Row:
+    """The row with its request, read once."""
+    return row if body is None else replace(row, body=body, request=stored(body))

@@ -1,0 +1,45 @@
+"""One endless piece of work: again after a pause, at once when it is woken, and never ended by an error."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from kit import logs
+from kit.service import Loop
+
+log = logs.get(__name__)
+
+LONGEST = 30.0
+
+
+class Beat(Loop):
+    """A part that calls `work` every `seconds`, and at once after `wake()`. `work` says whether there is more to do."""
+
+    def __init__(self, name: str, work: Callable[[], Awaitable[bool]], seconds: float) -> None:
+        super().__init__(self._go_on)
+        self._name = name
+        self._do = work
+        self._seconds = seconds
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._woken.set()
+
+    async def _go_on(self) -> None:
+        stumbles = 0
+        while True:
+            self._woken.clear()
+            try:
+                more, stumbles = await self._do(), 0
+            except Exception as error:  # Kafka or the database may be away; whatever it is, the work is still there
+                more, stumbles = False, stumbles + 1
+                log.warning("loop_failed", loop=self._name, error=f"{type(error).__name__}: {error}")
+            if not more:
+                await self._rest(min(self._seconds * 2 ** min(stumbles, 10), max(LONGEST, self._seconds)))
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            pass

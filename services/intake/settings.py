@@ -1,0 +1,52 @@
+"""Intake's own numbers, each with a sentence; what people set is in `kit.settings`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Self
+
+from contracts.status import Channel
+from kit.settings import Settings
+from services.intake.rules.facts import Policy
+from services.intake.rules.sweeping import Pace
+
+SWEEPS: Final = "TOCSIN_TEST_SWEEPS"
+"""`off` in the environment of a test: a sweep must not hide a broken rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Seconds between two looks of each loop."""
+
+    sweep: float
+    group_ends: float = 1.0
+    retelling: float = 1.0
+    directory: float = 0.5
+    counts: float = 5.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The scheduler's interval bounds the sweeps."""
+        return cls(sweep=min(15.0, settings.notifications.scheduler.check_interval_seconds / 2))
+
+
+def pace_of(settings: Settings) -> Pace:
+    """The slack of P3.9 is two of the scheduler's intervals: 60 seconds make the two minutes."""
+    slack = timedelta(seconds=2 * settings.notifications.scheduler.check_interval_seconds)
+    return Pace(slack=slack, pause=slack)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the installation allows."""
+    told = settings.notifications
+    switches = {Channel.EMAIL: told.email.enabled, Channel.SMS: told.sms.enabled}
+    return Policy(
+        off=frozenset(channel for channel, on in switches.items() if not on),
+        countries=frozenset(told.sms.countries),
+        time_zone=told.default_time_zone,
+    )
+
+
+def sweeps(environ: Mapping[str, str]) -> bool:
+    """Whether the sweep runs; everywhere but in some tests."""
+    return environ.get(SWEEPS, "") != "off"

@@ -1,0 +1,193 @@
+"""Who is calling, and whose things these are: no route without a check, no stranger's object but 404."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from kit.clock import utc_now
+from tests.services.gateway.conftest import (
+    ADMIN,
+    ADMIN_ELSEWHERE,
+    ALICE,
+    BELL,
+    BOB,
+    CAROL,
+    EMAIL,
+    SECRET,
+    SERVICE,
+    House,
+    bearer,
+    due_of,
+    token,
+)
+
+
+def unsigned(**header: Any) -> str:
+    """A token that says of itself how it is to be trusted."""
+    claims = jwt.decode(token(), options={"verify_signature": False})
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims)]
+    return ".".join([*parts, ""])
+
+
+PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEVs/o5+uQbTjL3chynL4wXgUg2R9
+q9UU8I5mEovUf86QZ7kOBIjJwqnzD1omageEHWwHdBO6B+dFabmdT9POxg==
+-----END PUBLIC KEY-----"""
+
+NOW = utc_now()
+
+BAD = {
+    "none": "",
+    "no token": "Bearer",
+    "basic": "Basic YWxpY2U6c2VjcmV0",
+    "rubbish": "Bearer rubbish",
+    "long": "Bearer " + "a" * 9000,
+    "alg none": f"Bearer {unsigned(alg='none', typ='JWT')}",
+    "alg None": f"Bearer {unsigned(alg='NoNe', typ='JWT')}",
+    "wrong key": f"Bearer {token(secret='another secret that is long enough for it')}",
+    "empty key": f"Bearer {unsigned(alg='HS256', typ='JWT')}",
+    "another family": f"Bearer {unsigned(alg='RS256', typ='JWT')}",
+    "another of the family": f"Bearer {token(algorithm='HS512')}",
+    "key from the token": f"Bearer {unsigned(alg='HS256', jwk={'kty': 'oct', 'k': 'AA'}, jku='http://127.0.0.1/', kid='/')}",
+    "expired": f"Bearer {token(exp=NOW - timedelta(minutes=1))}",
+    "from the future": f"Bearer {token(iat=NOW + timedelta(hours=1), exp=NOW + timedelta(hours=2))}",
+    "not yet": f"Bearer {token(nbf=NOW + timedelta(hours=1))}",
+    "wrong audience": f"Bearer {token(aud='another')}",
+    "wrong issuer": f"Bearer {token(iss='another')}",
+    "no exp": f"Bearer {token(exp=None)}",
+    "no iat": f"Bearer {token(iat=None)}",
+    "no sub": f"Bearer {token(sub=None)}",
+    "no aud": f"Bearer {token(aud=None)}",
+    "no iss": f"Bearer {token(iss=None)}",
+    "empty sub": f"Bearer {token('')}",
+    "sub with a line break": f"Bearer {token('alice' + chr(10))}",
+    "empty parts": "Bearer e30.e30.e30",
+    "tenant that is a path": f"Bearer {token(tenant='a/b')}",
+    "tenant that is a list": f"Bearer {token(tenant=['a'])}",
+    "roles that is a text": f"Bearer {token(roles='admin')}",
+}
+
+
+@pytest.mark.parametrize("header", BAD.values(), ids=BAD.keys())
+async def test_who_cannot_prove_who_he_is_is_refused(house: House, header: str) -> None:
+    headers = {"Authorization": header} if header else {}
+    answer = await house.http.post("/v1/notifications", json=EMAIL, headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    problem = answer.json()
+    assert problem["code"] == "unauthorized"
+    assert "tocsin token --user" in problem["detail"]
+
+
+def test_a_public_key_cannot_be_the_secret() -> None:
+    """HS/RS confusion: a token signed with the text of a public key proves nothing, and PyJWT refuses to make one."""
+    with pytest.raises(jwt.InvalidKeyError):
+        token(secret=PUBLIC_KEY)
+
+
+async def test_unknown_critical_headers_are_refused(house: House) -> None:
+    """RFC 7515, 4.1.11."""
+    claims = jwt.decode(token(), options={"verify_signature": False})
+    signed = jwt.encode(claims, SECRET, "HS256", headers={"crit": ["b64", "exp2"], "exp2": 1})
+    answer = await house.http.get("/v1/stats", headers={"Authorization": f"Bearer {signed}"})
+    assert answer.status_code == 401
+
+
+async def test_a_token_that_was_good_expires(house: House) -> None:
+    """What is remembered of a token is not believed past its time."""
+    soon = bearer(exp=utc_now() - timedelta(seconds=4))
+    assert (await house.http.get("/v1/stats", headers=soon)).status_code == 200
+    assert (await house.http.get("/v1/stats", headers=soon)).status_code == 200
+    late = bearer(exp=utc_now() - timedelta(seconds=6))
+    assert (await house.http.get("/v1/stats", headers=late)).status_code == 401
+
+
+OPEN = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/health/live", "/health/ready", "/metrics"}
+
+MATRIX: dict[tuple[str, str], dict[str, int]] = {
+    ("GET", "/v1/notifications/{id}"): {"owner": 200, "bob": 200, "other": 404, "service": 404, "admin": 200},
+    ("DELETE", "/v1/notifications/{id}"): {"owner": 202, "bob": 403, "other": 404, "service": 404, "admin": 202},
+    ("PATCH", "/v1/notifications/{id}"): {"owner": 202, "bob": 403, "other": 404, "service": 404, "admin": 202},
+    ("POST", "/v1/inbox/{id}/read"): {"owner": 404, "bob": 200, "other": 404, "service": 404, "admin": 404},
+    ("POST", "/v1/inbox/{id}/archive"): {"owner": 404, "bob": 200, "other": 404, "service": 404, "admin": 404},
+    ("GET", "/v1/recipients/{user_id}"): {"owner": 404, "bob": 404, "other": 404, "service": 404, "admin": 404},
+    ("PUT", "/v1/recipients/{user_id}"): {"owner": 404, "bob": 503, "other": 404, "service": 503, "admin": 503},
+    ("DELETE", "/v1/recipients/{user_id}"): {"owner": 404, "bob": 503, "other": 404, "service": 503, "admin": 503},
+    ("GET", "/v1/admin/stats"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
+}
+EVERYBODYS_OWN = {
+    ("POST", "/v1/notifications"),
+    ("POST", "/v1/notifications/batch"),
+    ("GET", "/v1/notifications"),
+    ("DELETE", "/v1/notifications"),
+    ("GET", "/v1/inbox"),
+    ("POST", "/v1/inbox/read-all"),
+    ("GET", "/v1/stats"),
+}
+CALLERS = {"owner": ALICE, "bob": BOB, "other": CAROL, "service": SERVICE, "admin": ADMIN}
+BODIES = {"PATCH": {"send_at": "2040-01-01T00:00:00Z"}, "PUT": {"email": "delivered@simulator.test"}}
+
+
+async def routes(house: House) -> set[tuple[str, str]]:
+    document = (await house.http.get("/openapi.json")).json()
+    return {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+
+
+async def test_every_route_says_whose_it_is(house: House) -> None:
+    """A new route without a line in the matrix fails here."""
+    assert await routes(house) == MATRIX.keys() | EVERYBODYS_OWN
+
+
+async def test_no_route_answers_without_a_token(house: House) -> None:
+    for method, path in await routes(house):
+        answer = await house.http.request(method, path.replace("{id}", "0").replace("{user_id}", "bob"))
+        assert answer.status_code == 401, (method, path)
+    for path in OPEN:
+        assert (await house.http.get(path)).status_code in (200, 503), path
+
+
+async def addressed_to_bob(house: House) -> str:
+    """Made by alice, addressed to bob, and in his inbox."""
+    id = await house.post(BELL)
+    await house.shows(due_of(id))
+    return id
+
+
+@pytest.mark.parametrize(("method", "path"), MATRIX.keys(), ids=lambda part: str(part))
+async def test_another_ones_object_does_not_exist(house: House, method: str, path: str) -> None:
+    for who, headers in CALLERS.items():
+        id = await addressed_to_bob(house)
+        where = path.replace("{id}", id).replace("{user_id}", "bob")
+        answer = await house.http.request(method, where, headers=headers, json=BODIES.get(method))
+        assert answer.status_code == MATRIX[method, path][who], (who, answer.text)
+
+
+@pytest.mark.parametrize(("method", "path"), [one for one in MATRIX if "{id}" in one[1]], ids=lambda part: str(part))
+async def test_another_tenant_sees_nothing(house: House, method: str, path: str) -> None:
+    id = await addressed_to_bob(house)
+    where = path.replace("{id}", id)
+    answer = await house.http.request(method, where, headers=ADMIN_ELSEWHERE, json=BODIES.get(method))
+    assert answer.status_code == 404
+    listed = await house.http.get("/v1/notifications", headers=ADMIN_ELSEWHERE)
+    assert listed.json()["items"] == []
+
+
+async def test_lists_show_ones_own(house: House) -> None:
+    id = await addressed_to_bob(house)
+    for who, sees in ((ALICE, [id]), (BOB, [id]), (CAROL, []), (SERVICE, []), (ADMIN, [id])):
+        items = (await house.http.get("/v1/notifications", headers=who)).json()["items"]
+        assert [item["id"] for item in items] == sees
+
+
+@pytest.mark.parametrize("id", ["nonsense", "00000000-0000-0000-0000-000000000000", "%F0%9F%92%A9", "..%2F.."])
+async def test_what_is_no_id_is_not_there(house: House, id: str) -> None:
+    for method, path in (("GET", f"/v1/notifications/{id}"), ("POST", f"/v1/inbox/{id}/read")):
+        answer = await house.http.request(method, path, headers=ALICE)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
