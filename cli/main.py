@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import stack
+from cli import config, database, send, stack, tokens, topics, watch
 from cli.output import sentences
 
 app = typer.Typer(
@@ -18,6 +18,12 @@ app = typer.Typer(
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
+app.command()(tokens.token)
+app.command()(send.send)
+app.command()(watch.watch)
+app.command()(topics.topics)
+app.command()(database.migrate)
+app.add_typer(config.app, name="config", help="The settings in force, and whether they are good.")
 
 
 def main() -> None:

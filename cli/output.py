@@ -10,13 +10,15 @@ from typing import Annotated
 
 import typer
 
+from client.errors import TocsinError
 from deploy.local.trouble import Trouble
+from kit.postgres import NotMigrated
 from kit.settings import SettingsError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 """The option that every command takes."""
 
-EXPECTED = (Trouble, SettingsError)
+EXPECTED = (Trouble, SettingsError, TocsinError, NotMigrated)
 """Errors that are meant for people: their text is the message."""
 
 

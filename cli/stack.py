@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.gateway import address
 from cli.output import Json, Progress, emit, table
 from cli.place import root
 from deploy.local.trouble import Trouble
@@ -28,9 +28,12 @@ def up(
     """Start what does not run, and wait until all is ready."""
     status = _stack().up(Progress())
     settings = load(root(), os.environ)
-    if demo and find_spec("cli.demo"):
-        import_module("cli.demo").run(settings)
-    emit(_shown(status), as_json=json, people=lambda: _urls(settings))
+    shown = _shown(status)
+    if demo:
+        from cli.demo import run
+
+        shown["demo"] = run(settings, quiet=json)
+    emit(shown, as_json=json, people=lambda: _urls(settings))
 
 
 def down(json: Json = False) -> None:
@@ -86,10 +89,19 @@ def _listed(status: Status) -> None:
 
 
 def _urls(settings: Settings) -> None:
-    rows = [("API docs", f"{settings.public_url}/docs")]
+    """Where to look next."""
+    gateway = address(settings)
+    rows = [("API docs", f"{gateway}/docs")]
     if "mail" in settings.embedded:
         rows.append(("caught mail", f"http://127.0.0.1:{settings.ports.mail_page}/"))
-    rows += [("a token", "tocsin token --user alice"), ("what runs", "tocsin status"), ("stop", "make stop")]
+    rows += [
+        ("inbox", f"{gateway}/v1/inbox (with a token)"),
+        ("health", f"{gateway}/health/ready, figures at /metrics"),
+        ("logs", f"{settings.logs_dir}/notifications.log; text messages of the console: sms_simulation.log"),
+        ("a token", "tocsin token --user alice"),
+        ("what runs", "tocsin status"),
+        ("stop", "make stop"),
+    ]
     print("Tocsin is up.")
     for name, value in rows:
         print(f"  {name:<12} {value}")

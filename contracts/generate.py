@@ -90,7 +90,7 @@ def asyncapi() -> Document:
             "not know.",
         },
         "defaultContentType": "application/json",
-        "servers": {"kafka": {"host": "127.0.0.1:9092", "protocol": "kafka"}},
+        "servers": {"kafka": {"host": "127.0.0.1:9092", "pathname": "", "protocol": "kafka"}},
         "channels": {topic.name: _channel(topic) for topic in topics.ALL},
         "operations": dict(_operations()),
         "components": {

@@ -245,6 +245,7 @@ SMS_SENDER = _group("sms_sender", due_lanes(Channel.SMS))
 GATEWAY = _group("gateway", (*REQUESTED.values(), SCHEDULED, RETRY, SENT, FAILED))
 GATEWAY_INAPP = _group("gateway.inapp", (DUE_INAPP,))
 GATEWAY_DIRECTORY = _group("gateway.directory", (RECIPIENTS, PREFERENCES, SETTINGS, DEADLINES))
+GATEWAY_COUNTS = _group("gateway.counts", (STATUS,))
 
 GROUPS = (
     INTAKE,
@@ -256,6 +257,7 @@ GROUPS = (
     GATEWAY,
     GATEWAY_INAPP,
     GATEWAY_DIRECTORY,
+    GATEWAY_COUNTS,
 )
 
 SENDER_OF = {Channel.EMAIL: EMAIL_SENDER, Channel.SMS: SMS_SENDER, Channel.INAPP: GATEWAY_INAPP}

@@ -57,7 +57,8 @@ class Stage:
     that is committed. It must be repeatable: a batch that was interrupted anywhere is done again from its start, and
     then publishes the same events, id for id. Kafka or PostgreSQL away: the batch is kept, for ever. A record that
     nobody can read, or that the transaction fails on, is found by halves and passed over; the one service that
-    `contracts` names for its topic reports it to `failed` (P7). `after` hears what is published and acknowledged.
+    `contracts` names for its topic reports it to `failed` (P7). `after` hears what is published and acknowledged,
+    be it nothing.
     """
 
     def __init__(
@@ -152,7 +153,7 @@ class Stage:
         failpoint("stage_after_commit")
         await self._publish([*out, *batch.reports])
         failpoint("stage_before_offsets")
-        if self._after and out:
+        if self._after:
             self._after(out)
         for topic, count in batch.poison.items():
             self._metrics.poison(topic, count)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import socket
 import struct
@@ -56,13 +57,13 @@ class Kafka(Server):
         jars.ensure(self.jars, jars.locked(), self.progress)
         try:
             self.state.mkdir(parents=True, exist_ok=True)
-            self._properties.write_text(self._configuration(), encoding="utf-8")
             (self.state / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
+            if not (self.data / "meta.properties").exists():
+                self._format()
+            configuration = self._configure("server.properties", self.data)
         except OSError as error:
             raise jars.cannot_write(self.state, error) from error
-        if not (self.data / "meta.properties").exists():
-            self._format()
-        return Launch(self._java("kafka.Kafka", str(self._properties)))
+        return Launch(self._java("kafka.Kafka", str(configuration)))
 
     def answers(self) -> bool:
         """Asks for the API versions, the request every client begins with."""
@@ -72,10 +73,6 @@ class Kafka(Server):
                 return len(connection.recv(4)) == 4
         except OSError:
             return False
-
-    @property
-    def _properties(self) -> Path:
-        return self.state / "server.properties"
 
     def _java(self, main: str, *arguments: str) -> list[str]:
         return [
@@ -89,18 +86,34 @@ class Kafka(Server):
         ]
 
     def _format(self) -> None:
-        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(self._properties))
+        """Formats a folder beside the data folder and moves it there: data is whole or not there at all."""
+        fresh = self.state / "data.fresh"
+        shutil.rmtree(fresh, ignore_errors=True)
+        configuration = self._configure("format.properties", fresh)
+        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(configuration))
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise Trouble(f"Kafka cannot format {self.data} ({' '.join(said)})", "look at the folder and try again")
+            raise Trouble(f"Kafka cannot format {fresh} ({' '.join(said)})", "look at the folder and try again")
+        fresh.rename(self.data)
 
-    def _configuration(self) -> str:
-        # The controller's port is nobody's business but the broker's: a fresh one at every start.
-        controller = free_port()
-        return PROPERTIES.format(
-            address=self.address, controller=f"{LOOPBACK}:{controller}", data=self.data, partitions=self.partitions
+    def _configure(self, name: str, data: Path) -> Path:
+        """Writes a configuration; its controller port is nobody's business but the broker's, a fresh one each time."""
+        configuration = PROPERTIES.format(
+            address=self.address,
+            controller=f"{LOOPBACK}:{free_port()}",
+            data=_in_properties(data),
+            partitions=self.partitions,
         )
+        (self.state / name).write_text(configuration, encoding="ascii")
+        return self.state / name
+
+
+def _in_properties(path: Path) -> str:
+    """A path as Java reads it from a properties file: backslashes doubled, anything beyond ASCII as an escape."""
+    text = str(path).replace("\\", "\\\\").encode("utf-16-be")
+    letters = [int.from_bytes(text[at : at + 2], "big") for at in range(0, len(text), 2)]
+    return "".join(chr(letter) if letter < 128 else f"\\u{letter:04x}" for letter in letters)
 
 
 def cluster_id() -> str:

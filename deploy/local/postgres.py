@@ -67,19 +67,18 @@ class Postgres(Server):
         """Makes the cluster once. As root: makes the user, and lets it through the folders above."""
         user, group = identity(self.data)
         try:
-            for folder in (self.state, self.socket_folder, self.data):
+            for folder in (self.state, self.socket_folder):
                 folder.mkdir(parents=True, exist_ok=True)
-            for folder in (self.socket_folder, self.data):
-                self._own(folder, user, group)
+            _own(self.socket_folder, user, group)
             if user is not None:
                 let_through(self.data)
                 let_through(self.socket_folder)
                 let_through(self.bin)
                 let_read(self.bin.parent)
+            if not (self.data / "PG_VERSION").exists():
+                self._initdb(user, group)
         except OSError as error:
             raise cannot_write(self.state, error) from error
-        if not (self.data / "PG_VERSION").exists():
-            self._initdb(user, group)
         command = [str(self.bin / "postgres"), "-D", str(self.data), *self._options()]
         return Launch(command, {"LC_ALL": "C"}, user, group)
 
@@ -101,18 +100,16 @@ class Postgres(Server):
         super().wipe()
         shutil.rmtree(self.socket_folder, ignore_errors=True)
 
-    def _own(self, folder: Path, user: int | None, group: int | None) -> None:
-        if folder.stat().st_uid != (os.geteuid() if user is None else user):
-            if user is None or group is None:
-                raise Trouble(f"{folder} belongs to somebody else", "remove it, or start as its owner")
-            os.chown(folder, user, group)
-        folder.chmod(0o700)
-
     def _initdb(self, user: int | None, group: int | None) -> None:
+        """Makes a cluster beside the data folder and moves it there: data is whole or not there at all."""
+        fresh = self.state / "data.fresh"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        _own(fresh, user, group)
         command = [str(self.bin / "initdb"), "--auth=trust", "--encoding=utf8", "--locale=C.UTF-8"]
         command += [] if self.durable else ["--no-sync"]
         done = subprocess.run(
-            [*command, "-U", OWNER, "-D", str(self.data)],
+            [*command, "-U", OWNER, "-D", str(fresh)],
             capture_output=True,
             text=True,
             user=user,
@@ -122,7 +119,8 @@ class Postgres(Server):
         )
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise Trouble(f"PostgreSQL cannot make {self.data} ({' '.join(said)})", "look at the folder and try again")
+            raise Trouble(f"PostgreSQL cannot make {fresh} ({' '.join(said)})", "look at the folder and try again")
+        fresh.rename(self.data)
 
     def _options(self) -> list[str]:
         options = {
@@ -147,6 +145,15 @@ def binaries() -> Path:
     if wheel is None or wheel.origin is None:
         raise Trouble("the PostgreSQL wheel is not installed", "install requirements/local.txt")
     return Path(wheel.origin).parent / f"pginstall{VERSION}" / "bin"
+
+
+def _own(folder: Path, user: int | None, group: int | None) -> None:
+    """Makes the folder the server's alone."""
+    if folder.stat().st_uid != (os.geteuid() if user is None else user):
+        if user is None or group is None:
+            raise Trouble(f"{folder} belongs to somebody else", "remove it, or start as its owner")
+        os.chown(folder, user, group)
+    folder.chmod(0o700)
 
 
 def _until_ready_for_query(connection: socket.socket) -> bool:

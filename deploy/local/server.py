@@ -90,10 +90,9 @@ class Server(ABC):
         if self.alive:
             return
         deadline = time.monotonic() + self.start_timeout
-        launch = self.prepare()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         while time.monotonic() < deadline:
-            self._process = launch.spawn(self.log)
+            self._process = self.prepare().spawn(self.log)
             self.on_spawn(self._process.pid)
             if self._until_it_answers(deadline):
                 return

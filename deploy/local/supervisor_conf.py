@@ -62,7 +62,7 @@ def _section(places: Places, program: Program, *, autostart: bool) -> list[str]:
         f"stopwaitsecs={program.stop_seconds}",
         "killasgroup=true",
         "redirect_stderr=true",
-        f"stdout_logfile={_plain(places.log(program.name))}",
+        f"stdout_logfile={_plain(places.log(program.name)).replace('%', '%%')}",  # the one that is expanded twice
         "stdout_logfile_maxbytes=20MB",
         "stdout_logfile_backups=1",
         "",

@@ -48,10 +48,10 @@ async def _ask(kafka: KafkaSettings, group: str, topics: Sequence[Topic]) -> dic
     now = utc_now()  # before the ends are read, and these before the commits: what is in the log by now is counted
     names = {kafka.topic_prefix + topic.name: topic.name for topic in topics}
     async with administrator(kafka) as client:
-        spans = await _spans(kafka, await partitions(client, names))
-        positions = await committed(client, kafka.topic_prefix + group, spans.keys())
+        reach = await spans(kafka, await partitions(client, names))
+        positions = await committed(client, kafka.topic_prefix + group, reach.keys())
     times: dict[str, dict[str, datetime | None]] = {}
-    for place, span in spans.items():
+    for place, span in reach.items():
         times.setdefault(names[place.topic], {})[str(place.partition)] = _served(positions[place], *span, now)
     return {name: earliest(of_partitions) for name, of_partitions in times.items()}
 
@@ -67,10 +67,10 @@ def _served(position: Committed | None, beginning: int, end: int, now: datetime)
     return instant(position.timestamp) if position.timestamp is not None else None
 
 
-async def _spans(
+async def spans(
     kafka: KafkaSettings, places: Mapping[str, Sequence[TopicPartition]]
 ) -> dict[TopicPartition, tuple[int, int]]:
-    """The first offset that is there, and the next one to be written."""
+    """The first offset that is there, and the next one to be written. Raises KafkaError, OSError or TimeoutError."""
     if not places:
         return {}
     reader = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, client_id="tocsin", retry_backoff_ms=20)

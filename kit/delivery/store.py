@@ -207,8 +207,8 @@ unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::times
 
 _INSERT: Final = f"""
 insert into claims as c (id, try, token, provider, result, at, unknown, hand_overs, reason, detail, provider_id,
-                         segments, encoding, about, lease_until, made_at, result_at)
-select written.*, clock_timestamp(), tocsin.clock(), clock_timestamp()
+                         segments, encoding, about, lease_until, made_at, result_at, unannounced)
+select written.*, clock_timestamp(), tocsin.clock(), clock_timestamp(), {{late}}
 from {_WRITTEN}
 """
 
@@ -218,19 +218,19 @@ _RESULT: Final = """
     segments = excluded.segments, encoding = excluded.encoding, about = excluded.about, result_at = excluded.result_at
 """
 
-_FINISH: Final = f"{_INSERT} on conflict (id, try) do nothing returning id, try"
+_FINISH: Final = f"{_INSERT.format(late='false')} on conflict (id, try) do nothing returning id, try"
 
 # An upsert that always meets its row: unlike UPDATE ... FROM unnest it has no plan to get wrong. A result of our own
 # is met again when the acknowledgement of its commit was lost.
 _RECORD: Final = f"""
-{_INSERT}
+{_INSERT.format(late="false")}
 on conflict (id, try) do update set {_RESULT}
 where c.token = excluded.token and (c.result is null or c.result = excluded.result)
 returning id, try
 """
 
 _ACCEPT_LATE: Final = f"""
-{_INSERT}
+{_INSERT.format(late="true")}
 on conflict (id, try) do update set {_RESULT}, unannounced = true
 where c.result is null or c.result not in ({", ".join(f"'{result}'" for result in sorted(TAKEN_RESULTS))})
 """

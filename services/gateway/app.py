@@ -1,10 +1,11 @@
 """The gateway, put together: read it from top to bottom."""
 
+import os
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final, NoReturn
 
-from contracts.topics import BY_NAME, DUE_INAPP, GATEWAY, GATEWAY_DIRECTORY, GATEWAY_INAPP, Group
+from contracts.topics import BY_NAME, DUE_INAPP, GATEWAY, GATEWAY_COUNTS, GATEWAY_DIRECTORY, GATEWAY_INAPP, Group
 from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher
 from kit.bus.served import served, served_by_topic
@@ -14,7 +15,7 @@ from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings, need
 from kit.stage import Stage
 from kit.web_server import WebServer
-from services.gateway.handlers import directory, inbox, projector
+from services.gateway.handlers import counts, directory, inbox, projector
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
@@ -23,7 +24,7 @@ from services.gateway.outbox.asking import Asking
 from services.gateway.outbox.renewing import Renewing
 from services.gateway.outbox.sweep import Sweep
 from services.gateway.outbox.writer import Writer
-from services.gateway.settings import Limits, Pace
+from services.gateway.settings import Limits, Pace, sweeps
 
 NAME: Final = "gateway"
 
@@ -46,22 +47,26 @@ async def build(settings: Settings) -> Parts:
 
     announcer = parts.add("announcer", Announcer(database, publisher, pace))
     writer = parts.add("writer", Writer(database, announcer, pace))
-    parts.add("sweep", Sweep(database, announcer, _by_topic(kafka), pace, parts.metrics))
+    again = sweeps(os.environ)
+    parts.add("sweep", Sweep(database, announcer, _by_topic(kafka), pace, parts.metrics, says_again=again))
     asking = Asking(database, publisher, _as_a_whole(kafka), lambda: _unread(seen), pace)
     renewing = Renewing(database, publisher, lambda: _unread(known), pace)
 
     seen = Consumer(kafka, GATEWAY.name, [GATEWAY.topics], on_anew=asking.topics_made_anew)
     shown = Consumer(kafka, GATEWAY_INAPP.name, [GATEWAY_INAPP.topics])
     known = Consumer(kafka, GATEWAY_DIRECTORY.name, [GATEWAY_DIRECTORY.topics], on_anew=renewing.topics_made_anew)
+    told = Consumer(kafka, GATEWAY_COUNTS.name, [GATEWAY_COUNTS.topics])
     if not settings.notifications.enabled:
         shown.pause([DUE_INAPP])
     for name, consumer, handle in (
         ("projector", seen, projector.project),
         ("inapp", shown, inbox.show),
         ("directory", known, directory.remember),
+        ("counts", told, counts.note),
     ):
         parts.add(name, AtFirst(Stage(name, consumer, database, publisher, handle, metrics=parts.metrics)))
-    parts.add("asking", asking)
+    if again:
+        parts.add("asking", asking)
     parts.add("renewing", renewing)
 
     desk = Desk(settings, database, writer, announcer, publisher, Tokens(settings.jwt, secret), Limits())

@@ -1,11 +1,20 @@
 """The gateway's own numbers, each with a sentence; what people set is in `kit.settings`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from kit.settings import Settings
 
 KIB = 1024
+
+SWEEPS: Final = "TOCSIN_TEST_SWEEPS"
+"""`off` in the environment of a test: a sweep must not hide a broken rule."""
+
+
+def sweeps(environ: Mapping[str, str]) -> bool:
+    """Whether what was not answered is said again, and asked for; everywhere but in some tests."""
+    return environ.get(SWEEPS, "") != "off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Intake, put together: read it from top to bottom."""
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NoReturn
 
@@ -47,7 +47,7 @@ async def build(settings: Settings) -> Parts:
     retelling = Retelling(database, publisher)
     judge = Judge(policy, watch, retelling.ask, parts.metrics)
 
-    def after(said: list[Outgoing]) -> None:
+    def after(said: Sequence[Outgoing]) -> None:
         if ends_a_group(said):
             group_ends.wake()
 

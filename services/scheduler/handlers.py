@@ -23,10 +23,13 @@ class Remember:
         found = (rules.change(message.event, message.received.value) for message in batch)
         changes = [change for change in found if change is not None]
         await arming.make(connection, changes)
-        self._nearest = min((change.fire_after for change in changes if isinstance(change, Timer)), default=None)
+        instants = [change.fire_after for change in changes if isinstance(change, Timer)]
+        # A batch may be judged in pieces; what is rolled back among them wakes for nothing.
+        self._nearest = min([*instants, *([self._nearest] if self._nearest else [])], default=None)
         return ()
 
     def committed(self, _: Sequence[Outgoing]) -> None:
         """The batch is stored: whoever sleeps past its first instant wakes up."""
-        if self._nearest is not None:
-            self._alarm.armed(self._nearest)
+        nearest, self._nearest = self._nearest, None
+        if nearest is not None:
+            self._alarm.armed(nearest)

@@ -1,5 +1,6 @@
 """Instants that people write, with the days on which clocks change."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from contracts import local_time
 from contracts.local_time import BadTime
+
+PARIS = "Europe/Paris"
 
 
 def at(text: str) -> datetime:
@@ -39,13 +42,13 @@ def test_an_instant(text: str, zone: str | None, fold: int | None, instant: str)
 @pytest.mark.parametrize(
     ("text", "zone", "kind", "candidates"),
     [
-        ("2027-03-28T02:30", "Europe/Paris", "does not exist", ("2027-03-28T01:30:00+01:00", "2027-03-28T03:30:00+02:00")),
-        ("2027-10-31T02:30", "Europe/Paris", "exists twice", ("2027-10-31T02:30:00+02:00", "2027-10-31T02:30:00+01:00")),
+        ("2027-03-28T02:30", PARIS, "does not exist", ("2027-03-28T01:30:00+01:00", "2027-03-28T03:30:00+02:00")),
+        ("2027-10-31T02:30", PARIS, "exists twice", ("2027-10-31T02:30:00+02:00", "2027-10-31T02:30:00+01:00")),
         ("2027-03-14T02:30", "America/New_York", "does not exist", None),
         ("2027-04-04T01:45", "Australia/Lord_Howe", "exists twice", None),
         ("2018-11-04T00:00", "America/Sao_Paulo", "does not exist", None),
     ],
-)  # fmt: skip
+)
 def test_a_gap_or_an_overlap_names_both_candidates(
     text: str, zone: str, kind: str, candidates: tuple[str, str] | None
 ) -> None:
@@ -82,10 +85,22 @@ def test_local_time_needs_a_zone() -> None:
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("Europe/Pariss", "Europe/Paris"), ("europe/paris", "Europe/Paris"), ("America/NewYork", "America/New_York"),
-     ("Asia/Katmandou", "Asia/Katmandu"), ("UTC+1", None), ("../../etc/passwd", None), ("Europe/Paris\x00", "Europe/Paris"),
-     ("right/Europe/Paris", None), ("localtime", None), ("Europe", None), ("\ud800", None), ("", None), ("x" * 9999, None)],
-)  # fmt: skip
+    [
+        ("Europe/Pariss", PARIS),
+        ("europe/paris", PARIS),
+        ("Europe/Paris\x00", PARIS),
+        ("America/NewYork", "America/New_York"),
+        ("Asia/Katmandou", "Asia/Katmandu"),
+        ("UTC+1", None),
+        ("../../etc/passwd", None),
+        ("right/Europe/Paris", None),
+        ("localtime", None),
+        ("Europe", None),
+        ("\ud800", None),
+        ("", None),
+        ("x" * 9999, None),
+    ],
+)
 def test_an_unknown_zone_names_the_nearest(name: str, nearest: str | None) -> None:
     with pytest.raises(BadTime, match="there is no time zone") as refused:
         local_time.zone(name)
@@ -95,18 +110,20 @@ def test_an_unknown_zone_names_the_nearest(name: str, nearest: str | None) -> No
 
 @given(st.text(max_size=40), st.none() | st.text(max_size=40), st.none() | st.integers())
 def test_whatever_it_is_it_is_an_instant_or_a_bad_one(text: str, zone: str | None, fold: int | None) -> None:
-    try:
+    with suppress(BadTime):
         assert local_time.instant(text, zone, fold).tzinfo is UTC
-    except BadTime:
-        pass
 
 
-@given(st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2037, 1, 1)), st.sampled_from(
-    ["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Tehran"]))  # fmt: skip
-def test_wall_time_is_what_the_clock_in_that_zone_shows(wall: datetime, zone: str) -> None:
+WALL = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2037, 1, 1))  # noqa: DTZ001
+ZONES = [PARIS, "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Tehran"]
+
+
+@given(WALL, st.sampled_from(ZONES))
+def test_an_instant_is_one_at_which_the_clock_in_that_zone_shows_this(wall: datetime, zone: str) -> None:
     try:
         instant = local_time.instant(wall.isoformat(), zone)
-    except BadTime as error:
-        assert len(error.candidates) == 2
+    except BadTime as refused:
+        found = refused.candidates
     else:
-        assert instant.astimezone(local_time.zone(zone)).replace(tzinfo=None) == wall
+        found = (instant.astimezone(local_time.zone(zone)).replace(tzinfo=None).isoformat(),)
+    assert len(found) == 2 or found == (wall.isoformat(),)

@@ -12,12 +12,16 @@ from contracts import events as e
 from contracts import topics
 from contracts.cloudevents import Undecodable, decode, encode
 from contracts.identity import milliseconds, notification_id
+from contracts.outside import Envelope
+from contracts.request import NotificationRequest
 from contracts.status import Lane
 from contracts.topics import Topic
 from tests.contracts.golden import NOON, PLACE, golden
 
 NORMAL = topics.REQUESTED[Lane.NORMAL]
 MAIL = {"channel": "email", "to": "alice@example.org", "subject": "Hello", "body": "Good morning."}
+ORDER = {"source": "shop", "id": "order-77"}
+WHEN = {"send_at": "2027-03-02T08:00", "time_zone": "Europe/Paris"}
 ID = "53284879-c8d6-5078-969b-ae549af0efa7"
 
 
@@ -114,7 +118,6 @@ def test_nulls_count_as_left_out() -> None:
         (MAIL | {"body": "\x00"}, "body: holds the character NUL"),
         (MAIL | {"tenant": "a/b"}, "tenant: String should match"),
         (MAIL | {"tenant": "a\x00"}, "tenant: String should match"),
-        (MAIL | {"tenant": 7.5j.imag}, None),
         (MAIL | {"tenant": ["a"]}, "tenant: Input should be a valid string"),
         (MAIL | {"source": "x\n"}, "source: String should match"),
         (MAIL | {"source": "x" * 251}, "source: String should have at most 250"),
@@ -126,11 +129,8 @@ def test_nulls_count_as_left_out() -> None:
         (MAIL | {"notification_id": "x"}, "notification_id: Input should be a valid UUID"),
     ],
 )
-def test_p7_a_request_that_is_an_object_is_never_poison(body: dict[str, Any], problem: str | None) -> None:
-    if problem:
-        assert any(line.startswith(problem) for line in problems(body)), problems(body)
-    else:
-        assert isinstance(read(body), e.Requested)
+def test_p7_a_request_that_is_an_object_is_never_poison(body: dict[str, Any], problem: str) -> None:
+    assert any(line.startswith(problem) for line in problems(body)), problems(body)
 
 
 def test_p7_a_refused_request_keeps_its_name() -> None:
@@ -159,9 +159,9 @@ def test_p7_what_is_no_object_is_poison(value: bytes) -> None:
 
 
 def test_a_cancel_names_source_and_id() -> None:
-    event = read({"type": "cancel", "source": "shop", "id": "order-77"})
+    asked, event = requested(MAIL | ORDER), read({"type": "cancel"} | ORDER)
     assert isinstance(event, e.Cancel)
-    assert (event.id, event.group, event.owner) == (requested(MAIL | {"source": "shop", "id": "order-77"}).id, None, None)
+    assert (event.id, event.group, event.owner) == (asked.id, None, None)
 
 
 def test_a_cancel_may_name_them_in_headers() -> None:
@@ -183,7 +183,7 @@ def test_a_cancel_of_a_group_is_that_even_with_an_id_of_its_own_in_the_headers()
 
 
 def test_a_move_names_its_new_instant() -> None:
-    event = read({"type": "move", "notification_id": ID, "send_at": "2027-03-02T08:00", "time_zone": "Europe/Paris"})
+    event = read({"type": "move", "notification_id": ID} | WHEN)
     assert isinstance(event, e.Move)
     assert (event.id, event.at.isoformat()) == (UUID(ID), "2027-03-02T07:00:00+00:00")
     assert event.edit == milliseconds(NOON), "a later record of Kafka is a higher edit"
@@ -202,12 +202,12 @@ def test_a_move_names_its_new_instant() -> None:
         ({"type": "move", "send_at": "2027-03-02T08:00Z"}, "notification_id: a move names notification_id"),
         ({"type": "move", "id": "1", "send_at": 7}, "send_at: Input should be a valid string"),
         ({"type": "move", "id": "1", "send_at": "soon"}, "send_at: is not a time"),
-        ({"type": "move", "id": "1", "send_at": "2027-03-02T08:00", "time_zone": 7}, "time_zone: Input should be"),
-        ({"type": "move", "id": "1", "send_at": "2027-03-28T02:30", "time_zone": "Europe/Paris"}, "send_at: does not exist"),
-        ({"type": "move", "id": "1", "send_at": "2027-03-02T08:00", "time_zone": "Paris"}, "send_at: there is no time zone"),
-        ({"type": "move", "id": "1", "send_at": "2027-03-02T08:00", "time_zone": "Europe/Paris", "fold": "x"}, "fold: "),
+        ({"type": "move", "id": "1"} | WHEN | {"time_zone": 7}, "time_zone: Input should be"),
+        ({"type": "move", "id": "1"} | WHEN | {"send_at": "2027-03-28T02:30"}, "send_at: does not exist"),
+        ({"type": "move", "id": "1"} | WHEN | {"time_zone": "Paris"}, "send_at: there is no time zone"),
+        ({"type": "move", "id": "1"} | WHEN | {"fold": "x"}, "fold: "),
     ],
-)  # fmt: skip
+)
 def test_a_command_that_says_too_little_is_refused(body: dict[str, Any], problem: str) -> None:
     assert any(line.startswith(problem) for line in problems(body)), problems(body)
 
@@ -272,8 +272,16 @@ def test_an_empty_value_on_a_person_means_forget() -> None:
     assert decode(topics.RECIPIENTS, b"acme/bob", None, [], PLACE) == e.Tombstone(tenant="acme", path="bob")
 
 
-@pytest.mark.parametrize(("topic", "key"), [(NORMAL, b"default/x"), (topics.SETTINGS, b"x"), (topics.RECIPIENTS, None),
-                                           (topics.RECIPIENTS, b"/"), (topics.RECIPIENTS, b"\xff")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("topic", "key"),
+    [
+        (NORMAL, b"default/x"),
+        (topics.SETTINGS, b"x"),
+        (topics.RECIPIENTS, None),
+        (topics.RECIPIENTS, b"/"),
+        (topics.RECIPIENTS, b"\xff"),
+    ],
+)
 def test_p7_an_empty_value_elsewhere_is_poison(topic: Topic, key: bytes | None) -> None:
     with pytest.raises(Undecodable):
         decode(topic, key, None, [], PLACE)
@@ -286,8 +294,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=6,
 )
-FIELDS = ("type", "tenant", "id", "source", "notification_id", "group", "send_at", "time_zone", "fold", "user_id", "email",
-          "phone", *MAIL, "data", "metadata", "expires_at", "attachments", "escalate", "channels")  # fmt: skip
+FIELDS = [*NotificationRequest.model_fields, *Envelope.model_fields, *e.Recipient.model_fields]
 objects = st.dictionaries(
     st.sampled_from(FIELDS), anything | st.sampled_from(["cancel", "move", "email", ID, "2027-03-02T08:00"]), max_size=6
 )
@@ -316,8 +323,7 @@ def test_p7_whatever_comes_is_an_event_or_undecodable(
 ) -> None:
     try:
         event = decode(topic, key, value, said, PLACE)
-    except Undecodable as error:
-        assert str(error)
+    except Undecodable:
         return
     if event is not None and not isinstance(event, e.Unacceptable):
         record = encode(event, "gateway")

@@ -2,7 +2,8 @@
 
 from contracts.status import FINAL, RANKS, TAKEN, End, Status
 
-ORDER = "accepted scheduled retrying cancelled expired rejected failed sent undelivered delivered".split()
+ORDER = ["accepted", "scheduled", "retrying", "cancelled", "expired", "rejected", "failed", "sent", "undelivered"]
+ORDER += ["delivered"]
 
 
 def test_p2_the_ranks_are_those_of_the_protocol() -> None:

@@ -28,8 +28,9 @@ PORTS = ("KAFKA", "MAIL_SMTP", "MAIL_PAGE", "INTAKE", "SCHEDULER", "EMAIL_SENDER
 
 @pytest.fixture
 def environment(folder: Path) -> dict[str, str]:
-    """An installation on free ports, its state in the test's folder."""
-    (folder / ".tocsin").mkdir()
+    """An installation on free ports, its state in a folder whose name is not as plain as most."""
+    folder = folder / "l'été à 100 %"
+    (folder / ".tocsin").mkdir(parents=True)
     (folder / ".tocsin" / "cache").symlink_to(CACHE)
     return {
         **{f"TOCSIN_{name}_PORT": str(free_port()) for name in PORTS},

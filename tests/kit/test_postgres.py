@@ -151,8 +151,8 @@ async def test_the_clock_moves_only_for_tests(empty: str) -> None:
 
 async def test_the_schemas_of_all_services_migrate(empty: str) -> None:
     """What the installation really has can be made from nothing."""
-    applied = await migrate(empty, all_schemas())
-    assert len(applied) == len(set(applied))
+    assert "scheduler/0001_timers.sql" in await migrate(empty, all_schemas())
+    assert await migrate(empty, all_schemas()) == []
     for schema in all_schemas():
         async with _opened(empty, schema) as database:
             assert await database.alive()

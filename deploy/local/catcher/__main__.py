@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import signal
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def main() -> None:
     parser.add_argument("--file", type=Path, help="where mails outlive the process (without it they do not)")
     parser.add_argument("--host", default="127.0.0.1")
     given = parser.parse_args()
+    # aiosmtpd would write down what it does not understand, which may be a part of a mail.
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
     asyncio.run(run(given.smtp_port, given.page_port, given.file, given.host))
 
 

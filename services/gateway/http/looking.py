@@ -9,7 +9,7 @@ from kit.postgres import Connection
 from services.gateway.http import shapes
 from services.gateway.http.desk import Desk, id_of, until
 from services.gateway.http.problems import forbidden, not_found
-from services.gateway.rules import trust
+from services.gateway.rules import timeline, trust
 from services.gateway.rules.trust import Caller, Whose
 from services.gateway.store import reading
 from services.gateway.store.reading import Stored
@@ -44,7 +44,9 @@ async def shown(connection: Connection, rows: Sequence[Stored]) -> list[shapes.N
     children = await reading.children(connection, parents) if parents else []
     return [
         shapes.notification(
-            row, lines[row.place] + refusals.get(row.id, []), [child for child in children if child.parent == row.id]
+            row,
+            timeline.ordered(row.accepted_at, lines[row.place] + refusals.get(row.id, [])),
+            [child for child in children if child.parent == row.id],
         )
         for row in rows
     ]

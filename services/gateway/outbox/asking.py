@@ -30,9 +30,7 @@ class Asking(Loop):
     """A Part: asks about single notifications that are open although they should not be, and says a whole hour again
     where intake's counts and ours differ while nobody lags."""
 
-    def __init__(
-        self, database: Database, publisher: Publisher, served: Served, unread: Unread, pace: Pace
-    ) -> None:
+    def __init__(self, database: Database, publisher: Publisher, served: Served, unread: Unread, pace: Pace) -> None:
         super().__init__(self._ask_on)
         self._unread = unread
         self._begun = False

@@ -25,13 +25,24 @@ Served = Callable[[Group, Collection[str]], Awaitable[Mapping[str, datetime | No
 class Sweep(Loop):
     """A Part. Several gateways may sweep at once: each takes rows that no other has taken."""
 
-    def __init__(self, database: Database, announcer: Announcer, served: Served, pace: Pace, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        database: Database,
+        announcer: Announcer,
+        served: Served,
+        pace: Pace,
+        metrics: Metrics,
+        *,
+        says_again: bool = True,
+    ) -> None:
+        """`says_again` False: what nobody published is published, and that is all."""
         super().__init__(self._sweep_on)
         self._database = database
         self._announcer = announcer
         self._served = served
         self._pace = pace
         self._metrics = metrics
+        self._says_again = says_again
         self._looked = float("-inf")
 
     async def _sweep_on(self) -> None:
@@ -49,7 +60,8 @@ class Sweep(Loop):
             pass
         if monotonic() - self._looked >= self._pace.look_every:
             self._looked = monotonic()
-            await self._say_again()
+            if self._says_again:
+                await self._say_again()
             await self._measure()
 
     async def _publish_some(self) -> int:

@@ -1,5 +1,6 @@
 """What a person reads about a notification: one line for each thing that happened to it, none twice (P2)."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -49,6 +50,11 @@ class Entry(NamedTuple):
     def order(self) -> tuple[datetime, int]:
         """Lines are shown by time; those of one instant in the order in which such things happen."""
         return self.at, _PLACE.get(self.event, len(ORDER))
+
+
+def ordered(accepted_at: datetime, lines: Iterable[Entry]) -> list[Entry]:
+    """A whole timeline. It begins with the acceptance, however far the clocks of those who tell the rest are apart."""
+    return [Entry("accepted", "", accepted_at), *sorted(lines, key=lambda line: line.order)]
 
 
 def cancel_too_late(at: datetime) -> Entry:

@@ -120,7 +120,7 @@ _NOTE_JUDGED = f"""
 insert into judged_hours as j (hour, accepted, final, at)
 select * from {given(hour="timestamptz", accepted="bigint", final="bigint", at="timestamptz")} g
 on conflict (hour) do update set accepted = excluded.accepted, final = excluded.final, at = excluded.at
-where excluded.at > j.at
+where excluded.at > j.at and (excluded.accepted, excluded.final) is distinct from (j.accepted, j.final)
 """
 
 

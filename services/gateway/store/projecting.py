@@ -158,7 +158,7 @@ _FINDS = given(tenant="text", key="text", value="text", place="uuid")
 
 
 async def note_commands(connection: Connection, orders: Iterable[Order]) -> None:
-    """Remember cancels and moves; the notification may come later. What is asked of a parent is asked of its children."""
+    """Remember cancels and moves; the notification may come later. A parent's are those of its children, too."""
     rows = sorted((x.id, x.command, x.kind, x.edit, x.at) for x in orders)
     await connection.execute(_NOTE_COMMANDS, *columns(rows, 5))
 

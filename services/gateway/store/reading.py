@@ -107,7 +107,9 @@ async def page(connection: Connection, reader: Reader, narrowed: Filter, limit: 
     if reader.owner is not None:
         walks = [query.walk(limit, "owner", reader.owner), query.walk(limit, "user_id", reader.user_id)]
     union = " union ".join(f"({walk})" for walk in walks)
-    sql = f"{_STORED} where id in (select id from ({union}) walks order by place desc limit {limit}) order by place desc"
+    sql = (
+        f"{_STORED} where id in (select id from ({union}) walks order by place desc limit {limit}) order by place desc"
+    )
     return [Stored(*row.values()) for row in await connection.fetch(sql, *query.values)]
 
 
@@ -147,15 +149,15 @@ class _Query:
 
 
 async def timelines(connection: Connection, rows: Iterable[Stored]) -> dict[UUID, list[Entry]]:
-    """What happened to these notifications, each in the order of time; the acceptance is the first line."""
-    lines = {row.place: [Entry("accepted", "", row.accepted_at)] for row in rows}
+    """What happened to these notifications, each in the order of time."""
+    lines: dict[UUID, list[Entry]] = {row.place: [] for row in rows}
     for record in await connection.fetch(
         "select place, event, n, at, try, attempt, provider, detail from timeline where place = any($1::uuid[])",
         list(lines),
     ):
         place, *line = record.values()
         lines[place].append(Entry(*line))
-    return {place: sorted(entries, key=lambda entry: entry.order) for place, entries in lines.items()}
+    return lines
 
 
 async def refusals(connection: Connection, ids: Collection[UUID]) -> dict[UUID, list[Entry]]:

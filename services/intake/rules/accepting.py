@@ -59,7 +59,8 @@ def concluded(row: Row, verdict: Verdict, moment: Moment) -> Row:
 
 def _first(stub: Row | None, asked: Asked, moment: Moment) -> Row:
     event, request = asked.event, asked.request
-    planned = (stub.planned_at if stub else None) or asked.planned_at or event.accepted_at
+    # What is wanted at once is due now, also where Kafka's clock runs a moment ahead of the database's.
+    planned = (stub.planned_at if stub else None) or asked.planned_at or min(event.accepted_at, moment.now)
     expires = expiry(request, event.lane, planned) if request else planned + DEFAULT_LIFE[event.lane]
     return Row(
         id=asked.id,

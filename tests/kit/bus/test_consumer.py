@@ -27,6 +27,7 @@ from tests.kit.bus.support import (
     say,
     set_commits,
 )
+from tests.waiting import eventually
 
 TOPIC = SCHEDULED
 LANES = [[REQUESTED[Lane.URGENT]], [REQUESTED[Lane.NORMAL]], [REQUESTED[Lane.BULK]]]
@@ -256,11 +257,14 @@ async def test_urgent_comes_first_and_the_others_do_not_wait_for_it(kafka: Kafka
     for topic in (bulk, normal, urgent):
         await say(kafka, topic, IDS[:30])
     async with joined(Consumer(kafka, "lanes", LANES)) as reader:
+        reader.pause([urgent, normal, bulk])
         await poll_until(reader, lambda: reader.ready)
-        reader.rewind([])
+        reader.resume([urgent, normal, bulk])
+        client = reader._membership.kafka
+        assert client is not None
+        await eventually(lambda: len(client._fetcher._records) == 9)
         order = [record.topic for record in await read(reader, 90, limit=10)]
-    settled = order[10:]  # the first poll may come before all lanes have been fetched
-    assert settled == sorted(settled, key=[urgent.name, normal.name, bulk.name].index)
+    assert order == sorted(order, key=[urgent.name, normal.name, bulk.name].index)
 
 
 async def test_each_lane_has_its_own_limit(kafka: KafkaSettings) -> None:

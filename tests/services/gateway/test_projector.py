@@ -106,10 +106,8 @@ async def test_p2_whatever_the_order_the_end_is_the_same(house: House) -> None:
         ends.append(await end_of(house, id))
         assert ends[-1] == ends[0], f"seed {seed}"
     assert (ends[0]["status"], ends[0]["attempts"]) == ("delivered", 2)
-    assert sorted(ends[0]["timeline"]) == sorted(
-        ["accepted", "scheduled", "moved", "scheduled", "unknown", "retrying", "resent", "cancelled"]
-        + ["sent", "delivered", "too_late"]
-    )
+    lines = {"moved", "unknown", "retrying", "resent", "cancelled", "sent", "delivered", "too_late"}
+    assert ends[0]["timeline"] == sorted(["accepted", "scheduled", "scheduled", *lines])
 
 
 async def end_of(house: House, id: UUID) -> dict[str, Any]:
@@ -348,7 +346,7 @@ async def test_p9_accepted_is_final_and_open(house: House) -> None:
     assert await figures(house, "/v1/admin/stats", ADMIN) == (4, 3, 1)
     stats = (await house.http.get("/v1/stats", headers=ALICE)).json()
     assert stats["channels"]["email"] == {"total": 3, "open": 1, "sent": 1, "failed": 1, "success_rate": 0.5}
-    assert stats["statuses"] == {status: 0 for status in RANKS} | {"sent": 1, "failed": 1, "retrying": 1}
+    assert stats["statuses"] == dict.fromkeys(RANKS, 0) | {"sent": 1, "failed": 1, "retrying": 1}
 
 
 async def figures(house: House, path: str, who: dict[str, str]) -> tuple[int, int, int]:
@@ -388,8 +386,18 @@ async def test_lists_are_narrowed_and_paged(house: House) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["colour=red", "status=lost", "after=x", "limit=0", "limit=201", "created_after=yesterday", "to=a%00b"]
-    + ["created_after=2027-01-01T00:00:00", "created_after=0001-01-01T00:00:00%2B23:00", "channel=pigeon"],
+    [
+        "colour=red",
+        "status=lost",
+        "channel=pigeon",
+        "after=x",
+        "limit=0",
+        "limit=201",
+        "to=a%00b",
+        "created_after=yesterday",
+        "created_after=2027-01-01T00:00:00",
+        "created_after=0001-01-01T00:00:00%2B23:00",
+    ],
 )
 async def test_a_filter_that_means_nothing_is_an_error(house: House, query: str) -> None:
     answer = await house.http.get(f"/v1/notifications?{query}", headers=ALICE)

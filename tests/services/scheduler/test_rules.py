@@ -1,5 +1,6 @@
 """Which of two timers stays, when it may fire, and what it says: by rows, and by everything that may happen."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -198,7 +199,7 @@ class OneNotification(RuleBasedStateMachine):
         assert self.timer and self.model
         tired = rules.failed_again(self.timer)
         later = max(self.now, tired.fire_after) + rules.pause(tired.failures)
-        self.timer = rules.replace(tired, fire_after=later)
+        self.timer = replace(tired, fire_after=later)
         self.model["at"] = later
 
     @rule(seconds=st.integers(0, 60))

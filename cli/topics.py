@@ -1,0 +1,115 @@
+"""`tocsin topics`: what there is on Kafka, and how far behind its readers are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from aiokafka.errors import KafkaError
+
+from cli.output import Json, emit, table
+from cli.place import root
+from contracts.topics import ALL, DAY_MS, GROUPS, Topic
+from deploy.local.trouble import Trouble
+from kit.bus.admin import administrator, committed, partitions
+from kit.bus.served import spans
+from kit.settings import KafkaSettings, load
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSeen:
+    """A topic; `partitions` is None where Kafka does not say, 0 where the topic is missing."""
+
+    name: str
+    partitions: int | None
+    keeps: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSeen:
+    """A consumer group; `behind` is how many offsets it has not done: at most so many records, for logs have gaps."""
+
+    name: str
+    behind: int
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What Kafka says: partitions by topic (without prefix), and the groups."""
+
+    partitions: Mapping[str, int]
+    groups: tuple[GroupSeen, ...]
+
+
+def topics(json: Json = False) -> None:
+    """List the topics, and how far behind each consumer group is; exit code 1 when Kafka does not answer."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
+    kafka = load(root(), os.environ).kafka
+    try:
+        seen, trouble = asyncio.run(look(kafka)), None
+    except (KafkaError, OSError, TimeoutError) as error:
+        seen, trouble = None, _away(kafka, error)
+    listed = [_topic(topic, seen) for topic in ALL]
+    groups = seen.groups if seen else ()
+    shown = {"kafka": kafka.bootstrap_servers, "prefix": kafka.topic_prefix, "answers": seen is not None}
+    lists = {"topics": [asdict(one) for one in listed], "groups": [asdict(one) for one in groups]}
+    emit(shown | lists, as_json=json, people=lambda: _tables(listed, groups))
+    if trouble:
+        raise trouble
+
+
+async def look(kafka: KafkaSettings) -> Seen:
+    """Asks Kafka. Raises KafkaError, OSError or TimeoutError where it does not answer."""
+    names = {kafka.topic_prefix + topic.name: topic.name for topic in ALL}
+    async with administrator(kafka) as client:
+        there = await partitions(client, names)
+        ends = await spans(kafka, there)
+        done = {group.name: await committed(client, kafka.topic_prefix + group.name, ends.keys()) for group in GROUPS}
+    groups = []
+    for group in GROUPS:
+        read = {topic.name for topic in group.topics}
+        behind = 0
+        for place, (beginning, end) in ends.items():
+            if names[place.topic] in read:
+                position = done[group.name][place]
+                behind += lag(position.offset if position else None, beginning, end)
+        groups.append(GroupSeen(group.name, behind, tuple(topic.name for topic in group.topics)))
+    return Seen({names[name]: len(places) for name, places in there.items()}, tuple(groups))
+
+
+def lag(offset: int | None, beginning: int, end: int) -> int:
+    """Offsets not done yet. A position behind the end is of an older topic of this name, and means nothing (P9)."""
+    if offset is None or offset > end:
+        return end - beginning
+    return end - max(offset, beginning)
+
+
+def _topic(topic: Topic, seen: Seen | None) -> TopicSeen:
+    known = None if seen is None else seen.partitions.get(topic.name, 0)
+    keeps = "the newest of each key" if topic.compacted else f"{topic.retention_ms // DAY_MS} d"
+    return TopicSeen(topic.name, known, keeps, topic.writers, topic.readers)
+
+
+def _tables(topics: list[TopicSeen], groups: tuple[GroupSeen, ...]) -> None:
+    rows = [(one.name, _count(one.partitions), one.keeps, ", ".join(one.readers)) for one in topics]
+    table(("topic", "partitions", "keeps", "read by"), rows)
+    if groups:
+        print()
+        table(("consumer group", "behind", "reads"), [(one.name, one.behind, ", ".join(one.topics)) for one in groups])
+
+
+def _count(partitions: int | None) -> object:
+    return {None: "-", 0: "missing"}.get(partitions, partitions)
+
+
+def _away(kafka: KafkaSettings, error: Exception) -> Trouble:
+    return Trouble(
+        f"Kafka does not answer at {kafka.bootstrap_servers} ({type(error).__name__})",
+        "`tocsin up` starts it, or set KAFKA_BOOTSTRAP_SERVERS to where it is",
+    )

@@ -1,0 +1,67 @@
+"""One `due` on its way through a sender."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from contracts.events import COMMON, Due
+from kit.delivery.pipe.outlet import Outlet
+from kit.delivery.rules import Attempt, Past, Verdict
+from kit.engine import Ticket
+
+NOTHING: Final = Past.of(())
+_COMMON: Final = set(COMMON)
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """What came, what is claimed for it, what became of it.
+
+    The token is drawn once, so that a claim whose commit was not acknowledged is recognised as ours (P5.1);
+    `perhaps_claimed` says that there may be such a one. `lease_ends` is in our own monotonic seconds.
+    """
+
+    ticket: Ticket
+    due: Due
+    outlet: Outlet["Delivery"]
+    token: UUID = field(default_factory=uuid4)
+    past: Past = NOTHING
+    attempt: Attempt | None = None
+    lease_ends: float = 0.0
+    perhaps_claimed: bool = False
+    verdict: Verdict | None = None
+
+    @property
+    def urgent(self) -> bool:
+        """Came by the lane that is never paused."""
+        return self.ticket.rank == 0
+
+    @property
+    def about(self) -> str:
+        """JSON of the fields that every event of the notification carries."""
+        return self.due.model_dump_json(include=_COMMON, exclude_none=True)
+
+    def unclaimed(self) -> None:
+        """Its claim is surely gone."""
+        self.attempt = None
+        self.perhaps_claimed = False
+
+
+class DatabaseClock:
+    """tocsin.clock() between two questions: what it said last, and how long ago that is. Our own clock decides nothing."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.monotonic = monotonic
+        self._said: datetime | None = None
+        self._at = 0.0
+
+    def heard(self, now: datetime, asked_at: float) -> None:
+        """The database's answer to a question that was asked at `asked_at`."""
+        self._said, self._at = now, asked_at
+
+    def now(self) -> datetime:
+        """Never behind the database's."""
+        assert self._said is not None, "nothing is handed over before the claims were read"
+        return self._said + timedelta(seconds=self.monotonic() - self._at)

@@ -1,0 +1,93 @@
+"""A provider, the gate before it, the hands that carry messages there, and who waits outside."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
+
+from kit.delivery.gate import Gate
+from kit.delivery.provider import Provider
+from kit.engine import Ticket
+
+
+class Carried(Protocol):
+    """What hands can carry."""
+
+    ticket: Ticket
+
+
+T = TypeVar("T", bound=Carried)
+
+RANKS: Final = 3
+
+
+class Hands(Generic[T]):
+    """At most `most` calls of `give` at a time, the most urgent next; `spare` of the hands are for urgent ones alone."""
+
+    def __init__(self, give: Callable[[T], Awaitable[None]], broken: Callable[[BaseException], None], most: int, spare: int) -> None:
+        self._give = give
+        self._broken = broken
+        self._most = most
+        self._spare = spare
+        self._queues: Sequence[deque[T]] = [deque() for _ in range(RANKS)]
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._on_the_rest = 0
+
+    def put(self, items: Iterable[T]) -> None:
+        """To be given, each in its turn."""
+        for item in items:
+            self._queues[item.ticket.rank].append(item)
+        for _ in range(min(self._most - len(self._tasks), sum(map(len, self._queues)))):
+            task = asyncio.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    def take_back(self) -> list[T]:
+        """Everything that nobody has begun with."""
+        taken = [item for queue in self._queues for item in queue]
+        for queue in self._queues:
+            queue.clear()
+        return taken
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _work(self) -> None:
+        while True:
+            urgent, *rest = self._queues
+            if urgent:
+                await self._give(urgent.popleft())
+            elif (queue := next((queue for queue in rest if queue), None)) and self._on_the_rest < self._most - self._spare:
+                self._on_the_rest += 1
+                try:
+                    await self._give(queue.popleft())
+                finally:
+                    self._on_the_rest -= 1
+            else:
+                return
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._broken(error)
+
+
+class Outlet(Generic[T]):
+    """One way out of the house."""
+
+    def __init__(self, provider: Provider, gate: Gate, *, most: int, spare: int) -> None:
+        """`most` hand-overs at a time, `spare` of them for the urgent lane alone."""
+        self.provider = provider
+        self.gate = gate
+        self.most = most
+        self.spare = spare
+        self.waiting: deque[T] = deque()
+        """Held, unclaimed, of lanes that are paused meanwhile."""
+
+    def knocking(self) -> list[T]:
+        """Those that may try now: all when the gate is open, one when it is time to see."""
+        count = int(min(self.gate.admits, len(self.waiting)))
+        return [self.waiting.popleft() for _ in range(count)]

@@ -1,0 +1,73 @@
+"""First step: records become deliveries; what nobody can read is reported and done with (P7)."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from contracts.cloudevents import Undecodable
+from contracts.events import Due
+from contracts.topics import BY_NAME
+from kit import logs
+from kit.delivery.pipe.delivery import Delivery
+from kit.delivery.pipe.outlet import Outlet
+from kit.delivery.pipe.saying import Word
+from kit.engine import Ticket
+from kit.metrics import Metrics
+from kit.poison import poison_of
+
+HIGHEST_TRY: Final = 30_000
+"""What a table can hold; no policy makes so many."""
+
+log = logs.get(__name__)
+
+
+class Reading:
+    """Tells deliveries from poison. `outlet_of` chooses the way out for a `due`."""
+
+    def __init__(self, service: str, outlet_of: Callable[[Due], Outlet[Delivery]], metrics: Metrics) -> None:
+        self._service = service
+        self._outlet_of = outlet_of
+        self._metrics = metrics
+
+    def read(self, tickets: Iterable[Ticket]) -> tuple[list[Delivery], list[Word]]:
+        """The deliveries, and what is to be said about the rest."""
+        deliveries: list[Delivery] = []
+        words: list[Word] = []
+        for ticket in tickets:
+            try:
+                due = _due(ticket)
+            except Undecodable as error:
+                words.append(self.poison(ticket, str(error)))
+            else:
+                if due is None:
+                    ticket.finish()
+                else:
+                    deliveries.append(Delivery(ticket, due, self._outlet_of(due)))
+        for (channel, lane), count in Counter((one.due.channel or "", one.due.lane) for one in deliveries).items():
+            self._metrics.due(channel, lane, count)
+        return deliveries, words
+
+    def poison(self, ticket: Ticket, error: str) -> Word:
+        """The report about it."""
+        received = ticket.received
+        log.error("poison", topic=received.topic, place=f"{received.partition}@{received.offset}")
+        self._metrics.poison(received.topic)
+        return Word(poison_of(received, error, self._service), ticket)
+
+
+def _due(ticket: Ticket) -> Due | None:
+    """None of an event that this version does not know yet. Raises Undecodable."""
+    topic = BY_NAME[ticket.received.topic]
+    try:
+        event = ticket.received.event(topic)
+    except Undecodable:
+        raise
+    except Exception as error:  # whatever else a record may bring a reader to
+        raise Undecodable(f"{type(error).__name__}: {error}") from error
+    if event is None:
+        return None
+    if not isinstance(event, Due) or event.try_ > HIGHEST_TRY:
+        raise Undecodable("is no due that can be delivered")
+    if not event.end and not (event.content and event.content.to):
+        raise Undecodable("has neither content with an address nor an end")
+    return event

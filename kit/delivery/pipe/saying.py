@@ -1,0 +1,81 @@
+"""Last step but one: what was decided is published; only what Kafka acknowledged is finished."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.events import Event, Failed, Poison, Retry, Sent
+from kit import logs
+from kit.bus.publisher import Publisher, PublishFailed, is_refusal
+from kit.bus.record import Outgoing
+from kit.delivery.pipe.grouping import Group
+from kit.engine import Ticket
+from kit.metrics import Metrics
+from kit.poison import poison_of_outgoing
+
+AGAIN_SECONDS: Final = 0.5
+
+log = logs.get(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Word:
+    """An event, and the record that is done with once Kafka has it."""
+
+    event: Event
+    ticket: Ticket
+
+
+class Saying:
+    """Publishes words in batches, each until it is acknowledged or nobody wants it here any more."""
+
+    def __init__(self, publisher: Publisher, metrics: Metrics, group: "Group[Word]") -> None:
+        self._publisher = publisher
+        self._metrics = metrics
+        self._group = group
+
+    async def work(self, words: list[Word]) -> None:
+        """One batch. One record that Kafka refuses, or one partition that is away, holds up no other."""
+        outgoing = [Outgoing.of(word.event) for word in words]
+        failed: dict[int, Exception] = {}
+        try:
+            await self._publisher.publish(outgoing)
+        except PublishFailed as failure:
+            failed = {id(one): error for one, error in failure.failed}
+        self._done([word for word, one in zip(words, outgoing, strict=True) if id(one) not in failed])
+        for word, one in zip(words, outgoing, strict=True):
+            if error := failed.get(id(one)):
+                self._failed(word, one, error)
+
+    def _done(self, words: Sequence[Word]) -> None:
+        for word in words:
+            word.ticket.finish()
+            self._count(word.event)
+
+    def _failed(self, word: Word, outgoing: Outgoing, error: Exception) -> None:
+        if is_refusal(error):
+            self._refused(word, outgoing, error)
+        elif word.ticket.wanted:
+            self._group.later(AGAIN_SECONDS, [word])
+        else:
+            word.ticket.release()
+
+    def _refused(self, word: Word, outgoing: Outgoing, error: Exception) -> None:
+        """It would be refused every time. What it was about ends by its expiry, as intake sees to (P3.7)."""
+        log.error("event_refused_by_kafka", topic=outgoing.topic.name, id=str(word.event.subject))
+        if isinstance(word.event, Poison):
+            word.ticket.finish()
+        else:
+            report = poison_of_outgoing(outgoing, f"{type(error).__name__}: {error}", self._publisher.source)
+            self._group.add([Word(report, word.ticket)])
+
+    def _count(self, event: Event) -> None:
+        match event:
+            case Sent():
+                self._metrics.sent(event.channel or "", event.provider or "")
+            case Failed():
+                self._metrics.failed(event.channel or "", event.reason)
+            case Retry():
+                self._metrics.retried(event.channel or "", event.reason)
+
+
