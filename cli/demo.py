@@ -46,8 +46,9 @@ def _scenes(settings: Settings) -> list[Scene]:
     """Nobody outside is written to: a real relay or provider gets the simulators' addresses, which stay here."""
     caught = "mail" in settings.embedded
     mail = f"{USER}@example.com" if caught else "delivered@simulator.test"
-    simulated = all(isinstance(provider, ConsoleProvider) for provider in settings.sms_providers)
-    number = "+33639980001" if simulated else "+15005550001"  # the first is one that France keeps for films
+    console = all(isinstance(provider, ConsoleProvider) for provider in settings.sms_providers)
+    anywhere = not settings.notifications.sms.countries
+    number = "+46701740605" if console and anywhere else "+15005550001"  # Sweden keeps it for films
     due = utc_now() + timedelta(seconds=REMINDER_SECONDS)
     return [
         Scene("email", {"channel": "email", "to": mail, "subject": "Hello", "body": "Tocsin is running."}),

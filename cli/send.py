@@ -24,7 +24,7 @@ STDIN = "-"
 
 def send(
     channel: Annotated[Literal["email", "sms", "inapp"], typer.Option("--channel", help="By which way.")] = "email",
-    to: Annotated[str | None, typer.Option("--to", help="An email address, or a number like +33639980001.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="An email address, or a number like +46701740605.")] = None,
     user: Annotated[str | None, typer.Option("--user", help="A person of the directory, instead of --to.")] = None,
     subject: Annotated[str | None, typer.Option("--subject", help="One line.")] = None,
     body: Annotated[str | None, typer.Option("--body", help="The text; - reads it from standard input.")] = None,

@@ -78,8 +78,9 @@ def line(seen: Notification, told: Line) -> Text:
 
 
 def verdict(seen: Notification) -> Text:
-    """The end of the story in a few words."""
-    why = ": ".join(plain(part) for part in (seen.reason, seen.detail) if part and part != seen.status)
+    """The end of the story in a few words; an end that nobody wished for has its reason."""
+    reasons = () if seen.was_sent else (seen.reason, seen.detail)
+    why = ": ".join(plain(part) for part in reasons if part and part != seen.status)
     words = f"{seen.status} ({why})" if why else seen.status
     return Text.assemble("= ", (words, COLOURS.get(seen.status, "")))
 

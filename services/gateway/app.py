@@ -58,6 +58,9 @@ async def build(settings: Settings) -> Parts:
     told = Consumer(kafka, GATEWAY_COUNTS.name, [GATEWAY_COUNTS.topics])
     if not settings.notifications.enabled:
         shown.pause([DUE_INAPP])
+    if again:
+        parts.add("asking", asking)
+    parts.add("renewing", renewing)
     for name, consumer, handle in (
         ("projector", seen, projector.project),
         ("inapp", shown, inbox.show),
@@ -65,9 +68,6 @@ async def build(settings: Settings) -> Parts:
         ("counts", told, counts.note),
     ):
         parts.add(name, AtFirst(Stage(name, consumer, database, publisher, handle, metrics=parts.metrics)))
-    if again:
-        parts.add("asking", asking)
-    parts.add("renewing", renewing)
 
     desk = Desk(settings, database, writer, announcer, publisher, Tokens(settings.jwt, secret), Limits())
     host, port = settings.gateway.host, settings.gateway.port

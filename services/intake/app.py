@@ -33,7 +33,7 @@ def main() -> NoReturn:
     run(NAME, build)
 
 
-async def build(settings: Settings) -> Parts:
+async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> Parts:
     """All parts of one intake in the order they start; several may run at once."""
     kafka, pauses, policy, parts = settings.kafka, Pauses.of(settings), policy_of(settings), Parts(NAME)
 
@@ -65,7 +65,7 @@ async def build(settings: Settings) -> Parts:
     parts.add("retelling", Beat("retelling", retelling.once, pauses.retelling))
     parts.add("directory_watch", Beat("directory_watch", watch.once, pauses.directory))
     parts.add("counts", Beat("counts", Counts(database, publisher).once, pauses.counts))
-    if sweeps(os.environ):
+    if sweeps(environ):
         sweep = Sweep(database, publisher, _served_by(kafka), policy, parts.metrics, pace_of(settings))
         parts.add("sweep", Beat("sweep", sweep.once, pauses.sweep))
     return parts

@@ -1,9 +1,9 @@
 """Second step: the claims are read, what they say is done, and what may be handed over is claimed (P5.1)."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from contracts.events import Event
 from contracts.status import Lane
@@ -12,6 +12,7 @@ from kit.delivery import events, store
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.delivery.rules import (
     Attempt,
+    Decision,
     Finish,
     GiveBack,
     HandOver,
@@ -19,12 +20,10 @@ from kit.delivery.rules import (
     MarkUnknown,
     Past,
     Policy,
-    Result,
     Say,
-    Verdict,
     decide,
 )
-from kit.delivery.store import Look, Wanted, Written
+from kit.delivery.store import Wanted, Written
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database, fate
@@ -37,22 +36,21 @@ IN_FLIGHT: Final = "in_flight"
 log = logs.get(__name__)
 
 
-@dataclass(slots=True)
-class Next:
-    """Where deliveries go from here: each is a step of the pipe."""
+class Ways(Protocol):
+    """Where deliveries go from here: each leads to another step of the pipe, or back to this one."""
 
-    say: Callable[[Delivery, Event], None]
-    carry: Callable[[list[Delivery]], None]
-    wait: Callable[[Delivery], None]
-    leave: Callable[[list[Delivery]], None]
-    again: Callable[[list[Delivery]], None]
-    later: Callable[[float, list[Delivery]], None]
-    poison: Callable[[Delivery, Exception], None]
+    def say(self, delivery: Delivery, event: Event) -> None: ...
+    def carry(self, deliveries: list[Delivery]) -> None: ...
+    def wait(self, delivery: Delivery) -> None: ...
+    def leave(self, deliveries: list[Delivery]) -> None: ...
+    def again(self, deliveries: list[Delivery]) -> None: ...
+    def later(self, seconds: float, deliveries: list[Delivery]) -> None: ...
+    def poison(self, delivery: Delivery, error: Exception) -> None: ...
 
 
 @dataclass(slots=True)
 class Round:
-    """What one look at the claims of a batch decided. `left`: those for which it is not done yet."""
+    """What one look at the claims of a batch decided; `left` are those that have not gone on from here yet."""
 
     left: set[Delivery]
     told: list[tuple[Delivery, Event]] = field(default_factory=list)
@@ -62,6 +60,12 @@ class Round:
     unknown: list[tuple[Delivery, MarkUnknown]] = field(default_factory=list)
     final: list[tuple[Delivery, Finish]] = field(default_factory=list)
     wanted: list[tuple[Delivery, Attempt]] = field(default_factory=list)
+
+    @property
+    def turning_away(self) -> list[Delivery]:
+        """Those that perhaps claimed something before, and now go another way: that claim must not stay (P5.1)."""
+        staying = {*self.ours, *(one for one, _ in self.wanted)}
+        return [one for one in self.left if one.perhaps_claimed and one not in staying]
 
 
 class Claiming:
@@ -75,7 +79,7 @@ class Claiming:
         lease: float,
         draw: Callable[[], float],
         metrics: Metrics,
-        next_step: Next,
+        ways: Ways,
     ) -> None:
         """`lease` in seconds; `draw` gives the luck of delays."""
         self._database = database
@@ -84,98 +88,159 @@ class Claiming:
         self._lease = lease
         self._draw = draw
         self._metrics = metrics
-        self._next = next_step
+        self._ways = ways
         self._troubles = 0
 
     async def work(self, batch: list[Delivery]) -> None:
-        """All of them go somewhere, or come again."""
+        """All of them go on, or come again."""
         if gone := [one for one in batch if not one.ticket.wanted]:
-            self._next.leave(gone)
+            self._ways.leave(gone)
         if here := [one for one in batch if one.ticket.wanted]:
-            await self._rounded(here)
+            await self._round(here)
 
-    async def _rounded(self, batch: list[Delivery]) -> None:
-        round_ = Round(set(batch))
+    async def _round(self, batch: list[Delivery]) -> None:
+        this = Round(set(batch))
         try:
             async with self._database.connection() as connection:
-                await self._look(connection, batch, round_)
-                await self._act(connection, round_)
+                await self._look(connection, batch, this)
+                await self._act(connection, this)
         except Exception as error:
-            await self._trouble(error, [one for one in batch if one in round_.left])
+            await self._trouble(error, [one for one in batch if one in this.left])
         else:
             self._troubles = 0
 
     async def _trouble(self, error: Exception, batch: list[Delivery]) -> None:
-        """The database away: later. A record that cannot be stored: by halves, until it is alone (P7)."""
+        """The database is away: later. A record that cannot be stored: by halves, until it is alone (P7)."""
         kind = fate(error)
         if kind == "other":
             log.error("claims_failed", exc_info=error)
             self._troubles += 1
             kind = "data" if self._troubles >= TRIES and await self._database.alive() else kind
         if kind != "data":
-            self._next.later(AGAIN_SECONDS, batch)
+            self._ways.later(AGAIN_SECONDS, batch)
         elif len(batch) == 1:
-            self._next.poison(batch[0], error)
+            self._ways.poison(batch[0], error)
         else:
-            for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
-                await self._rounded(half)
+            await self._round(batch[: len(batch) // 2])
+            await self._round(batch[len(batch) // 2 :])
 
-    # ------------------------------------------------------------------------------------------------------ the look
+    # ------------------------------------------------------------------------------------------------------- the look
 
-    async def _look(self, connection: Connection, batch: Iterable[Delivery], round_: Round) -> None:
+    async def _look(self, connection: Connection, batch: Iterable[Delivery], this: Round) -> None:
         asked_at = self._clock.monotonic()
         look = await store.look(connection, {one.due.id for one in batch})
         self._clock.heard(look.now, asked_at)
         for one in batch:
-            self._decide(one, look, asked_at, round_)
+            one.past = Past.of(look.claims.get(one.due.id, ()))
+            policy = self._policies(one.due.lane)
+            decision = decide(one.due, one.past, now=look.now, token=one.token, policy=policy, draw=self._draw())
+            self._sort(one, decision, asked_at, this)
 
-    def _decide(self, one: Delivery, look: Look, asked_at: float, round_: Round) -> None:
-        due, past = one.due, Past.of(look.claims.get(one.due.id, ()))
-        one.past = past
-        policy = self._policies(due.lane)
-        decision = decide(due, past, now=look.now, token=one.token, policy=policy, draw=self._draw())
-        if one.perhaps_claimed and not isinstance(decision, HandOver):
-            round_.given_back.append(one)
+    def _sort(self, one: Delivery, decision: Decision, asked_at: float, this: Round) -> None:
         match decision:
             case Say(claim, verdict):
-                round_.told.append((one, events.again(verdict, claim, due, past, look.now)))
+                event = events.again(verdict, claim, one.due, one.past, self._clock.now())
+                this.told.append((one, event))
             case Hold(until):
-                hold = events.hold(due, until, IN_FLIGHT, attempt=past.attempts, unknown=past.unknown)
-                round_.told.append((one, hold))
+                held = events.hold(one.due, until, IN_FLIGHT, attempt=one.past.attempts, unknown=one.past.unknown)
+                this.told.append((one, held))
             case MarkUnknown():
-                round_.unknown.append((one, decision))
+                this.unknown.append((one, decision))
             case Finish():
-                round_.final.append((one, decision))
+                this.final.append((one, decision))
             case GiveBack():
                 one.perhaps_claimed = True
+                this.given_back.append(one)
             case HandOver(attempt, None):
-                self._want(one, attempt, round_)
-            case HandOver(attempt, left):
-                one.attempt, one.lease_ends = attempt, asked_at + (left or 0.0)
-                round_.ours.append(one)
+                self._want(one, attempt, this)
+            case HandOver(attempt, float() as left):
+                one.attempt, one.lease_ends = attempt, asked_at + left
+                this.ours.append(one)
 
-    def _want(self, one: Delivery, attempt: Attempt, round_: Round) -> None:
-        """P5.4: the gate is asked before a claim is made; while it is only ajar, one passes."""
-        before = sum(1 for other, _ in round_.wanted if other.outlet is one.outlet) if not one.outlet.gate.is_open else 0
-        if before < one.outlet.gate.admits:
-            round_.wanted.append((one, attempt))
+    def _want(self, one: Delivery, attempt: Attempt, this: Round) -> None:
+        """P5.4: the gate is asked before a claim is made; while it is only ajar, one may pass."""
+        gate = one.outlet.gate
+        if gate.is_open or sum(other.outlet is one.outlet for other, _ in this.wanted) < gate.admits:
+            this.wanted.append((one, attempt))
         else:
-            round_.held.append(one)
+            this.held.append(one)
 
     # ------------------------------------------------------------------------------------------------------- the acts
 
-    async def _act(self, connection: Connection, round_: Round) -> None:
-        """In this order a delivery that turns away has given back what it perhaps claimed before it says so."""
-        for step in (self._give_back, self._mark_unknown, self._finish, self._claim):
-            await step(connection, round_)
-        for one, event in round_.told:
-            self._next.say(one, event)
-        for one in round_.held:
-            self._next.leave([one]) if one.perhaps_claimed else self._next.wait(one)
-        self._next.carry(round_.ours)
-        round_.left.clear()
+    async def _act(self, connection: Connection, this: Round) -> None:
+        await self._give_back(connection, this)
+        for one, event in this.told:
+            self._ways.say(one, event)
+        for one in this.held:
+            self._ways.wait(one)
+        self._ways.carry(this.ours)
+        this.left.difference_update((one for one, _ in this.told), this.held, this.ours)
+        if this.unknown:
+            await self._mark_unknown(connection, this)
+        if this.final:
+            await self._finish(connection, this)
+        if this.wanted:
+            await self._claim(connection, this)
 
-    async def _give_back(self, connection: Connection, round_: Round) -> None:
-        back = [one for one in round_.given_back]
-        if back:
+    async def _give_back(self, connection: Connection, this: Round) -> None:
+        if back := this.turning_away:
             await store.give_back(connection, [(one.due.id, one.token) for one in back])
+            for one in back:
+                one.unclaimed()
+        self._again(this, this.given_back)
+
+    async def _mark_unknown(self, connection: Connection, this: Round) -> None:
+        marks = [
+            Written(one.due.id, mark.claim.try_, mark.claim.token, mark.verdict, one.about)
+            for one, mark in this.unknown
+        ]
+        await store.mark_unknown(connection, marks)
+        self._metrics.unknown(this.unknown[0][0].due.channel or "", len(marks))
+        self._again(this, [one for one, _ in this.unknown])
+
+    async def _finish(self, connection: Connection, this: Round) -> None:
+        final = [Written(one.due.id, end.try_, None, end.verdict, one.about) for one, end in this.final]
+        written = await store.finish(connection, final)
+        first = {(one.due.id, end.try_): one for one, end in this.final if (one.due.id, end.try_) in written}
+        for one, end in this.final:
+            if first.get((one.due.id, end.try_)) is one:
+                self._ways.say(one, _ended(one, end))
+                this.left.discard(one)
+        self._again(this, [one for one, _ in this.final if one in this.left])
+
+    async def _claim(self, connection: Connection, this: Round) -> None:
+        before = {one: one.perhaps_claimed for one, _ in this.wanted}
+        for one in before:
+            one.perhaps_claimed = True
+        asked_at = self._clock.monotonic()
+        wanted = [
+            Wanted(one.due.id, one.token, attempt, one.outlet.provider.name, one.due.expires_at)
+            for one, attempt in this.wanted
+        ]
+        won = await store.claim(connection, wanted, timedelta(seconds=self._lease))
+        failpoint("delivery_after_claim")
+        ours = []
+        for one, attempt in this.wanted:
+            if one.token in won:
+                one.attempt, one.lease_ends = attempt, asked_at + self._lease
+                ours.append(one)
+            else:
+                one.perhaps_claimed = before[one]
+        self._ways.carry(ours)
+        this.left.difference_update(ours)
+        self._again(this, [one for one, _ in this.wanted if one in this.left])
+
+    def _again(self, this: Round, deliveries: list[Delivery]) -> None:
+        self._ways.again(deliveries)
+        this.left.difference_update(deliveries)
+
+
+def _ended(one: Delivery, end: Finish) -> Event:
+    return events.outcome(
+        end.verdict,
+        one.due.passed_on(),
+        try_=end.try_,
+        attempt=one.past.attempts,
+        unknown=end.verdict.unknown,
+        provider=None,
+    )

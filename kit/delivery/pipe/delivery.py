@@ -50,7 +50,7 @@ class Delivery:
 
 
 class DatabaseClock:
-    """tocsin.clock() between two questions: what it said last, and how long ago that is. Our own clock decides nothing."""
+    """tocsin.clock() between two questions: what it said last, and how long ago. Our own time of day is not asked."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.monotonic = monotonic
@@ -63,5 +63,9 @@ class DatabaseClock:
 
     def now(self) -> datetime:
         """Never behind the database's."""
+        return self.in_seconds(0.0)
+
+    def in_seconds(self, seconds: float) -> datetime:
+        """That long from now."""
         assert self._said is not None, "nothing is handed over before the claims were read"
-        return self._said + timedelta(seconds=self.monotonic() - self._at)
+        return self._said + timedelta(seconds=self.monotonic() - self._at + seconds)

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Generic, Protocol, TypeVar
 
 from kit.delivery.gate import Gate
 from kit.delivery.provider import Provider
@@ -18,18 +18,19 @@ class Carried(Protocol):
 
 T = TypeVar("T", bound=Carried)
 
-RANKS: Final = 3
-
 
 class Hands(Generic[T]):
-    """At most `most` calls of `give` at a time, the most urgent next; `spare` of the hands are for urgent ones alone."""
+    """At most `most` calls of `give` at a time, the most urgent next; `spare` hands are for urgent ones alone."""
 
-    def __init__(self, give: Callable[[T], Awaitable[None]], broken: Callable[[BaseException], None], most: int, spare: int) -> None:
+    def __init__(
+        self, give: Callable[[T], Awaitable[None]], broken: Callable[[BaseException], None], most: int, spare: int
+    ) -> None:
         self._give = give
         self._broken = broken
         self._most = most
         self._spare = spare
-        self._queues: Sequence[deque[T]] = [deque() for _ in range(RANKS)]
+        self._queues: tuple[deque[T], ...] = (deque(), deque(), deque())
+        self._urgent, self._normal, self._bulk = self._queues
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_the_rest = 0
 
@@ -57,15 +58,12 @@ class Hands(Generic[T]):
 
     async def _work(self) -> None:
         while True:
-            urgent, *rest = self._queues
-            if urgent:
-                await self._give(urgent.popleft())
-            elif (queue := next((queue for queue in rest if queue), None)) and self._on_the_rest < self._most - self._spare:
+            if self._urgent:
+                await self._give(self._urgent.popleft())
+            elif self._on_the_rest < self._most - self._spare and (queue := self._normal or self._bulk):
                 self._on_the_rest += 1
-                try:
-                    await self._give(queue.popleft())
-                finally:
-                    self._on_the_rest -= 1
+                await self._give(queue.popleft())
+                self._on_the_rest -= 1
             else:
                 return
 
@@ -78,12 +76,9 @@ class Hands(Generic[T]):
 class Outlet(Generic[T]):
     """One way out of the house."""
 
-    def __init__(self, provider: Provider, gate: Gate, *, most: int, spare: int) -> None:
-        """`most` hand-overs at a time, `spare` of them for the urgent lane alone."""
+    def __init__(self, provider: Provider, gate: Gate) -> None:
         self.provider = provider
         self.gate = gate
-        self.most = most
-        self.spare = spare
         self.waiting: deque[T] = deque()
         """Held, unclaimed, of lanes that are paused meanwhile."""
 

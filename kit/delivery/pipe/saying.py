@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from contracts.events import Event, Failed, Poison, Retry, Sent
 from kit import logs
 from kit.bus.publisher import Publisher, PublishFailed, is_refusal
 from kit.bus.record import Outgoing
-from kit.delivery.pipe.grouping import Group
 from kit.engine import Ticket
 from kit.metrics import Metrics
 from kit.poison import poison_of_outgoing
@@ -26,13 +25,20 @@ class Word:
     ticket: Ticket
 
 
+class Ways(Protocol):
+    """Where words go from here: back."""
+
+    def say_word(self, word: Word) -> None: ...
+    def say_later(self, seconds: float, word: Word) -> None: ...
+
+
 class Saying:
     """Publishes words in batches, each until it is acknowledged or nobody wants it here any more."""
 
-    def __init__(self, publisher: Publisher, metrics: Metrics, group: "Group[Word]") -> None:
+    def __init__(self, publisher: Publisher, metrics: Metrics, ways: Ways) -> None:
         self._publisher = publisher
         self._metrics = metrics
-        self._group = group
+        self._ways = ways
 
     async def work(self, words: list[Word]) -> None:
         """One batch. One record that Kafka refuses, or one partition that is away, holds up no other."""
@@ -56,7 +62,7 @@ class Saying:
         if is_refusal(error):
             self._refused(word, outgoing, error)
         elif word.ticket.wanted:
-            self._group.later(AGAIN_SECONDS, [word])
+            self._ways.say_later(AGAIN_SECONDS, word)
         else:
             word.ticket.release()
 
@@ -67,7 +73,7 @@ class Saying:
             word.ticket.finish()
         else:
             report = poison_of_outgoing(outgoing, f"{type(error).__name__}: {error}", self._publisher.source)
-            self._group.add([Word(report, word.ticket)])
+            self._ways.say_word(Word(report, word.ticket))
 
     def _count(self, event: Event) -> None:
         match event:
@@ -77,5 +83,3 @@ class Saying:
                 self._metrics.failed(event.channel or "", event.reason)
             case Retry():
                 self._metrics.retried(event.channel or "", event.reason)
-
-

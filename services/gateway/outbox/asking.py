@@ -33,13 +33,19 @@ class Asking(Loop):
     def __init__(self, database: Database, publisher: Publisher, served: Served, unread: Unread, pace: Pace) -> None:
         super().__init__(self._ask_on)
         self._unread = unread
-        self._begun = False
+        self._heard: tuple[bool, bool] | None = None
         self._database = database
         self._publisher = publisher
         self._served = served
         self._pace = pace
         self._looked = monotonic()
         self._looks = _Looks(first=pace.late_look)
+
+    async def start(self) -> None:
+        """What we knew before anything is read tells whether Kafka has forgotten us."""
+        async with self._database.connection() as connection:
+            self._heard = await asking.has_heard(connection)
+        await super().start()
 
     async def topics_made_anew(self, topics: Collection[str]) -> None:
         """Records of these may be lost that nobody here has read: ask about all that is open."""
@@ -49,17 +55,15 @@ class Asking(Loop):
                 await asking.ask_open(connection, hour)
 
     async def _begin(self) -> None:
-        """Once in a life, when our places in the topics are known."""
-        if not self._begun and (topics := self._unread()) is not None:
-            await self.never_read(topics)
-            self._begun = True
-
-    async def never_read(self, topics: Collection[str]) -> None:
-        """Kafka says that we have never read these. Where we know what only they can have told, they were lost."""
-        async with self._database.connection() as connection:
-            ended, taken = await asking.has_heard(connection)
-        if (SENT.name in topics and taken) or (FAILED.name in topics and ended):
-            await self.topics_made_anew(topics)
+        """Once in a life, when our places in the topics are known: where Kafka says that we have never read them, and
+        yet we knew what only they can have told, they were lost, and all offsets with them."""
+        unread = self._unread()
+        if self._heard is None or unread is None:
+            return
+        ended, taken = self._heard
+        if (SENT.name in unread and taken) or (FAILED.name in unread and ended):
+            await self.topics_made_anew(unread)
+        self._heard = None
 
     async def _ask_on(self) -> None:
         while True:

@@ -27,10 +27,16 @@ class Renewing(Loop):
     def __init__(self, database: Database, publisher: Publisher, unread: Unread, pace: Pace) -> None:
         super().__init__(self._renew_on)
         self._unread = unread
-        self._begun = False
+        self._known: set[str] | None = None
         self._database = database
         self._publisher = publisher
         self._pace = pace
+
+    async def start(self) -> None:
+        """What we knew before anything is read tells whether Kafka has forgotten us."""
+        async with self._database.connection() as connection:
+            self._known = await directory.known_topics(connection)
+        await super().start()
 
     async def topics_made_anew(self, topics: Collection[str]) -> None:
         """All we know of these is to be published again."""
@@ -39,17 +45,14 @@ class Renewing(Loop):
             await directory.note_renewal(connection, sorted(topics))
 
     async def _begin(self) -> None:
-        """Once in a life, when our places in the topics are known."""
-        if not self._begun and (topics := self._unread()) is not None:
-            await self.never_read(topics)
-            self._begun = True
-
-    async def never_read(self, topics: Collection[str]) -> None:
-        """Kafka says that we have never read these; those that we know something of were lost."""
-        async with self._database.connection() as connection:
-            known = await directory.known_topics(connection)
-        if lost := known & set(topics):
+        """Once in a life, when our places in the topics are known: those that Kafka says we have never read, and yet
+        we knew something of, were lost, and all offsets with them."""
+        unread = self._unread()
+        if self._known is None or unread is None:
+            return
+        if lost := self._known & set(unread):
             await self.topics_made_anew(lost)
+        self._known = None
 
     async def _renew_on(self) -> None:
         while True:

@@ -362,7 +362,8 @@ async def test_records_of_an_older_generation_are_never_committed(
         generation = reader.generation
         async with joined(consumer()):
             await poll_until(reader, lambda: reader.generation > generation and bool(reader.assigned))
-            await reader.commit(reached(records))
+            for place, position in reached(records).items():
+                await reader.commit({place: position})
             assert set((await commits(kafka, "readers", TOPIC)).values()) == {None}
 
 

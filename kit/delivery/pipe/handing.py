@@ -1,0 +1,65 @@
+"""Third step: a claimed message is handed over while its lease surely lasts, and the provider's word is taken down."""
+
+from typing import Final, Protocol
+
+from kit import logs
+from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
+from kit.delivery.pipe.delivery import DatabaseClock, Delivery
+from kit.delivery.provider import Parcel
+from kit.delivery.rules import UNKNOWN_OUTCOME, Attempt
+from kit.failpoints import failpoint
+from kit.metrics import Metrics
+
+log = logs.get(__name__)
+
+BROKEN: Final = Unknown(UNKNOWN_OUTCOME, "the provider's client failed")
+
+
+class Ways(Protocol):
+    """Where deliveries go from here."""
+
+    def record(self, delivery: Delivery, outcome: Accepted | Refused | Unavailable | Unknown) -> None: ...
+    def leave(self, deliveries: list[Delivery]) -> None: ...
+
+
+class Handing:
+    """What one hand does with one delivery."""
+
+    def __init__(self, clock: DatabaseClock, metrics: Metrics, ways: Ways) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._ways = ways
+
+    async def give(self, one: Delivery) -> None:
+        """P5.5: nothing is begun that is not wanted any more, or whose lease might end before its answer comes."""
+        gate, provider = one.outlet.gate, one.outlet.provider
+        in_time = one.lease_ends - self._clock.monotonic() > provider.timeout
+        if not one.ticket.wanted or not in_time or (entered := gate.enter()) is None:
+            self._ways.leave([one])
+            return
+        outcome = await self._handed_over(one)
+        gate.leave(entered, outcome if isinstance(outcome, Halted) else None)
+        if isinstance(outcome, Halted):
+            self._ways.leave([one])
+        else:
+            self._ways.record(one, outcome)
+
+    async def _handed_over(self, one: Delivery) -> Outcome:
+        attempt = one.attempt
+        assert attempt is not None, "claimed before it is carried"
+        self._count(one, attempt)
+        try:
+            outcome = await one.outlet.provider.hand_over(Parcel(one.due, attempt.try_, attempt.unknown > 0))
+        except Exception:
+            log.exception("provider_failed", provider=one.outlet.provider.name, id=str(one.due.id))
+            return BROKEN
+        if isinstance(outcome, Accepted):
+            failpoint("provider_accepted")
+        return outcome
+
+    def _count(self, one: Delivery, attempt: Attempt) -> None:
+        channel = one.due.channel or ""
+        if attempt.unknown:
+            self._metrics.copy_flagged(channel)
+        if attempt.number == 1:
+            self._metrics.late(channel, [max((self._clock.now() - one.due.at).total_seconds(), 0.0)])

@@ -1,0 +1,73 @@
+"""The way back: who turns away after a claim deletes it under its token, and only then waits or goes (P5.1, P5.5)."""
+
+from typing import Final, Protocol
+
+from contracts.events import Event
+from kit import logs
+from kit.delivery import events, store
+from kit.delivery.pipe.delivery import DatabaseClock, Delivery
+from kit.postgres import Database, fate
+
+AGAIN_SECONDS: Final = 0.5
+
+log = logs.get(__name__)
+
+
+class Ways(Protocol):
+    """Where deliveries go from here."""
+
+    def say(self, delivery: Delivery, event: Event) -> None: ...
+    def again(self, deliveries: list[Delivery]) -> None: ...
+    def leave_later(self, seconds: float, deliveries: list[Delivery]) -> None: ...
+
+
+class Leaving:
+    """Nothing of these was handed over."""
+
+    def __init__(self, database: Database, clock: DatabaseClock, ways: Ways) -> None:
+        self._database = database
+        self._clock = clock
+        self._ways = ways
+
+    async def work(self, batch: list[Delivery]) -> None:
+        """Claims are taken back; then each goes where it can: to its next owner, back into the queue, or to wait."""
+        claimed = [one for one in batch if one.perhaps_claimed]
+        try:
+            if claimed:
+                async with self._database.connection() as connection:
+                    await store.give_back(connection, [(one.due.id, one.token) for one in claimed])
+        except Exception as error:
+            if fate(error) != "connection":
+                log.error("claims_not_given_back", exc_info=error)
+            self._ways.leave_later(AGAIN_SECONDS, batch)
+            return
+        for one in batch:
+            one.unclaimed()
+            self.go(one)
+
+    def go(self, one: Delivery) -> None:
+        """Unclaimed, and on its way."""
+        if one.ticket.wanted and one.outlet.gate.admits:
+            self._ways.again([one])
+        else:
+            self.wait(one)
+
+    def wait(self, one: Delivery) -> None:
+        """P5.4: in a lane that is paused meanwhile; only the urgent one, which never is, waits through `retry`."""
+        if not one.ticket.wanted:
+            one.ticket.release()
+        elif one.urgent:
+            self._ways.say(one, self._hold(one))
+        else:
+            one.outlet.waiting.append(one)
+
+    def _hold(self, one: Delivery) -> Event:
+        gate = one.outlet.gate
+        return events.hold(
+            one.due,
+            self._clock.in_seconds(gate.seconds),
+            gate.reason or "",
+            attempt=one.past.attempts,
+            unknown=one.past.unknown,
+            detail=gate.detail,
+        )

@@ -1,0 +1,116 @@
+"""Fourth step: what the provider said is written under the claim's own token, and then said (P5.6)."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from contracts.events import Event
+from contracts.status import Lane
+from kit import logs
+from kit.delivery import events, store
+from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
+from kit.delivery.pipe.delivery import DatabaseClock, Delivery
+from kit.delivery.rules import Policy, Result, judge
+from kit.delivery.store import Written
+from kit.failpoints import failpoint
+from kit.metrics import Metrics
+from kit.postgres import Connection, Database, fate
+
+AGAIN_SECONDS: Final = 0.2
+
+log = logs.get(__name__)
+
+
+class Ways(Protocol):
+    """Where deliveries go from here."""
+
+    def say(self, delivery: Delivery, event: Event) -> None: ...
+    def record_later(self, seconds: float, deliveries: list[Delivery]) -> None: ...
+    def announce(self) -> None: ...
+
+
+class Recording:
+    """Writes results in batches, for as long as it takes: what a provider took must not be forgotten."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: DatabaseClock,
+        policies: Callable[[Lane], Policy],
+        draw: Callable[[], float],
+        metrics: Metrics,
+        ways: Ways,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._policies = policies
+        self._draw = draw
+        self._metrics = metrics
+        self._ways = ways
+
+    def judged(self, one: Delivery, outcome: Accepted | Refused | Unavailable | Unknown) -> Delivery:
+        """With its verdict. T is computed here, once (P5.3)."""
+        assert one.attempt is not None
+        policy = self._policies(one.due.lane)
+        one.verdict = judge(outcome, one.attempt, one.due, policy, now=self._clock.now(), draw=self._draw())
+        if isinstance(outcome, Unknown):
+            self._metrics.unknown(one.due.channel or "")
+        return one
+
+    async def work(self, batch: list[Delivery]) -> None:
+        """Recorded and said; what came too late is dropped, unless it is an acceptance."""
+        try:
+            async with self._database.connection() as connection:
+                recorded = await store.record(connection, [_written(one) for one in batch])
+                late = [one for one in batch if (one.due.id, _try(one)) not in recorded]
+                await self._accept_late(connection, late)
+        except Exception as error:
+            if fate(error) != "connection":
+                log.error("results_not_recorded", exc_info=error)
+            self._ways.record_later(AGAIN_SECONDS, batch)
+            return
+        failpoint("delivery_after_result")
+        for one in batch:
+            if (one.due.id, _try(one)) in recorded:
+                self._ways.say(one, _event(one))
+        for one in late:
+            one.ticket.finish()
+
+    async def _accept_late(self, connection: Connection, late: Sequence[Delivery]) -> None:
+        """Whoever took over says what it found; an acceptance is news even then."""
+        if accepted := [_written(one) for one in late if one.verdict and one.verdict.result is Result.SENT]:
+            log.warning("accepted_after_the_lease", messages=len(accepted))
+            await store.accept_late(connection, accepted)
+            self._ways.announce()
+
+
+def _try(one: Delivery) -> int:
+    assert one.attempt is not None
+    return one.attempt.try_
+
+
+def _written(one: Delivery) -> Written:
+    assert one.verdict is not None
+    return Written(one.due.id, _try(one), one.token, one.verdict, one.about, one.outlet.provider.name)
+
+
+def _event(one: Delivery) -> Event:
+    verdict, attempt = one.verdict, one.attempt
+    assert verdict is not None and attempt is not None
+    if verdict.result in (Result.RETRY, Result.UNKNOWN):
+        return events.retry(
+            verdict,
+            one.due,
+            try_=attempt.try_,
+            attempt=attempt.number,
+            unknown=verdict.unknown,
+            first_at=attempt.first_at,
+            provider=one.outlet.provider.name,
+        )
+    return events.outcome(
+        verdict,
+        one.due.passed_on(),
+        try_=attempt.try_,
+        attempt=attempt.number,
+        unknown=verdict.unknown,
+        provider=one.outlet.provider.name,
+    )

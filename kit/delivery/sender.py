@@ -1,0 +1,203 @@
+"""A channel's sender: the steps of the pipe, put together behind the engine."""
+
+import asyncio
+import random
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.events import Due, Event
+from contracts.status import Lane
+from contracts.topics import Topic
+from kit.bus.publisher import Publisher
+from kit.clock import monotonic
+from kit.delivery.gate import Gate
+from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
+from kit.delivery.pipe.announcing import Announcing
+from kit.delivery.pipe.claiming import Claiming
+from kit.delivery.pipe.delivery import DatabaseClock, Delivery
+from kit.delivery.pipe.grouping import Group
+from kit.delivery.pipe.handing import Handing
+from kit.delivery.pipe.leaving import Leaving
+from kit.delivery.pipe.outlet import Hands, Outlet
+from kit.delivery.pipe.reading import Reading
+from kit.delivery.pipe.recording import Recording
+from kit.delivery.pipe.saying import Saying, Word
+from kit.delivery.provider import Provider
+from kit.delivery.rules import Policy
+from kit.delivery.simulator import Simulator
+from kit.engine import Ticket
+from kit.metrics import Metrics
+from kit.postgres import Database
+
+KNOCK_SECONDS: Final = 0.2
+"""Between two looks whether those who wait may try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What tells one channel's sender from another's.
+
+    `lanes` the most urgent first; `lease` in seconds, at least the provider's time-out and room to wait for a hand;
+    `hands` hand-overs at a time, `spare` of them for the urgent lane alone; `closed_because`: everything is held.
+    """
+
+    service: str
+    lanes: Sequence[Topic]
+    provider: Provider
+    policies: Callable[[Lane], Policy]
+    lease: float
+    hands: int
+    spare: int
+    closed_because: str | None = None
+
+
+class Sender:
+    """The engine's work. Each method of the middle part is a way from one step to another: read them as the pipe."""
+
+    def __init__(self, channel: Channel, database: Database, publisher: Publisher, metrics: Metrics) -> None:
+        self._lanes = channel.lanes
+        self._simulator = Simulator()
+        gate = Gate(channel.provider.name, monotonic, closed_because=channel.closed_because)
+        played = Gate(self._simulator.name, monotonic, closed_because=channel.closed_because)
+        self._outlet: Outlet[Delivery] = Outlet(channel.provider, gate)
+        self._played: Outlet[Delivery] = Outlet(self._simulator, played)
+        self._clock = DatabaseClock(monotonic)
+        self._broken: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+        self._reading = Reading(channel.service, self._outlet_of, metrics)
+        claiming = Claiming(database, self._clock, channel.policies, channel.lease, random.random, metrics, self)
+        # The urgent lane never waits behind a batch of another.
+        self._claiming = [Group(claiming.work, self._break) for _ in channel.lanes]
+        handing = Handing(self._clock, metrics, self)
+        self._hands = {
+            outlet: Hands(handing.give, self._break, channel.hands, channel.spare)
+            for outlet in (self._outlet, self._played)
+        }
+        self._recording = Recording(database, self._clock, channel.policies, random.random, metrics, self)
+        self._results = Group(self._recording.work, self._break)
+        self._leaving = Leaving(database, self._clock, self)
+        self._left = Group(self._leaving.work, self._break)
+        saying = Saying(publisher, metrics, self)
+        self._words = Group(saying.work, self._break)
+        self._announcing = Announcing(database, publisher)
+
+    async def start(self) -> None:
+        self._broken = asyncio.get_running_loop().create_future()
+        self.task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Ends everything where it is; the engine, which stops before us, has let what could end end."""
+        for group in self._claiming:
+            await group.stop()
+        await self._results.stop()
+        await self._left.stop()
+        await self._words.stop()
+        for hands in self._hands.values():
+            await hands.stop()
+        if self.task and not self.task.done():
+            self.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.task
+
+    # -------------------------------------------------------------------------------------------- what the engine wants
+
+    def take(self, tickets: Sequence[Ticket]) -> None:
+        deliveries, words = self._reading.read(tickets)
+        self._words.add(words)
+        self.again(deliveries)
+
+    def let_go(self) -> None:
+        for hands in self._hands.values():
+            self.leave(hands.take_back())
+        for outlet in self._hands:
+            self.leave(list(outlet.waiting))
+            outlet.waiting.clear()
+
+    def held(self) -> Collection[Topic]:
+        """P5.4: every lane but the urgent one, while its provider takes nothing and somebody waits for that."""
+        gate = self._outlet.gate
+        held = not gate.is_open and (not gate.admits or bool(self._outlet.waiting))
+        return self._lanes[1:] if held else ()
+
+    # ------------------------------------------------------------------------------------------------ from step to step
+
+    def again(self, deliveries: Sequence[Delivery]) -> None:
+        """To the claims."""
+        for rank, group in enumerate(self._claiming):
+            group.add([one for one in deliveries if one.ticket.rank == rank])
+
+    def later(self, seconds: float, deliveries: Sequence[Delivery]) -> None:
+        """To the claims, but not at once."""
+        for rank, group in enumerate(self._claiming):
+            group.later(seconds, [one for one in deliveries if one.ticket.rank == rank])
+
+    def carry(self, deliveries: Sequence[Delivery]) -> None:
+        """To the provider, claimed."""
+        for outlet, hands in self._hands.items():
+            hands.put([one for one in deliveries if one.outlet is outlet])
+
+    def record(self, delivery: Delivery, outcome: Accepted | Refused | Unavailable | Unknown) -> None:
+        """The provider's word is written down."""
+        self._results.add([self._recording.judged(delivery, outcome)])
+
+    def record_later(self, seconds: float, deliveries: Sequence[Delivery]) -> None:
+        """The same, as soon as the database can."""
+        self._results.later(seconds, deliveries)
+
+    def say(self, delivery: Delivery, event: Event) -> None:
+        """Its record is done with when Kafka has this."""
+        self._words.add([Word(event, delivery.ticket)])
+
+    def say_word(self, word: Word) -> None:
+        """The same, of a record that never became a delivery."""
+        self._words.add([word])
+
+    def say_later(self, seconds: float, word: Word) -> None:
+        """As soon as Kafka can."""
+        self._words.later(seconds, [word])
+
+    def leave(self, deliveries: Sequence[Delivery]) -> None:
+        """Not to be handed over now: its claim, if it has one, is taken back first."""
+        self._left.add(deliveries)
+
+    def leave_later(self, seconds: float, deliveries: Sequence[Delivery]) -> None:
+        """The same, as soon as the database can."""
+        self._left.later(seconds, deliveries)
+
+    def wait(self, delivery: Delivery) -> None:
+        """Unclaimed, until its provider takes something again."""
+        self._leaving.wait(delivery)
+
+    def poison(self, delivery: Delivery, error: Exception) -> None:
+        """The claims cannot hold it (P7)."""
+        self.say_word(self._reading.poison(delivery.ticket, f"{type(error).__name__}: {error}"))
+
+    def announce(self) -> None:
+        """There is a late acceptance to be said."""
+        self._announcing.wake()
+
+    # -------------------------------------------------------------------------------------------------- beside the pipe
+
+    def _outlet_of(self, due: Due) -> Outlet[Delivery]:
+        return self._played if due.content and self._simulator.plays(due.content.to) else self._outlet
+
+    async def _run(self) -> None:
+        assert self._broken is not None
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._announcing.run())
+            tasks.create_task(self._knock())
+            await self._broken
+
+    async def _knock(self) -> None:
+        while True:
+            await asyncio.sleep(KNOCK_SECONDS)
+            for outlet in self._hands:
+                self.again(outlet.knocking())
+
+    def _break(self, error: BaseException) -> None:
+        """A mistake of ours: what it left behind is safe in Kafka and in the claims, and this process must go."""
+        if self._broken and not self._broken.done():
+            self._broken.set_exception(error)

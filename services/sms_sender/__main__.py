@@ -1,0 +1,5 @@
+"""`python -m services.sms_sender`"""
+
+from services.sms_sender.app import main
+
+main()

@@ -1,0 +1,62 @@
+"""The SMS sender, put together: read it from top to bottom."""
+
+from typing import Final, NoReturn
+
+from contracts.status import Channel as Name
+from contracts.topics import SMS_SENDER, due_lanes
+from kit.bus.consumer import Consumer
+from kit.bus.publisher import Publisher
+from kit.bus.topics import TopicKeeper
+from kit.clock import monotonic
+from kit.delivery.policies import policies
+from kit.delivery.sender import Channel, Sender
+from kit.engine import Engine
+from kit.postgres import Database
+from kit.service import Parts, run
+from kit.settings import ConsoleProvider, Settings, SettingsError
+from services.sms_sender.providers.console import Console
+from services.sms_sender.settings import CONNECTIONS, HANDS, IN_FLIGHT, LEASE_SECONDS, SPARE
+
+NAME: Final = "sms_sender"
+
+
+def main() -> NoReturn:
+    """`python -m services.sms_sender`"""
+    run(NAME, build)
+
+
+async def build(settings: Settings) -> Parts:
+    """All parts of one SMS sender in the order they start; several may run at once."""
+    kafka, told, parts = settings.kafka, settings.notifications, Parts(NAME)
+
+    database = parts.add("pool", await Database.open(settings.database_url, NAME, size=CONNECTIONS))
+    parts.watch("postgresql", database.alive)
+    parts.add("topics", TopicKeeper(kafka))
+    publisher = parts.add("publisher", Publisher(kafka, NAME))
+
+    provider = parts.add("provider", first_provider(settings))
+    lanes = due_lanes(Name.SMS)
+    channel = Channel(
+        service=NAME,
+        lanes=lanes,
+        provider=provider,
+        policies=policies(told.sms),
+        lease=LEASE_SECONDS,
+        hands=HANDS,
+        spare=SPARE,
+        closed_because=None if told.enabled else "notifications_disabled",
+    )
+    sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
+    consumer = Consumer(kafka, SMS_SENDER.name, [[lane] for lane in lanes])
+    engine = Engine(consumer, [[lane] for lane in lanes], sender, limits=IN_FLIGHT, clock=monotonic)
+    parts.add("engine", engine)
+    return parts
+
+
+def first_provider(settings: Settings) -> Console:
+    """The provider that the settings name first. Raises SettingsError for one that this version does not have."""
+    match settings.sms_providers[0]:
+        case ConsoleProvider(name=name):
+            return Console(name, settings.logs_dir)
+        case other:
+            raise SettingsError([f"sms.provider: {other.type} cannot send yet in this version; console can"])

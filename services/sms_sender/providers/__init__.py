@@ -1,0 +1,1 @@
+"""Who carries text messages, each behind the same question: take this one, and say what became of it."""

@@ -1,0 +1,1 @@
+"""What is true of text messages, whoever carries them. Pure."""

@@ -1,0 +1,94 @@
+"""What the documents say is so: places exist, rules have numbers, and the lines to copy work."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.cloudevents import decode
+from contracts.events import Requested
+from contracts.request import NotificationRequest
+from contracts.status import Lane
+from contracts.topics import BY_NAME, REQUESTED
+from tests.contracts.golden import PLACE
+from tests.lint.tree import ROOT, files, texts
+
+DOCUMENTS = [path for path in files() if path.suffix == ".md"]
+PLACE_IN_TEXT = re.compile(r"`([\w.\-]+/[\w./\-]+)`|\]\(([\w./\-]+)\)")
+MADE_AT_RUN_TIME = (".tocsin/", "logs/", ".venv/")
+NO_FILES = re.compile(r"^(application|text|multipart|tenant|order|deadline|v1|docs)/?\w*$|^[A-Z]\w+/[A-Z]")
+RULE = re.compile(r"\bP([1-9])(?:\.([0-9]+))?\b")
+TOPIC = re.compile(r"\b(?:notifications|directory|deadlines|ops)\.[a-z]+(?:\.[a-z]+)*")
+SHELL = re.compile(r"'(\{.*?\})'")
+
+
+def places(document: Path) -> Iterator[str]:
+    """What looks like a path of the repository."""
+    for in_code, in_link in PLACE_IN_TEXT.findall((ROOT / document).read_text()):
+        place = in_code or in_link
+        if not place.startswith(MADE_AT_RUN_TIME) and not NO_FILES.match(place.rstrip("/")):
+            yield place
+
+
+def rules() -> set[str]:
+    """The numbers that docs/protocol.md gives: P1, P3.4 and so on."""
+    found, chapter = set(), ""
+    for line in (ROOT / "docs/protocol.md").read_text().splitlines():
+        if begun := re.match(r"## (P[0-9])", line):
+            chapter = begun[1]
+            found.add(chapter)
+        elif item := re.match(r"([0-9]+)\. ", line):
+            found.add(f"{chapter}.{item[1]}")
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_place_that_is_named_exists(document: Path) -> None:
+    gone = [
+        place
+        for place in places(document)
+        if not (ROOT / place).exists() and not (ROOT / document.parent / place).exists()
+    ]
+    assert gone == []
+
+
+def test_every_rule_that_is_cited_is_written_down() -> None:
+    written = rules()
+    cited = {
+        (str(path), match[0])
+        for path, text in texts()
+        if path.suffix in {".py", ".sql", ".md"} and path != Path("tests/model/model.py")
+        for match in RULE.finditer(text)
+    }
+    assert {(path, rule) for path, rule in cited if rule not in written} == set()
+
+
+def test_the_lines_of_the_readme_are_requests() -> None:
+    """The JSON of the first curl and of the first line on Kafka."""
+    by_rest, by_kafka = SHELL.findall((ROOT / "README.md").read_text())
+    NotificationRequest.model_validate_json(by_rest)
+    assert isinstance(decode(REQUESTED[Lane.NORMAL], None, by_kafka.encode(), [], PLACE), Requested)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_topic_that_is_named_exists(document: Path) -> None:
+    named = TOPIC.findall((ROOT / document).read_text())
+    other = {"notifications.yml", "notifications.log", "notifications.example", "notifications.requested.jsonl"}
+    topics = {name for name in named if name not in other and not name.endswith((".py", ".sql", ".enabled"))}
+    assert {name for name in topics if not any(topic.startswith(name) for topic in BY_NAME)} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_make_target_that_is_named_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)", (ROOT / document).read_text())) <= targets
+
+
+def test_json_in_documents_is_json() -> None:
+    for document in DOCUMENTS:
+        for block in re.findall(r"```json\n(.*?)```", (ROOT / document).read_text(), re.DOTALL):
+            json.loads(block)
