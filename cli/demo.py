@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -39,6 +40,9 @@ def run(settings: Settings, *, quiet: bool = False) -> list[dict[str, Any]]:
                 for scene in scenes:
                     _look(tocsin, scene)
                 show(scenes)
+    for scene in scenes:
+        if scene.seen is not None and not scene.is_over:
+            print(f"  {scene.name} is still {scene.seen.status}: `tocsin watch {scene.seen.id}`", file=sys.stderr)
     return [_shown(scene) for scene in scenes]
 
 

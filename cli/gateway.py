@@ -32,12 +32,12 @@ def address(settings: Settings) -> str:
 @contextmanager
 def gateway(user: str, role: Role, *, url: str | None, token: str | None, tenant: str | None) -> Iterator[Tocsin]:
     """A connection for one command. Its troubles are told with what helps on this machine."""
-    if url and token:
-        connected = Tocsin(url, token)
-    else:
+    mine = token is None
+    if url is None or token is None:
         settings = load(root(), os.environ)
-        connected = Tocsin(url or address(settings), token or minted(settings, user, role=role, tenant=tenant).token)
-    with connected as tocsin, remedies(mine=token is None):
+        url = url or address(settings)
+        token = token or minted(settings, user, role=role, tenant=tenant).token
+    with remedies(mine=mine), Tocsin(url, token) as tocsin:
         yield tocsin
 
 

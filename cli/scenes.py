@@ -39,10 +39,30 @@ def stage(*, quiet: bool) -> Iterator[Show]:
     if quiet:
         yield lambda scenes: None
     elif to.is_terminal:
-        with Live(console=to, refresh_per_second=10) as live:
-            yield lambda scenes: live.update(_blocks(scenes))
+        screen = _Screen(to)
+        with screen.live:
+            yield screen
+        screen.leave()
     else:
         yield _Lines(to)
+
+
+class _Screen:
+    """Blocks that grow in place."""
+
+    def __init__(self, to: Console) -> None:
+        self._to = to
+        self._last: Sequence[Scene] = ()
+        self.live = Live(console=to, refresh_per_second=10, transient=True)
+
+    def __call__(self, scenes: Sequence[Scene]) -> None:
+        self._last = scenes
+        self.live.update(_blocks(scenes))
+
+    def leave(self) -> None:
+        """What stays is not cut at the edge of the terminal, so that ids can be copied."""
+        for text in (text for scene in self._last for text in _block(scene)):
+            self._to.print(text)
 
 
 class _Lines:
@@ -78,13 +98,14 @@ def _block(scene: Scene) -> Iterator[Text]:
 
 
 def _title(scene: Scene) -> Text:
-    what = heading(scene.seen) if scene.seen is not None else Text(str(scene.body["channel"]))
-    return Text.assemble((f"{scene.name:<10}", "bold"), what)
+    return heading(scene.seen, f"{scene.name:<9}") if scene.seen is not None else Text(scene.name, style="bold")
 
 
 def _end(scene: Scene) -> Text:
     if scene.refused is not None:
         return Text.assemble("  = ", ("refused", "red"), f" ({scene.refused})")
-    if scene.seen is None or not scene.seen.has_ended:
-        return Text("  ...", style="dim")
+    if scene.seen is None:
+        return Text()
+    if not scene.seen.has_ended:
+        return Text(f"  ... {scene.seen.status}", style="dim")
     return Text.assemble("  ", verdict(scene.seen))

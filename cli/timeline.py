@@ -57,9 +57,9 @@ class Story:
                 self._to.print(Text.assemble((f"{self._name:<10}" if self._name else "", "bold"), line(seen, told)))
 
 
-def heading(seen: Notification) -> Text:
-    """`email to ann@example.com  "Your order"`, and its id."""
-    what = seen.channel or "+".join(seen.channels or ()) or "notification"
+def heading(seen: Notification, name: str = "") -> Text:
+    """`email to ann@example.com  “Your order”`, and its id; `name` stands for the channel where it says more."""
+    what = name or seen.channel or "+".join(seen.channels or ()) or "notification"
     said = f"  “{plain(seen.subject)}”" if seen.subject else ""
     return Text.assemble((what, "bold"), f" to {plain(seen.to or seen.user_id or '?')}", said, "  ", (seen.id, "dim"))
 
@@ -67,7 +67,7 @@ def heading(seen: Notification) -> Text:
 def line(seen: Notification, told: Line) -> Text:
     """`14:20:01.150  +0.03 s  sent         smtp`: local time, since the request, what, and how."""
     since = f"+{(told.at - seen.created_at).total_seconds():.2f} s" if seen.created_at else ""
-    return Text.assemble(
+    shown = Text.assemble(
         "  ",
         (clock(told.at), "dim"),
         (f"{since:>12}", "dim"),
@@ -75,6 +75,8 @@ def line(seen: Notification, told: Line) -> Text:
         (f"{told.event:<12}", COLOURS.get(told.event, "")),
         ("  " + ", ".join(_how(told)), ""),
     )
+    shown.rstrip()
+    return shown
 
 
 def verdict(seen: Notification) -> Text:

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import Final
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from cli.output import Json, emit, table
 from cli.place import root
@@ -17,6 +19,9 @@ from deploy.local.trouble import Trouble
 from kit.bus.admin import administrator, committed, partitions
 from kit.bus.served import spans
 from kit.settings import KafkaSettings, load
+
+HESITATIONS: Final = 20
+HESITATION_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def topics(json: Json = False) -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
     kafka = load(root(), os.environ).kafka
     try:
-        seen, trouble = asyncio.run(look(kafka)), None
+        seen, trouble = asyncio.run(_look_patiently(kafka)), None
     except (KafkaError, OSError, TimeoutError) as error:
         seen, trouble = None, _away(kafka, error)
     listed = [_topic(topic, seen) for topic in ALL]
@@ -62,6 +67,15 @@ def topics(json: Json = False) -> None:
     emit(shown | lists, as_json=json, people=lambda: _tables(listed, groups))
     if trouble:
         raise trouble
+
+
+async def _look_patiently(kafka: KafkaSettings) -> Seen:
+    """A Kafka that has just begun knows nothing of groups for a moment."""
+    for _ in range(HESITATIONS):
+        with suppress(GroupCoordinatorNotAvailableError):
+            return await look(kafka)
+        await asyncio.sleep(HESITATION_SECONDS)
+    return await look(kafka)
 
 
 async def look(kafka: KafkaSettings) -> Seen:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypedDict, TypeVar, Unpack
-from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from client.errors import NotYet, Strange, TokenRefused, Unreachable, of_problem
+from client.errors import NotFound, NotYet, Strange, TokenRefused, Unreachable, of_problem
 from contracts.status import FINAL, TAKEN
 
 AGAIN_AFTER: Final = (0.2, 1.0)
@@ -21,6 +21,7 @@ AGAIN_AFTER: Final = (0.2, 1.0)
 GLANCES: Final = (0.05, 0.1, 0.2, 0.5)
 """Seconds between two looks at something that has not ended; the last one repeats, a change begins anew."""
 BUSY: Final = 503
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 Body = Mapping[str, Any]
 
@@ -216,7 +217,10 @@ class Tocsin:
 
 
 def _path(id: str) -> str:
-    return f"/v1/notifications/{quote(id, safe='')}"
+    """Raises NotFound for what cannot be an id, before it can lead to another address."""
+    if not _ID.fullmatch(id):
+        raise NotFound(404, "not_found", f"“{id}” is no id of a notification")
+    return f"/v1/notifications/{id}"
 
 
 def _json(ask: Body) -> dict[str, Any]:

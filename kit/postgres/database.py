@@ -1,7 +1,7 @@
 """A service's way into its own schema: a pool that forgets nothing of its limits and heals by itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Self, TypeAlias
 
@@ -19,6 +19,7 @@ STATEMENT_MS: Final = 9_000
 """The server gives up a little before the client does: then the connection stays usable."""
 IDLE_IN_TRANSACTION_MS: Final = 15_000
 """Longer than the 5 s a firing waits for Kafka; a process suspended inside a transaction holds no row longer."""
+NO_MORE_SETTINGS: Final[Mapping[str, str]] = {}
 
 _MIGRATE_FIRST: Final = "the database has no schema {schema} for us yet{why}: run `tocsin migrate`"
 
@@ -35,9 +36,12 @@ class Database:
         self._pool = pool
 
     @classmethod
-    async def open(cls, url: str, schema: str, *, size: int = 8) -> Self:
+    async def open(
+        cls, url: str, schema: str, *, size: int = 8, settings: Mapping[str, str] = NO_MORE_SETTINGS
+    ) -> Self:
         """The pool for `schema`. A database that is away is waited for later, by whoever asks `alive()`.
 
+        `settings` are PostgreSQL's own, for its sessions, beside those that all have.
         Raises NotMigrated when no migration has made the schema or its role yet.
         """
         pool = asyncpg.create_pool(
@@ -47,7 +51,7 @@ class Database:
             timeout=PATIENCE,
             command_timeout=PATIENCE,
             connection_class=_Plain,
-            server_settings=_settings(schema),
+            server_settings=_settings(schema) | dict(settings),
         )
         database = cls(await pool)
         try:

@@ -74,10 +74,11 @@ class Parts:
         self.health = Health(service, self.metrics.registry)
         self.all: list[Named] = []
 
-    def add(self, name: str, part: P) -> P:
-        """Take a part in, after those that are there; gives it back, so that it can be named and used."""
+    def add(self, name: str, part: P, *, needed: bool = True) -> P:
+        """Take a part in, after those that are there; gives it back, so that it can be named and used. Where it is
+        not `needed`, the service is ready without it."""
         self.all.append(Named(name, part))
-        if hasattr(part, "ready"):
+        if needed and hasattr(part, "ready"):
             self.health.ready_when(name, lambda: bool(part.ready))
         return part
 

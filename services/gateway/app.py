@@ -42,8 +42,8 @@ async def build(settings: Settings) -> Parts:
     database = parts.add("pool", await Database.open(settings.database_url, NAME, size=12))
     parts.watch("postgresql", database.alive)
     parts.add("topics", TopicKeeper(kafka))
-    publisher = Publisher(kafka, NAME)
-    parts.add("publisher", AtFirst(publisher))
+    # Ready without Kafka: what is accepted meanwhile is safe in the outbox (P6.1).
+    publisher = parts.add("publisher", Publisher(kafka, NAME), needed=False)
 
     announcer = parts.add("announcer", Announcer(database, publisher, pace))
     writer = parts.add("writer", Writer(database, announcer, pace))
@@ -67,35 +67,13 @@ async def build(settings: Settings) -> Parts:
         ("directory", known, directory.remember),
         ("counts", told, counts.note),
     ):
-        parts.add(name, AtFirst(Stage(name, consumer, database, publisher, handle, metrics=parts.metrics)))
+        stage = Stage(name, consumer, database, publisher, handle, metrics=parts.metrics)
+        parts.add(name, stage, needed=False)
 
     desk = Desk(settings, database, writer, announcer, publisher, Tokens(settings.jwt, secret), Limits())
     host, port = settings.gateway.host, settings.gateway.port
     parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", http="httptools"))
     return parts
-
-
-class AtFirst:
-    """A part that counts for readiness until it was ready once: without Kafka the gateway still accepts (P6.1)."""
-
-    def __init__(self, part: Publisher | Stage) -> None:
-        self._part = part
-        self._was_ready = False
-
-    async def start(self) -> None:
-        await self._part.start()
-
-    async def stop(self) -> None:
-        await self._part.stop()
-
-    @property
-    def ready(self) -> bool:
-        self._was_ready = self._was_ready or self._part.ready
-        return self._was_ready
-
-    @property
-    def task(self) -> object:
-        return getattr(self._part, "task", None)
 
 
 def _by_topic(kafka: KafkaSettings) -> Callable[[Group, Collection[str]], Awaitable[Mapping[str, datetime | None]]]:

@@ -1,7 +1,7 @@
 """Intake, put together: read it from top to bottom."""
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NoReturn
 
@@ -22,7 +22,7 @@ from services.intake.loops.counting import Counts
 from services.intake.loops.directory_watch import DirectoryWatch
 from services.intake.loops.group_ends import GroupEnds
 from services.intake.loops.retelling import Retelling
-from services.intake.loops.sweep import Sweep
+from services.intake.loops.sweep import Served, Sweep
 from services.intake.settings import Pauses, pace_of, policy_of, sweeps
 
 NAME: Final = "intake"
@@ -66,12 +66,14 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.add("directory_watch", Beat("directory_watch", watch.once, pauses.directory))
     parts.add("counts", Beat("counts", Counts(database, publisher).once, pauses.counts))
     if sweeps(environ):
-        sweep = Sweep(database, publisher, _served_by(kafka), policy, parts.metrics, pace_of(settings))
+        sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings))
         parts.add("sweep", Beat("sweep", sweep.once, pauses.sweep))
     return parts
 
 
-def _served_by(kafka: KafkaSettings) -> Callable[[Group], Awaitable[Mapping[str, datetime | None]]]:
+def served_by(kafka: KafkaSettings) -> Served:
+    """Who asks Kafka how far a group has come on each of its topics."""
+
     async def ask(group: Group) -> Mapping[str, datetime | None]:
         return await served_by_topic(kafka, group.name, group.topics)
 

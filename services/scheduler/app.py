@@ -12,6 +12,7 @@ from services.scheduler.alarm import Alarm
 from services.scheduler.counting import count_on
 from services.scheduler.firing import FIRINGS, Firing
 from services.scheduler.handlers import Remember
+from services.scheduler.store import BY_INDEX
 
 NAME = "scheduler"
 
@@ -21,7 +22,8 @@ async def build(settings: Settings) -> Parts:
     plan = settings.notifications.scheduler
     parts = Parts(NAME)
     # One connection for each firing, one to look, one for the stage, one to count, one for health.
-    db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=FIRINGS + 4))
+    size = FIRINGS + 4
+    db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=size, settings=BY_INDEX))
     parts.watch("postgresql_answers", db.alive)
     parts.add("topics", TopicKeeper(settings.kafka))
     publisher = parts.add("publisher", Publisher(settings.kafka, NAME))

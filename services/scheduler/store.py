@@ -14,6 +14,10 @@ from services.scheduler.rules import Timer, pause
 
 FOR_EVER_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
 
+BY_INDEX: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off"}
+"""For the sessions that run these statements: each of them goes by an index, in its order. A planner that has no
+statistics yet (the table is young, or was empty an hour ago) would sort all that is due for every batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -34,12 +34,11 @@ async def build(settings: Settings) -> Parts:
     parts.add("topics", TopicKeeper(kafka))
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
-    provider = parts.add("provider", first_provider(settings))
     lanes = due_lanes(Name.SMS)
     channel = Channel(
         service=NAME,
         lanes=lanes,
-        provider=provider,
+        provider=parts.add("provider", first_provider(settings)),
         policies=policies(told.sms),
         lease=LEASE_SECONDS,
         hands=HANDS,

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from tests import servers as real
 from tests.journeys.stack import Stack
 
 OURS = ("TOCSIN_", "KAFKA_", "SMTP_", "SMS_", "JWT_", "GATEWAY_", "NOTIFICATION_", "DATABASE_", "TWILIO_", "AWS_")
+ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,9 @@ async def tocsin(
 def _run(arguments: Sequence[str], settings: Mapping[str, str], folder: Path, stdin: str) -> Done:
     """The whole program but for its process, of which one test has enough."""
     out, err, code = StringIO(), StringIO(), 0
-    before = dict(os.environ), sys.argv, sys.stdin
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    with redirect_stdout(out), redirect_stderr(err), chdir(folder):
+    with ONE_AT_A_TIME, redirect_stdout(out), redirect_stderr(err), chdir(folder):
+        before = dict(os.environ), sys.argv, sys.stdin
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         try:
             _environment(clean | dict(settings))
             sys.argv, sys.stdin = ["tocsin", *arguments], StringIO(stdin)

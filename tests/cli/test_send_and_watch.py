@@ -13,6 +13,7 @@ from tests.cli.conftest import Place, tocsin
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MAIL = ("send", "--to", "ann@example.com", "--subject", "Your order", "--body", "On its way.")
+BODY = {"channel": "email", "to": "ann@example.com", "subject": "Your order", "body": "On its way."}
 
 
 async def sent_id(place: Place, *more: str) -> str:
@@ -105,7 +106,7 @@ async def test_watch_with_json_prints_the_end_as_rest_does(place: Place) -> None
 
 async def test_send_with_watch_follows_at_once(place: Place) -> None:
     sending = asyncio.create_task(place.tocsin(*MAIL, "--watch", "--key", "followed"))
-    await place.sent(await sent_id(place, "--key", "followed"))
+    await place.sent((await place.stack.post(BODY, key="followed", user="developer"))["id"])
     done = await sending
     assert (done.code, done.out.splitlines()[-1]) == (0, "= sent")
 
@@ -118,9 +119,11 @@ async def test_watch_gives_up_in_time_and_says_that_nothing_is_lost(place: Place
 
 
 async def test_watch_of_an_unknown_id_says_so(place: Place) -> None:
-    for id in ("019a0000-0000-7000-8000-000000000000", "..", "é"):
+    done = await place.tocsin("watch", "019a0000-0000-7000-8000-000000000000")
+    assert (done.code, done.err) == (1, "tocsin: there is no such notification, or it is not yours.\n")
+    for id in ("..", "a/b", "é", ""):
         done = await place.tocsin("watch", id)
-        assert (done.code, done.err) == (1, "tocsin: there is no such notification, or it is not yours.\n")
+        assert (done.code, done.err) == (1, f"tocsin: “{id}” is no id of a notification.\n")
 
 
 async def test_a_gateway_with_another_secret_refuses_and_the_remedy_is_told(place: Place) -> None:

@@ -204,7 +204,7 @@ async def test_killed_backends_are_replaced(empty: str, rooms: dict[str, list[Pa
                 await _kill_backends(empty, "tocsin.test_left")
                 await connection.execute("select 1")
 
-        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)) as caught:
+        with pytest.raises(Exception) as caught:  # asyncpg has four ways to say it
             await loses_its_backend()
         assert fate(caught.value) == "connection"
         assert await database.alive()

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from contracts.status import Status
 from kit import logs
 from kit.failpoints import failpoint
 from kit.postgres import Database, fate
@@ -18,8 +17,6 @@ from services.gateway.store import accepting
 
 log = logs.get(__name__)
 
-Result = Accepted | Conflict | Exception
-
 
 class Unavailable(Exception):
     """Nothing can be accepted now: the database is away, or too many wait for it. Come back in a moment."""
@@ -29,10 +26,15 @@ class Unstorable(Exception):
     """The database refuses this one request for what is in it."""
 
 
+Result = Accepted | Conflict | Unstorable
+
+
 @dataclass(slots=True)
-class _Waiting:
-    asked: Asked
-    result: "asyncio.Future[Accepted | Conflict]"
+class _Call:
+    """What one client asks for; its answer comes all at once."""
+
+    asked: Sequence[Asked]
+    answer: "asyncio.Future[list[Result]]"
 
 
 class Writer(Loop):
@@ -44,46 +46,55 @@ class Writer(Loop):
         self._database = database
         self._announcer = announcer
         self._pace = pace
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Call] = deque()
+        self._queued = 0
         self._something = asyncio.Event()
 
-    async def accept(self, asked: Sequence[Asked]) -> list[Accepted | Conflict | Unstorable]:
+    async def accept(self, asked: Sequence[Asked]) -> list[Result]:
         """Accept them, each for itself, in the order given. Raises Unavailable when nobody can say whether they are."""
-        if len(self._queue) + len(asked) > self._pace.queue_items:
+        if self._queued + len(asked) > self._pace.queue_items:
             raise Unavailable("too many requests wait to be written")
-        loop = asyncio.get_running_loop()
-        waiting = [_Waiting(one, loop.create_future()) for one in asked]
-        self._queue.extend(waiting)
+        call = _Call(asked, asyncio.get_running_loop().create_future())
+        self._queue.append(call)
+        self._queued += len(asked)
         self._something.set()
         try:
             async with asyncio.timeout(self._pace.patience):
-                results = await asyncio.gather(*(one.result for one in waiting), return_exceptions=True)
+                return await call.answer
         except TimeoutError:
             raise Unavailable("the database does not answer in time") from None
-        return [_told(result) for result in results]
 
     async def _write_on(self) -> None:
         while True:
             await self._something.wait()
-            group = [self._queue.popleft() for _ in range(min(len(self._queue), self._pace.group_items))]
-            if not self._queue:
-                self._something.clear()
-            await self._write(group)
+            await self._write(self._group())
 
-    async def _write(self, group: Sequence[_Waiting]) -> None:
+    def _group(self) -> list[_Call]:
+        """All that wait, up to a size at which a transaction is no longer quick."""
+        group, items = [], 0
+        while self._queue and items < self._pace.group_items:
+            group.append(self._queue.popleft())
+            items += len(group[-1].asked)
+        self._queued -= items
+        if not self._queue:
+            self._something.clear()
+        return group
+
+    async def _write(self, group: Sequence[_Call]) -> None:
         """Nobody is left without an answer, whatever happens to the group."""
-        first = {one.asked.id: one.asked for one in reversed(group)}
-        results = await self._accept(list(first.values()))
+        first = {one.id: one for call in reversed(group) for one in reversed(call.asked)}
+        try:
+            results = await self._accept(list(first.values()))
+        except Unavailable as error:
+            for call in group:
+                _answer(call, error)
+            return
         told: set[UUID] = set()
-        for one in group:
-            result = results[one.asked.id]
-            if one.asked.id in told:
-                result = _repeated(one.asked, first[one.asked.id], result)
-            told.add(one.asked.id)
-            _answer(one.result, result)
+        for call in group:
+            _answer(call, [_result(one, first[one.id], results[one.id], told) for one in call.asked])
 
     async def _accept(self, asked: list[Asked]) -> dict[UUID, Result]:
-        """One transaction; a request that the database cannot hold is found by halves."""
+        """One transaction; a request that the database cannot hold is found by halves. Raises Unavailable."""
         try:
             async with self._database.transaction() as connection:
                 results = await accepting.accept(connection, asked)
@@ -97,7 +108,7 @@ class Writer(Loop):
     async def _refuse(self, asked: list[Asked], error: Exception) -> dict[UUID, Result]:
         if fate(error) != "data":
             log.warning("accepting_failed", error=f"{type(error).__name__}: {error}", requests=len(asked))
-            return {one.id: Unavailable("the database is away") for one in asked}
+            raise Unavailable("the database is away") from error
         if len(asked) == 1:
             return {asked[0].id: Unstorable(str(error))}
         middle = len(asked) // 2
@@ -110,25 +121,20 @@ class Writer(Loop):
                 self._announcer.say((one.id, one.id), one.event(result.accepted_at))
 
 
-def _repeated(asked: Asked, first: Asked, result: Result) -> Result:
-    """The same key came twice within one group: the second is a repeat of the first."""
-    if not isinstance(result, Accepted):
+def _result(asked: Asked, first: Asked, result: Result, told: set[UUID]) -> Result:
+    """The result of the first with this id; a second one within the same group is a repeat of it."""
+    if asked.id not in told or not isinstance(result, Accepted):
+        told.add(asked.id)
         return result
     if asked.fingerprint != first.fingerprint:
         return Conflict(asked.id)
-    return Accepted(result.id, result.accepted_at, max(result.rank, Status.ACCEPTED.rank), first=False)
+    return Accepted(result.id, result.accepted_at, result.rank, first=False)
 
 
-def _answer(future: "asyncio.Future[Accepted | Conflict]", result: Result) -> None:
-    if future.done():
+def _answer(call: _Call, answer: list[Result] | Unavailable) -> None:
+    if call.answer.done():
         return
-    if isinstance(result, Exception):
-        future.set_exception(result)
+    if isinstance(answer, Unavailable):
+        call.answer.set_exception(answer)
     else:
-        future.set_result(result)
-
-
-def _told(result: Accepted | Conflict | BaseException) -> Accepted | Conflict | Unstorable:
-    if isinstance(result, Accepted | Conflict | Unstorable):
-        return result
-    raise result
+        call.answer.set_result(answer)

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from contracts.events import Content, Due, Event, Failed, Retry, Sent
+from contracts.events import Content, Due, Event
 from contracts.status import Channel as Name
 from contracts.status import End, Lane
 from contracts.topics import BY_NAME, EMAIL_SENDER, FAILED, RETRY, SENT, Topic, due_lanes, of_event
@@ -175,7 +175,9 @@ class House:
         kafka = AIOKafkaConsumer(bootstrap_servers=self.kafka.bootstrap_servers, auto_offset_reset="earliest")
         await kafka.start()
         places = [
-            TopicPartition(prefix + topic.name, n) for topic in (RETRY, SENT, FAILED) for n in range(self.kafka.partitions)
+            TopicPartition(prefix + topic.name, n)
+            for topic in (RETRY, SENT, FAILED)
+            for n in range(self.kafka.partitions)
         ]
         kafka.assign(places)
         try:
@@ -232,5 +234,3 @@ async def house(kafka: KafkaSettings, url: str) -> AsyncIterator[House]:
         await asyncio.wait([listening])
         await publisher.stop()
         await database.close()
-
-

@@ -41,7 +41,7 @@ BELL = {"channel": "inapp", "user_id": "bob", "subject": "s", "body": "b"}
 offsets = count()
 
 
-def token(sub: str = "alice", *roles: str, secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
+def token(sub: str | None = "alice", *roles: str, secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
     """A good token, unless `claims` say otherwise; a claim that is None is left out."""
     now = utc_now()
     common = {
@@ -56,7 +56,7 @@ def token(sub: str = "alice", *roles: str, secret: str = SECRET, algorithm: str 
     return jwt.encode(given, secret, algorithm)
 
 
-def bearer(sub: str = "alice", *roles: str, **claims: Any) -> dict[str, str]:
+def bearer(sub: str | None = "alice", *roles: str, **claims: Any) -> dict[str, str]:
     """The header with such a token."""
     return {"Authorization": f"Bearer {token(sub, *roles, **claims)}"}
 
@@ -81,7 +81,7 @@ def settings_of(
     )
 
 
-def due_of(id: str | UUID, user_id: str = "bob", **more: Any) -> e.Due:
+def due_of(id: str | UUID, user_id: str | None = "bob", **more: Any) -> e.Due:
     """Intake's word that this in-app notification is due."""
     now = utc_now()
     said = {
@@ -128,9 +128,10 @@ class House:
         async with self.database.transaction() as connection:
             await directory.remember(connection, messages)
 
-    async def post(self, body: dict[str, Any] = EMAIL, who: dict[str, str] = ALICE, **headers: str) -> str:
+    async def post(self, body: dict[str, Any] = EMAIL, who: dict[str, str] = ALICE, key: str | None = None) -> str:
         """A notification that was accepted; its id."""
-        answer = await self.http.post("/v1/notifications", json=body, headers=who | headers)
+        headers = who | ({"Idempotency-Key": key} if key else {})
+        answer = await self.http.post("/v1/notifications", json=body, headers=headers)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 

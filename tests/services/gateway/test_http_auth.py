@@ -63,7 +63,7 @@ BAD = {
     "wrong issuer": f"Bearer {token(iss='another')}",
     "no exp": f"Bearer {token(exp=None)}",
     "no iat": f"Bearer {token(iat=None)}",
-    "no sub": f"Bearer {token(sub=None)}",
+    "no sub": f"Bearer {token(None)}",
     "no aud": f"Bearer {token(aud=None)}",
     "no iss": f"Bearer {token(iss=None)}",
     "empty sub": f"Bearer {token('')}",

@@ -33,10 +33,10 @@ async def test_accepted_and_found_at_once(house: House) -> None:
 
 
 async def test_p1_the_same_key_names_the_same_notification(house: House) -> None:
-    first = await house.post(**{"Idempotency-Key": "order-17"})
+    first = await house.post(key="order-17")
     assert UUID(first) == notification_id("default", "user:alice", "order-17")
-    assert await house.post(**{"Idempotency-Key": "order-17"}) == first
-    assert await house.post(who=BOB, **{"Idempotency-Key": "order-17"}) != first
+    assert await house.post(key="order-17") == first
+    assert await house.post(who=BOB, key="order-17") != first
     async with house.database.connection() as connection:
         assert await connection.fetchval("select count(*) from outbox") == 2
 
@@ -48,7 +48,7 @@ async def test_p1_without_a_key_every_post_is_a_new_one(house: House) -> None:
 
 
 async def test_p1_the_same_key_with_another_body_is_refused(house: House) -> None:
-    first = await house.post(**{"Idempotency-Key": "k"})
+    first = await house.post(key="k")
     other = EMAIL | {"body": "another"}
     answer = await house.http.post("/v1/notifications", json=other, headers=ALICE | {"Idempotency-Key": "k"})
     assert answer.status_code == 422
@@ -182,7 +182,7 @@ async def test_attachments_may_be_larger(house: House, size: int, status: int) -
 
 
 async def test_a_batch_is_answered_item_by_item(house: House) -> None:
-    first = await house.post(**{"Idempotency-Key": "taken"})
+    first = await house.post(key="taken")
     items = [
         EMAIL,
         EMAIL | {"to": "nonsense"},

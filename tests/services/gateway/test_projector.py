@@ -127,7 +127,7 @@ async def test_p2_the_timeline_says_nothing_twice(house: House) -> None:
 
 async def test_failed_says_why(house: House) -> None:
     id = uuid4()
-    await house.hears(requested(id), failed(id, reason="bounced", detail="550 no such user", attempt=1, **{"try": 1}))
+    await house.hears(requested(id), failed(id, reason="bounced", detail="550 no such user", attempt=1, try_=1))
     seen = await house.get(str(id))
     assert (seen["status"], seen["reason"], seen["detail"]) == ("failed", "bounced", "550 no such user")
     assert seen["timeline"][-1]["detail"] == "bounced: 550 no such user"

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts import events as e
 from contracts.status import Lane
-from contracts.topics import REQUESTED, Topic
+from contracts.topics import ALL, DUE, DUE_INAPP, FAILED, REQUESTED, SCHEDULED, STATUS, Topic
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.clock import monotonic
@@ -24,18 +24,46 @@ from kit.settings import KafkaSettings, NotificationSettings, Settings
 from kit.stage import Stage
 from services.intake.app import build
 from services.intake.settings import SWEEPS
+from tests.kit.bus.support import make
 from tests.services.intake.samples import id_of
 from tests.services.scheduler.support import Listener
 
 NORMAL = REQUESTED[Lane.NORMAL]
 
 
-class Town:
-    """Kafka, a database, and everybody around intake."""
+SPOKEN = (SCHEDULED, *DUE.values(), DUE_INAPP, FAILED)
 
-    def __init__(self, kafka: KafkaSettings, database: str, folder: Path, listener: Listener, voice: Publisher) -> None:
-        self.kafka, self.database, self.folder = kafka, database, folder
-        self.listener, self.voice = listener, voice
+
+class Place:
+    """Kafka, somebody who speaks there, and somebody who listens to what intake says."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self.kafka = kafka
+        self.voice = Publisher(kafka, "gateway")
+        self.listener = Listener(kafka, SPOKEN)
+        # `ops.status` has one partition, whatever the others have.
+        self.counts = Listener(kafka.model_copy(update={"partitions": 1}), [STATUS])
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Place]:
+        await make(self.kafka, *ALL)
+        await self.voice.start()
+        async with self.listener, self.counts:
+            yield self
+        await self.voice.stop()
+
+    async def forget_what_was_said(self) -> None:
+        """By the tests before."""
+        for listener in (self.listener, self.counts):
+            await listener.hear_out()
+            listener.heard.clear()
+
+
+class Town:
+    """A place with a database in it, and everybody around intake."""
+
+    def __init__(self, place: Place, database: str, folder: Path) -> None:
+        self.place, self.kafka, self.database, self.folder = place, place.kafka, database, folder
 
     @asynccontextmanager
     async def intake(
@@ -63,7 +91,7 @@ class Town:
 
     async def say(self, *events: e.Event) -> None:
         """As the gateway, the scheduler or a sender does."""
-        await self.voice.publish([Outgoing.of(event) for event in events])
+        await self.place.voice.publish([Outgoing.of(event) for event in events])
 
     async def put(self, *values: bytes | dict[str, Any], topic: Topic = NORMAL, **headers: str) -> None:
         """As any producer may; all in one partition, in this order."""
@@ -82,15 +110,15 @@ class Town:
         """Until so many events of these kinds have been said; all of them."""
         deadline = monotonic() + 20
         while len(found := self.heard(*kinds, about=about)) < count:
-            assert monotonic() < deadline, f"heard only {[event.ce_type for event in self.listener.events]}"
-            await self.listener.hear_out()
+            assert monotonic() < deadline, f"heard only {[event.ce_type for event in self.place.listener.events]}"
+            await self.place.listener.hear_out()
             await asyncio.sleep(0.02)
         return found
 
     def heard(self, *kinds: type[e.Event], about: UUID | None = None) -> list[e.Event]:
         return [
             event
-            for event in self.listener.events
+            for event in self.place.listener.events
             if isinstance(event, kinds) and (about is None or event.subject == about)
         ]
 

@@ -8,34 +8,28 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 
 from contracts import events as e
 from contracts.identity import child_id, notification_id
 from contracts.status import Channel, End, Lane, Status
-from contracts.topics import DUE, DUE_INAPP, FAILED, RECIPIENTS, REQUESTED, SCHEDULED, STATUS
+from contracts.topics import DUE, REQUESTED
 from kit import failpoints
-from kit.bus.publisher import Publisher
-from kit.bus.topics import TopicKeeper
-from kit.settings import KafkaSettings
-from tests.kit.bus.support import make, until_true
-from tests.services.intake.running import Town, judge_of, until
+from tests.kit.bus.support import until_true
+from tests.services.intake.running import Place, Town, judge_of, until
 from tests.services.intake.samples import OWNER, id_of
-from tests.services.scheduler.support import Listener
 
-SPOKEN = (SCHEDULED, *DUE.values(), DUE_INAPP, FAILED, STATUS)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 MAIL = {"channel": "email", "to": "alice@example.org", "subject": "Hello", "body": "How are you?", "source": "tests"}
 
 
-@pytest.fixture
-async def town(kafka: KafkaSettings, database: str, folder: Path) -> AsyncIterator[Town]:
-    await TopicKeeper(kafka).look()
-    await make(kafka, *SPOKEN, *REQUESTED.values(), RECIPIENTS)
-    voice = Publisher(kafka, "gateway")
-    await voice.start()
-    async with Listener(kafka, SPOKEN) as listener:
-        yield Town(kafka, database, folder, listener, voice)
+@pytest_asyncio.fixture(loop_scope="module")
+async def town(place: Place, database: str, folder: Path) -> AsyncIterator[Town]:
+    """Kafka's topics are the module's, since they take long to make; the database is the test's own."""
+    await place.forget_what_was_said()
+    yield Town(place, database, folder)
     failpoints.arm("")
-    await voice.stop()
 
 
 def mail(key: str = "k1", **fields: Any) -> dict[str, Any]:
@@ -70,8 +64,8 @@ async def test_p1_the_same_key_with_another_body_is_refused(town: Town) -> None:
     assert isinstance(due, e.Due) and due.content and due.content.text == "How are you?"
 
 
-@pytest.mark.parametrize("place", ["stage_after_commit", "stage_before_offsets"])
-async def test_p3_1_the_verdict_is_stable_over_a_crash(town: Town, place: str) -> None:
+@pytest.mark.parametrize("where", ["stage_after_commit", "stage_before_offsets"])
+async def test_p3_1_the_verdict_is_stable_over_a_crash(town: Town, where: str) -> None:
     """Judged and stored, then the process dies before it has said so, or before it has noted that it has; meanwhile
     the recipient moves."""
     wanted = mail(user_id="alice", to=None)
@@ -79,13 +73,13 @@ async def test_p3_1_the_verdict_is_stable_over_a_crash(town: Town, place: str) -
     async with town.intake() as parts:
         await town.say(e.Recipient(user_id="alice", email="old@example.org"))
         await _knows(town, "old@example.org")
-        failpoints.arm(f"{place}:raise")
+        failpoints.arm(f"{where}:raise")
         await town.put(wanted)
         judge = judge_of(parts)
         await until(lambda: judge.task is not None and judge.task.done())
-        assert len(await town.listener.hear_out()) >= 0
+        assert len(await town.place.listener.hear_out()) >= 0
         before = town.heard(e.Due)
-        assert len(before) == (0 if place == "stage_after_commit" else 1)
+        assert len(before) == (0 if where == "stage_after_commit" else 1)
         failpoints.arm("")
         await town.say(e.Recipient(user_id="alice", email="new@example.org"))
         await _knows(town, "new@example.org")
@@ -109,7 +103,7 @@ async def test_p3_4_cancel_after(town: Town) -> None:
         await town.put({"type": "cancel", "source": "tests", "id": "k1"})
         _, ending = await town.hear(e.Due, count=2)
     assert isinstance(ending, e.Due) and (ending.end, ending.content) == (End.CANCELLED, None)
-    (record,) = [r for event, r in town.listener.heard if event is ending]
+    (record,) = [r for event, r in town.place.listener.heard if event is ending]
     assert record.topic == DUE[Channel.EMAIL, Lane.URGENT].name
 
 
@@ -176,7 +170,7 @@ async def test_p3_4_a_group_too_large_for_one_batch_is_ended_in_parts_over_a_cra
         await town.hear(e.Scheduled, count=25)
     db = await Database.open(town.database, "intake", size=2)
     await town.owner("insert into intake.group_ends (tenant, name, through) values ('default', 'g', '9999-12-31')")
-    ends = GroupEnds(db, town.voice, Metrics(), at_once=10)
+    ends = GroupEnds(db, town.place.voice, Metrics(), at_once=10)
     assert await ends.once()
     await town.hear(e.Failed, count=10)
     done_to = await town.owner("select done_to from intake.group_ends")
@@ -229,7 +223,7 @@ async def test_p7_nul_and_lone_surrogate_stop_nobody(town: Town) -> None:
     async with town.intake():
         await town.put(
             b'{"id": "nul", "channel": "email", "to": "a@b.de", "subject": "\\u0000", "body": "b", "source": "tests"}',
-            b'{"id": "nul2", "channel": "email", "to": "a@b.de", "subject": "s", "body": "b\\u0000", "source": "tests"}',
+            b'{"id": "nul2", "channel": "email", "to": "a@b.de", "subject": "s", "body": "\\u0000", "source": "tests"}',
             b'{"id": "lone", "channel": "email", "to": "a@b.de", "subject": "\\ud800", "body": "b"}',
             b'{"id": "\\u0000", "type": "\\u0000", "channel": "email"}',
             b"\x00\xff",
@@ -246,10 +240,10 @@ async def test_p7_nul_and_lone_surrogate_stop_nobody(town: Town) -> None:
 
 async def test_p7_what_cannot_be_met_is_rejected_with_field_and_remedy(town: Town) -> None:
     async with town.intake():
-        await town.put({"id": "bad", "source": "tests", "channel": "email", "to": "nowhere", "colour": "red"})
+        await town.put({"id": "bad", "source": "tests", "channel": "email", "to": "nowhere", "body": "b"})
         (failed,) = await town.hear(e.Failed, about=notification_id("default", OWNER, "bad"))
     assert isinstance(failed, e.Failed) and failed.outcome is Status.REJECTED
-    assert "to: is not an email address" in (failed.detail or "") and "colour" in (failed.detail or "")
+    assert "to: is not an email address" in (failed.detail or "") and "subject: " in (failed.detail or "")
 
 
 async def test_p6_3_several_channels_through_kafka(town: Town) -> None:
@@ -279,18 +273,15 @@ async def test_p6_1_an_hour_is_said_again_and_p9_its_counts_are_published(town: 
         hour = await town.owner("select min(accepted_at) from intake.notifications")
         await town.say(e.Again(hour=hour))
         said = await town.hear(e.Scheduled, e.Failed, count=5)
-        await town.hear(e.ServiceStatus)
         await until_true(lambda: _counted(town, {"accepted": 3, "final": 1}))
     assert [event.handed for event in said if isinstance(event, e.Scheduled)].count(True) == 1
     assert len(town.heard(e.Due)) == 1
 
 
 async def _counted(town: Town, wanted: dict[str, int]) -> bool:
-    await town.listener.hear_out()
-    last = town.heard(e.ServiceStatus)[-1]
-    assert isinstance(last, e.ServiceStatus)
-    counts = [{name: hour[name] for name in wanted} for hour in last.result["hours"]]
-    return {name: sum(count[name] for count in counts) for name in wanted} == wanted
+    said = [event for event in await town.place.counts.hear_out() if isinstance(event, e.ServiceStatus)]
+    hours = said[-1].result["hours"] if said else []
+    return {name: sum(hour[name] for hour in hours) for name in wanted} == wanted
 
 
 async def test_the_body_is_stored_as_it_came(town: Town) -> None:

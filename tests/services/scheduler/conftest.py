@@ -10,6 +10,7 @@ from contracts.topics import DUE, FAILED, REQUESTED
 from kit.bus.publisher import Publisher
 from kit.postgres import Database
 from kit.settings import KafkaSettings
+from services.scheduler.store import BY_INDEX
 from tests.kit.bus.support import make
 from tests.services.scheduler.support import Listener, Owner
 
@@ -20,7 +21,7 @@ SPOKEN = (*REQUESTED.values(), *(DUE[Channel.EMAIL, lane] for lane in Lane), FAI
 @pytest.fixture
 async def db(database: str) -> AsyncIterator[Database]:
     """The scheduler's own way in."""
-    db = await Database.open(database, "scheduler", size=12)
+    db = await Database.open(database, "scheduler", size=12, settings=BY_INDEX)
     yield db
     await db.close()
 

@@ -112,9 +112,9 @@ async def test_killed_inside_a_firing(
 ) -> None:
     """kill -9 with the rows in its hands: PostgreSQL gives them back, and the next life fires them."""
     events = [scheduled(at=await owner.clock()) for _ in range(10)]
-    await arm(db, *events)
     async with running(failpoints=f"{place}:kill") as stack:
         [instance] = stack.instances
+        await arm(db, *events)
         await until_true(lambda: _dead(stack))
         assert len(await owner.timers()) == 10
         stack.start(instance)

@@ -304,6 +304,15 @@ async def test_old_timers_that_others_arm_are_found(
         await listener.hear(101, seconds=10)
 
 
+async def test_a_young_table_is_read_by_its_index(db: Database) -> None:
+    """Before the planner knows how many rows there are, it would sort all that is due for every batch."""
+    await make(db, *(scheduled() for _ in range(2000)))
+    statement = store._TAKE.replace("$1", "'-infinity'").replace("$2", "'infinity'").replace("$3", "100")
+    async with db.connection() as connection:
+        plan = "\n".join(row[0] for row in await connection.fetch(f"explain {statement}"))
+    assert "Index Scan using timers_fire_after" in plan and "Sort" not in plan
+
+
 async def test_the_low_watermark_holds_against_an_old_snapshot(db: Database, owner: Owner) -> None:
     """A look since the last firing reads none of the entries that an old snapshot keeps of all that was fired."""
     await owner.set_clock(NOON + timedelta(minutes=10))

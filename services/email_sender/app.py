@@ -1,0 +1,65 @@
+"""The email sender, put together: read it from top to bottom."""
+
+from typing import Final, NoReturn
+
+from contracts.status import Channel as Name
+from contracts.topics import EMAIL_SENDER, due_lanes
+from kit.bus.consumer import Consumer
+from kit.bus.publisher import Publisher
+from kit.bus.topics import TopicKeeper
+from kit.clock import monotonic
+from kit.delivery.policies import policies
+from kit.delivery.sender import Channel, Sender
+from kit.engine import Engine
+from kit.postgres import Database
+from kit.service import Parts, run
+from kit.settings import GmailProvider, Settings, SettingsError, SmtpProvider
+from services.email_sender.composing.mail import Author
+from services.email_sender.composing.words import Unsafe
+from services.email_sender.providers.smtp.opening import Relay
+from services.email_sender.providers.smtp.provider import Smtp
+from services.email_sender.settings import CONNECTIONS, HANDS, IN_FLIGHT, LEASE_SECONDS, SPARE
+
+NAME: Final = "email_sender"
+
+
+def main() -> NoReturn:
+    """`python -m services.email_sender`"""
+    run(NAME, build)
+
+
+async def build(settings: Settings) -> Parts:
+    """All parts of one email sender in the order they start; several may run at once."""
+    kafka, told, parts = settings.kafka, settings.notifications, Parts(NAME)
+
+    database = parts.add("pool", await Database.open(settings.database_url, NAME, size=CONNECTIONS))
+    parts.watch("postgresql", database.alive)
+    parts.add("topics", TopicKeeper(kafka))
+    publisher = parts.add("publisher", Publisher(kafka, NAME))
+
+    lanes = due_lanes(Name.EMAIL)
+    channel = Channel(
+        service=NAME,
+        lanes=lanes,
+        provider=parts.add("provider", provider(settings.email_providers[0])),
+        policies=policies(told.email),
+        lease=LEASE_SECONDS,
+        hands=HANDS,
+        spare=SPARE,
+        closed_because=None if told.enabled else "notifications_disabled",
+    )
+    sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
+    consumer = Consumer(kafka, EMAIL_SENDER.name, [[lane] for lane in lanes])
+    engine = Engine(consumer, [[lane] for lane in lanes], sender, limits=IN_FLIGHT, clock=monotonic)
+    parts.add("engine", engine)
+    return parts
+
+
+def provider(told: SmtpProvider | GmailProvider) -> Smtp:
+    """The relay that the settings name. Raises SettingsError where its From is no address."""
+    try:
+        author = Author.of(told.from_email or told.username or "")
+    except Unsafe as error:
+        raise SettingsError([f"SMTP_FROM_EMAIL: {error}. Write it as name@example.org."]) from error
+    relay = Relay(told.host, told.port, told.security, told.username, told.password)
+    return Smtp(told.name, relay, author, bounces_to=told.bounce_address)

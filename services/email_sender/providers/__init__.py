@@ -1,0 +1,1 @@
+"""Who carries mail, each behind the same question: take this one, and say what became of it."""

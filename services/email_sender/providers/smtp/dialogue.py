@@ -1,0 +1,104 @@
+"""What the server says on one connection, reply by reply, in the order of what it was asked."""
+
+import asyncio
+from collections import deque
+from typing import Final, cast
+
+from services.email_sender.rules.replies import Reply
+
+LONGEST_LINE: Final = 8192
+MOST_LINES: Final = 100
+
+MALFORMED: Final = Reply(0, "", "an answer that is none")
+
+
+class Dialogue(asyncio.Protocol):
+    """Takes over a connection that is open already. A connection that ends, or is ended by `give_up`, wakes whoever
+    waits; what was said until then counts."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._rest = b""
+        self._lines: list[bytes] = []
+        self._replies: deque[Reply] = deque()
+        self._wanted = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self.ended = False
+        self.unsent = False
+        """Not even our own end of the connection had let the last bytes go when it was given up."""
+        transport.set_protocol(self)
+
+    @property
+    def quiet(self) -> bool:
+        """Open, and nothing was said that nobody asked for (a 421 before it closes, say)."""
+        return not (self.ended or self._replies or self._rest or self._lines or self._transport.is_closing())
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    async def replies(self, count: int) -> list[Reply]:
+        """The next `count` replies; fewer when the connection ended before."""
+        if len(self._replies) < count and not self.ended:
+            self._wanted, self._waiter = count, self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return [self._replies.popleft() for _ in range(min(count, len(self._replies)))]
+
+    def give_up(self) -> None:
+        """The time is over: the connection is cut, and nothing more comes."""
+        self.unsent = self.unsent or self._transport.get_write_buffer_size() > 0
+        self._end()
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Politely, without waiting for the answer."""
+        if not self._transport.is_closing():
+            self._transport.write(b"QUIT\r\n")
+            self._transport.close()
+
+    # ----------------------------------------------------------------------------------------------- from the transport
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._lines.append(line)
+            if line[3:4] != b"-":
+                self._replies.append(_reply(self._lines))
+                self._lines = []
+        if len(self._rest) > LONGEST_LINE or len(self._lines) > MOST_LINES:
+            self.give_up()
+        elif len(self._replies) >= self._wanted:
+            self._wake()
+
+    def eof_received(self) -> bool:
+        self._end()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self.ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _reply(lines: list[bytes]) -> Reply:
+    code = lines[-1][:3]
+    if not (len(code) == 3 and code.isdigit()):
+        return MALFORMED
+    if len(lines) == 1:
+        return Reply.of(int(code), lines[0][4:].rstrip().decode("utf-8", "replace"))
+    text = " ".join(line[4:].rstrip().decode("utf-8", "replace") for line in lines)
+    return Reply.of(int(code), text)
+
+
+def transport_of(transport: asyncio.BaseTransport | None) -> asyncio.Transport:
+    """aiosmtplib types what it opened less closely than it is."""
+    return cast(asyncio.Transport, transport)

@@ -1,0 +1,66 @@
+"""Mail by SMTP, to any relay."""
+
+import asyncio
+import ssl
+from dataclasses import replace
+from typing import Final
+
+from kit.clock import utc_now
+from kit.delivery.outcomes import Outcome, Refused, plain
+from kit.delivery.provider import Parcel
+from services.email_sender.composing.mail import Author, Mail, compose
+from services.email_sender.composing.words import Unsafe
+from services.email_sender.providers.smtp.opening import NotOpened, Relay, opened
+from services.email_sender.providers.smtp.pool import Pool
+from services.email_sender.providers.smtp.session import Session
+
+TIMEOUT: Final = 25.0
+"""Seconds for one mail in all, connection included: far more than a relay needs, less than a lease lasts."""
+
+
+class Smtp:
+    """The provider `smtp`. `author` stands in From, `bounces_to` gets what comes back (none: the author)."""
+
+    def __init__(
+        self,
+        name: str,
+        relay: Relay,
+        author: Author,
+        *,
+        bounces_to: str | None = None,
+        timeout: float = TIMEOUT,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`tls`: instead of the system's certificates."""
+        self.name = name
+        self.timeout = timeout
+        self._relay = relay
+        self._author = author
+        self._bounces_to = bounces_to
+        # One for all sessions: making it reads the whole store of certificates.
+        self._tls = tls or (None if relay.security == "none" else ssl.create_default_context())
+        self.pool = Pool(self._open)
+
+    async def hand_over(self, parcel: Parcel) -> Outcome:
+        deadline = asyncio.get_running_loop().time() + self.timeout
+        try:
+            mail = self._mail(parcel)
+        except Unsafe as error:
+            return Refused("message_refused", plain(str(error)))
+        try:
+            session = await self.pool.take(deadline)
+        except NotOpened as error:
+            return error.outcome
+        said = await session.send(mail, deadline)
+        self.pool.give_back(session)
+        return said
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+    def _mail(self, parcel: Parcel) -> Mail:
+        mail = compose(parcel, self._author, utc_now())
+        return replace(mail, sender=self._bounces_to) if self._bounces_to else mail
+
+    async def _open(self, deadline: float) -> Session:
+        return await opened(self._relay, self._tls, deadline)

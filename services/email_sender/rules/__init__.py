@@ -1,0 +1,1 @@
+"""What mail servers mean by what they say. Pure."""

@@ -1,0 +1,198 @@
+"""The sweep drives what is lost, not what is late (P3.9), on a real Kafka and PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from contracts import events as e
+from contracts.status import Channel, End, Lane, Status
+from contracts.topics import EMAIL_SENDER, SCHEDULER, Group
+from kit.bus.consumer import Consumer
+from kit.bus.record import reached
+from kit.metrics import Metrics
+from kit.postgres import Database
+from services.intake.app import served_by
+from services.intake.loops.sweep import Sweep
+from services.intake.rules.facts import Policy
+from services.intake.rules.row import State
+from services.intake.rules.sweeping import PILES, Pace, driven, look_at, pile_of
+from tests.services.intake.running import Place, Town
+from tests.services.intake.samples import FACTS, NOON, Intake, at, cancel, id_of, in_, requested
+from tests.services.intake.test_fates import mail
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+IMPATIENT = Pace(slack=timedelta(0), pause=timedelta(hours=1))
+
+
+class Swept(Town):
+    """A town with a sweep that a test calls by hand, and with readers that read and say nothing."""
+
+    sweep: Sweep
+
+    async def read(self, group: Group) -> None:
+        """Everything that is there, by that group, which commits it and is silent."""
+        consumer = Consumer(self.kafka, group.name, [group.topics])
+        await consumer.start()
+        quiet = 0
+        while quiet < 3 or not consumer.ready:
+            records = await consumer.poll(500, 0.1)
+            consumer.finish(reached(records))
+            quiet = 0 if records else quiet + 1
+        await consumer.stop()
+
+    async def drives(self) -> list[e.Event]:
+        """What one sweep says."""
+        before = len(await self.place.listener.hear_out())
+        await self.sweep.once()
+        return (await self.place.listener.hear_out())[before:]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def town(place: Place, database: str, folder: Path) -> AsyncIterator[Swept]:
+    await place.forget_what_was_said()
+    town = Swept(place, database, folder)
+    db = await Database.open(database, "intake", size=4)
+    town.sweep = Sweep(db, place.voice, served_by(place.kafka), Policy(), Metrics(), IMPATIENT)
+    yield town
+    await db.close()
+
+
+@asynccontextmanager
+async def handed(town: Swept) -> AsyncIterator[e.Due]:
+    """One mail of which the sender has said nothing."""
+    async with town.intake():
+        key = uuid4().hex
+        await town.put(mail(key))
+        (due,) = await town.hear(e.Due)
+        assert isinstance(due, e.Due) and due.id == id_of(key)
+        yield due
+
+
+async def test_p3_9_a_lost_row_is_driven_as_it_was_stored_and_then_left_alone(town: Swept) -> None:
+    async with handed(town) as due:
+        assert await town.drives() == [], "its lane is only late"
+        await town.read(EMAIL_SENDER)
+        assert await town.drives() == [due]
+        await town.read(EMAIL_SENDER)
+        assert await town.drives() == [], "the pause doubles"
+
+
+async def test_p3_9_what_ended_is_not_driven(town: Swept) -> None:
+    async with handed(town) as due:
+        await town.read(EMAIL_SENDER)
+        await town.say(e.Sent(**due.passed_on(), at=due.at))
+        await _until_ended(town)
+        assert await town.drives() == []
+
+
+async def test_p3_9_an_answer_that_intake_has_not_read_is_no_loss(town: Swept) -> None:
+    async with handed(town) as due:
+        pass
+    await town.read(EMAIL_SENDER)
+    await town.say(e.Sent(**due.passed_on(), at=due.at))
+    assert await town.drives() == []
+    async with town.intake():
+        await _until_ended(town)
+    assert await town.drives() == []
+
+
+async def test_p3_9_a_retry_that_was_announced_is_no_loss(town: Swept) -> None:
+    async with handed(town) as due:
+        await town.read(EMAIL_SENDER)
+        soon = await town.clock() + timedelta(hours=1)
+        before = await town.owner("select since from intake.notifications")
+        await town.say(e.Retry(**due.passed_on(), at=soon, due=due, reason="unavailable"))
+        await _until(town, "select since > $1 from intake.notifications", before)
+        assert await town.drives() == []
+
+
+async def test_p3_9_what_was_asked_to_end_says_so_in_the_urgent_lane(town: Swept) -> None:
+    async with handed(town) as due:
+        await town.say(e.Cancel(command=uuid4(), id=due.id, accepted_at=due.at))
+        await town.hear(e.Due, count=2)
+        await town.read(EMAIL_SENDER)
+        (ending,) = await town.drives()
+    assert isinstance(ending, e.Due) and (ending.end, ending.content) == (End.CANCELLED, None)
+
+
+async def test_p3_9_a_waiting_row_is_scheduled_again_past_its_instant(town: Swept) -> None:
+    async with town.intake():
+        later = await town.clock() + timedelta(minutes=10)
+        await town.put(mail(uuid4().hex, send_at=later.isoformat()))
+        (scheduled,) = await town.hear(e.Scheduled)
+        await town.read(SCHEDULER)
+        assert await town.drives() == [], "its time has not come"
+        await town.owner("update tocsin.clock_offset set by = interval '11 minutes'")
+        assert await town.drives() == [scheduled]
+        assert await town.drives() == []
+
+
+async def test_p3_7_what_is_open_long_past_its_expiry_ends(town: Swept) -> None:
+    async with handed(town) as due:
+        later = await town.clock() + timedelta(hours=1)
+        await town.put(mail("waits", send_at=later.isoformat()))
+        await town.hear(e.Scheduled)
+        await town.owner("update tocsin.clock_offset set by = interval '74 hours'")
+        said = await town.drives()
+        assert [type(event) for event in said] == [e.Due], "the sender is asked, behind no lane"
+        assert isinstance(said[0], e.Due) and (said[0].id, said[0].end) == (due.id, End.EXPIRED)
+        await town.owner("update tocsin.clock_offset set by = interval '76 hours'")
+        failed, taken_back = await town.drives()
+        assert isinstance(failed, e.Failed) and failed.outcome is Status.EXPIRED
+        assert isinstance(taken_back, e.TakeBack)
+        assert await town.drives() == []
+
+
+async def _until_ended(town: Swept) -> None:
+    await _until(town, "select bool_and(state = 'ended') from intake.notifications")
+
+
+async def _until(town: Swept, query: str, *values: object) -> None:
+    from tests.kit.bus.support import until_true
+
+    async def true() -> bool:
+        return bool(await town.owner(query, *values))
+
+    await until_true(true)
+
+
+# ------------------------------------------------------------------------------------------------ the rules alone
+
+
+def test_p3_9_the_pause_doubles_with_each_time() -> None:
+    intake = Intake()
+    intake.hear(requested())
+    row, pauses = intake.row(), []
+    for _ in range(4):
+        step = driven(row, FACTS, Pace(), at(0))
+        assert step.row and step.row.rest_until
+        row = step.row
+        pauses.append(step.row.rest_until - NOON)
+    assert pauses == [timedelta(minutes=2 * 2**n) for n in range(1, 5)]
+
+
+def test_p3_9_where_a_row_lies_and_since_when() -> None:
+    intake = Intake()
+    intake.hear(requested("now", lane=Lane.BULK), 5)
+    intake.hear(requested("later", send_at=in_(60), lane=Lane.URGENT), 5)
+    assert str(pile_of(intake.row("now"))) == "email.bulk"
+    assert look_at(intake.row("now"), at(99)) == NOON + timedelta(seconds=5)
+    assert str(pile_of(intake.row("later"))) == "waiting.urgent"
+    assert look_at(intake.row("later"), at(99)) == NOON + timedelta(seconds=60)
+    intake.hear(cancel("now"), 7)
+    assert str(pile_of(intake.row("now"))) == "email.urgent"
+    assert look_at(intake.row("now"), at(99)) == NOON + timedelta(seconds=7)
+    intake.hear(cancel("later"), 7)
+    assert intake.row("later").state is State.ENDED
+    assert pile_of(intake.row("later")) is look_at(intake.row("later"), at(99)) is None
+
+
+def test_p3_9_urgent_piles_come_first() -> None:
+    assert [pile.lane for pile in PILES] == sorted((pile.lane for pile in PILES), key=list(Lane).index)
+    assert {pile.channel for pile in PILES} == {*Channel, None}
