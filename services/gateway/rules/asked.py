@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
 from contracts import events as e
@@ -16,16 +16,23 @@ Kind = Literal["request", "cancel", "move", "group", "inbox"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request on its way into the outbox. When it was accepted only the database says."""
+    """One request on its way into the outbox. When it was accepted only the database says.
+
+    `body` is the request as JSON, `fingerprint` what is compared when its key comes again (P1).
+    """
 
     id: UUID
     tenant: str
     owner: str
     request: NotificationRequest
+    body: str
+    fingerprint: str
 
-    @property
-    def fingerprint(self) -> str:
-        return self.request.fingerprint
+    @classmethod
+    def of(cls, id: UUID, tenant: str, owner: str, request: NotificationRequest) -> Self:
+        """The request under this id."""
+        body = request.model_dump_json(exclude_unset=True)
+        return cls(id, tenant, owner, request, body, identity.fingerprint(body.encode()))
 
     @property
     def topic(self) -> str:
@@ -95,7 +102,7 @@ class Waiting:
         match self.kind:
             case "request":
                 request = NotificationRequest.model_validate_json(self.request or "")
-                return Asked(self.id, self.tenant, self.owner or "", request).event(self.accepted_at, again=again)
+                return Asked.of(self.id, self.tenant, self.owner or "", request).event(self.accepted_at, again=again)
             case "cancel" | "group":
                 return e.Cancel.model_validate_json(self.event or "").model_copy(update={"again": again})
             case "move":

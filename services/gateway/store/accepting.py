@@ -38,9 +38,8 @@ async def _make_rows(connection: Connection, asked: Iterable[Asked]) -> dict[UUI
 def _rows(one: Asked) -> list[tuple[Any, ...]]:
     """The row of a request, and of each channel where there are several."""
     request = one.request
-    body = request.model_dump_json(exclude_unset=True)
     common = (one.tenant, one.owner, request.lane, request.user_id, request.group)
-    plan = (request.planned_at, request.expiry, body)
+    plan = (request.planned_at, request.expiry, one.body)
     channels = ",".join(request.channels) if request.channels else None
     row = (one.id, *common, *plan, request.channel, one.fingerprint, None, channels)
     return [row, *((child, *common, *plan, channel, None, one.id, None) for child, channel in one.children)]

@@ -15,6 +15,9 @@ from contracts.identity import child_id, notification_id
 from contracts.status import Channel, End, Lane, Status
 from contracts.topics import DUE, REQUESTED
 from kit import failpoints
+from kit.metrics import Metrics
+from kit.postgres import Database
+from services.intake.loops.group_ends import GroupEnds
 from tests.kit.bus.support import until_true
 from tests.services.intake.running import Place, Town, judge_of, until
 from tests.services.intake.samples import OWNER, id_of
@@ -160,10 +163,6 @@ def _request(key: str, **more: Any) -> dict[str, Any]:
 
 
 async def test_p3_4_a_group_too_large_for_one_batch_is_ended_in_parts_over_a_crash(town: Town) -> None:
-    from kit.metrics import Metrics
-    from kit.postgres import Database
-    from services.intake.loops.group_ends import GroupEnds
-
     async with town.intake():
         later = (await town.clock() + timedelta(hours=1)).isoformat()
         await town.put(*(mail(f"m{n}", group="g", send_at=later) for n in range(25)))

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from contracts import events as e
-from contracts.status import Channel, End, Lane, Status
+from contracts.status import End, Status
 from contracts.topics import EMAIL_SENDER, SCHEDULER, Group
 from kit.bus.consumer import Consumer
 from kit.bus.record import reached
@@ -19,10 +19,10 @@ from kit.postgres import Database
 from services.intake.app import served_by
 from services.intake.loops.sweep import Sweep
 from services.intake.rules.facts import Policy
-from services.intake.rules.row import State
-from services.intake.rules.sweeping import PILES, Pace, driven, look_at, pile_of
+from services.intake.rules.sweeping import Pace
+from tests.kit.bus.support import until_true
 from tests.services.intake.running import Place, Town
-from tests.services.intake.samples import FACTS, NOON, Intake, at, cancel, id_of, in_, requested
+from tests.services.intake.samples import id_of
 from tests.services.intake.test_fates import mail
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -138,11 +138,11 @@ async def test_p3_7_what_is_open_long_past_its_expiry_ends(town: Swept) -> None:
         later = await town.clock() + timedelta(hours=1)
         await town.put(mail("waits", send_at=later.isoformat()))
         await town.hear(e.Scheduled)
-        await town.owner("update tocsin.clock_offset set by = interval '74 hours'")
+        await town.owner("update tocsin.clock_offset set by = interval '73 hours'")
         said = await town.drives()
         assert [type(event) for event in said] == [e.Due], "the sender is asked, behind no lane"
         assert isinstance(said[0], e.Due) and (said[0].id, said[0].end) == (due.id, End.EXPIRED)
-        await town.owner("update tocsin.clock_offset set by = interval '76 hours'")
+        await town.owner("update tocsin.clock_offset set by = interval '74 hours'")
         failed, taken_back = await town.drives()
         assert isinstance(failed, e.Failed) and failed.outcome is Status.EXPIRED
         assert isinstance(taken_back, e.TakeBack)
@@ -154,45 +154,7 @@ async def _until_ended(town: Swept) -> None:
 
 
 async def _until(town: Swept, query: str, *values: object) -> None:
-    from tests.kit.bus.support import until_true
-
     async def true() -> bool:
         return bool(await town.owner(query, *values))
 
     await until_true(true)
-
-
-# ------------------------------------------------------------------------------------------------ the rules alone
-
-
-def test_p3_9_the_pause_doubles_with_each_time() -> None:
-    intake = Intake()
-    intake.hear(requested())
-    row, pauses = intake.row(), []
-    for _ in range(4):
-        step = driven(row, FACTS, Pace(), at(0))
-        assert step.row and step.row.rest_until
-        row = step.row
-        pauses.append(step.row.rest_until - NOON)
-    assert pauses == [timedelta(minutes=2 * 2**n) for n in range(1, 5)]
-
-
-def test_p3_9_where_a_row_lies_and_since_when() -> None:
-    intake = Intake()
-    intake.hear(requested("now", lane=Lane.BULK), 5)
-    intake.hear(requested("later", send_at=in_(60), lane=Lane.URGENT), 5)
-    assert str(pile_of(intake.row("now"))) == "email.bulk"
-    assert look_at(intake.row("now"), at(99)) == NOON + timedelta(seconds=5)
-    assert str(pile_of(intake.row("later"))) == "waiting.urgent"
-    assert look_at(intake.row("later"), at(99)) == NOON + timedelta(seconds=60)
-    intake.hear(cancel("now"), 7)
-    assert str(pile_of(intake.row("now"))) == "email.urgent"
-    assert look_at(intake.row("now"), at(99)) == NOON + timedelta(seconds=7)
-    intake.hear(cancel("later"), 7)
-    assert intake.row("later").state is State.ENDED
-    assert pile_of(intake.row("later")) is look_at(intake.row("later"), at(99)) is None
-
-
-def test_p3_9_urgent_piles_come_first() -> None:
-    assert [pile.lane for pile in PILES] == sorted((pile.lane for pile in PILES), key=list(Lane).index)
-    assert {pile.channel for pile in PILES} == {*Channel, None}

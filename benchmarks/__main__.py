@@ -1,0 +1,58 @@
+"""`python -m benchmarks`: all of them, or those that are named; the exit code says whether every promise holds."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from benchmarks import end_to_end
+from benchmarks.installation import NotStarted
+
+
+class Result(Protocol):
+    """What every benchmark comes to."""
+
+    @property
+    def holds(self) -> bool: ...
+
+    def as_json(self) -> str: ...
+
+
+Measure = Callable[[int, int, Callable[[str], None]], Awaitable[Result]]
+
+ALL: Final[dict[str, Measure]] = {"end_to_end": end_to_end.measure}
+MAILS: Final = 30_000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*ALL, []], metavar="NAME", help=f"of: {', '.join(ALL)}")
+    parser.add_argument("--mails", type=int, default=MAILS, help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of all that is random (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON, one a line")
+    given = parser.parse_args()
+    # A benchmark that is told to end takes its servers with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # One after the other: two at once would measure each other.
+    held = [_run(name, given.mails, given.seed, given.json) for name in given.names or ALL]
+    return 0 if all(held) else 1
+
+
+def _run(name: str, mails: int, seed: int, as_json: bool) -> bool:
+    try:
+        result = asyncio.run(_measured(name, mails, seed))
+    except (NotStarted, TimeoutError) as error:
+        print(f"{name}: {error or 'the mails did not arrive in time'}", file=sys.stderr)
+        return False
+    print(result.as_json() if as_json else result)
+    return result.holds
+
+
+async def _measured(name: str, mails: int, seed: int) -> Result:
+    return await ALL[name](mails, seed, lambda step: print(f"{name}: {step} ...", file=sys.stderr, flush=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
