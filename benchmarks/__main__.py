@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from benchmarks import end_to_end
 from benchmarks.installation import NotStarted
+from kit import logs
 
 
 class Result(Protocol):
@@ -28,16 +29,29 @@ MAILS: Final = 30_000
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*ALL, []], metavar="NAME", help=f"of: {', '.join(ALL)}")
-    parser.add_argument("--mails", type=int, default=MAILS, help="how many (default: %(default)s)")
+    parser.add_argument("names", nargs="*", metavar="NAME", type=_known, help=f"of: {', '.join(ALL)}")
+    parser.add_argument("--mails", type=_count, default=MAILS, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON, one a line")
     given = parser.parse_args()
+    logs.configure("benchmarks", "WARNING", None, stdout=False)
     # A benchmark that is told to end takes its servers with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # One after the other: two at once would measure each other.
     held = [_run(name, given.mails, given.seed, given.json) for name in given.names or ALL]
     return 0 if all(held) else 1
+
+
+def _known(name: str) -> str:
+    if name not in ALL:
+        raise argparse.ArgumentTypeError(f"there is no {name}, there are: {', '.join(ALL)}")
+    return name
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a number from 1 on")
+    return int(text)
 
 
 def _run(name: str, mails: int, seed: int, as_json: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Final, Self
 
@@ -23,6 +23,7 @@ WARM_UP: Final = 3_000
 """Mails that are not counted: connections open, plans are made, Java is compiled."""
 SLOWEST: Final = 300.0
 """Mails per second below which nobody waits for the end."""
+SHOWN_AS_SENT: Final = "select count(*) from gateway.notifications where rank >= $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +94,24 @@ async def measure(mails: int, seed: int, tell: Callable[[str], None]) -> Result:
 
 async def _all_sent(installation: Installation, total: int, new: int) -> tuple[float, float]:
     """When the sink had `total` different mails, and when the gateway showed as many as sent."""
-    async with asyncio.timeout(60 + new / SLOWEST):
-        while (await ask(installation.ports["sink"]))["distinct"] < total:
-            await asyncio.sleep(0.05)
-        sunk = time.monotonic()
-        connection = await asyncpg.connect(installation.database)
-        try:
-            while await connection.fetchval(_SHOWN_AS_SENT, Status.SENT.rank) < total:
-                await asyncio.sleep(0.05)
-        finally:
-            await connection.close()
-        return sunk, time.monotonic()
+    connection = await asyncpg.connect(installation.database)
+
+    async def in_the_sink() -> int:
+        return (await ask(installation.ports["sink"]))["distinct"]
+
+    async def shown() -> int:
+        return int(await connection.fetchval(SHOWN_AS_SENT, Status.SENT.rank))
+
+    try:
+        async with asyncio.timeout(60 + new / SLOWEST):
+            return await _reached(in_the_sink, total), await _reached(shown, total)
+    finally:
+        await connection.close()
 
 
-_SHOWN_AS_SENT: Final = "select count(*) from gateway.notifications where rank >= $1"
+async def _reached(count: Callable[[], Awaitable[int]], total: int) -> float:
+    """When it did."""
+    while True:
+        if await count() >= total:
+            return time.monotonic()
+        await asyncio.sleep(0.05)

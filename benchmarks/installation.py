@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -112,10 +112,10 @@ class Installation:
         }
         return kept | (settings if name in SERVICES else {"PYTHONPATH": str(ROOT)})
 
-    async def _until(self, names: Iterable[str], holds: object) -> None:
+    async def _until(self, names: Iterable[str], holds: Callable[[str], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         for name in names:
-            while not await asyncio.to_thread(holds, name):  # type: ignore[arg-type]
+            while not await asyncio.to_thread(holds, name):
                 if time.monotonic() > deadline or self.processes[name].poll() is not None:
                     raise NotStarted(f"{name} does not start; its log ends with: {tail(self._log(name), 12)}")
                 await asyncio.sleep(0.1)

@@ -36,7 +36,7 @@ class Kafka(Server):
 
     name = "kafka"
     stop_signal = signal.SIGTERM
-    start_timeout = 90.0
+    start_timeout = 180.0
 
     def __init__(self, state: Path, *, port: int, cache: Path, partitions: int = 12, log: Path | None = None) -> None:
         """`state` holds data and configuration, `cache` the jars (shared by all); `partitions` is a topic's default."""
@@ -167,6 +167,9 @@ rootLogger.level=warn
 rootLogger.appenderRef.out.ref=out
 logger.server.name=kafka.server.KafkaRaftServer
 logger.server.level=info
+# Every client's first look for a coordinator asks for the one topic that may still be in the making.
+logger.auto.name=kafka.server.DefaultAutoTopicCreationManager
+logger.auto.level=error
 """
 
 

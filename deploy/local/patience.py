@@ -15,7 +15,7 @@ from deploy.local.trouble import Trouble
 class Limits:
     """What a start puts up with."""
 
-    ready_seconds: float = 120.0
+    ready_seconds: float = 180.0
     broken_seconds: float = 15.0
     """A program that does nothing but start and end is given up (by us, not by the manager) after this long."""
     room_bytes: int = 500 * 2**20

@@ -46,7 +46,7 @@ async def build(settings: Settings) -> Parts:
     publisher = parts.add("publisher", Publisher(kafka, NAME), needed=False)
 
     announcer = parts.add("announcer", Announcer(database, publisher, pace))
-    writer = parts.add("writer", Writer(database, announcer, pace))
+    writer = parts.add("writer", Writer(database, announcer, pace, parts.metrics))
     again = sweeps(os.environ)
     parts.add("sweep", Sweep(database, announcer, _by_topic(kafka), pace, parts.metrics, says_again=again))
     asking = Asking(database, publisher, _as_a_whole(kafka), lambda: _unread(seen), pace)
@@ -61,13 +61,13 @@ async def build(settings: Settings) -> Parts:
     if again:
         parts.add("asking", asking)
     parts.add("renewing", renewing)
-    for name, consumer, handle in (
-        ("projector", seen, projector.project),
-        ("inapp", shown, inbox.show),
-        ("directory", known, directory.remember),
-        ("counts", told, counts.note),
+    for name, consumer, handle, after in (
+        ("projector", seen, projector.project, None),
+        ("inapp", shown, inbox.show, inbox.counted(parts.metrics)),
+        ("directory", known, directory.remember, None),
+        ("counts", told, counts.note, None),
     ):
-        stage = Stage(name, consumer, database, publisher, handle, metrics=parts.metrics)
+        stage = Stage(name, consumer, database, publisher, handle, metrics=parts.metrics, after=after)
         parts.add(name, stage, needed=False)
 
     desk = Desk(settings, database, writer, announcer, publisher, Tokens(settings.jwt, secret), Limits())

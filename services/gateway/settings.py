@@ -43,6 +43,8 @@ class Pace:
     """Events that are handed to Kafka at once."""
     backlog_items: int = 10_000
     """Events that wait in memory to be published; the sweep publishes the rest from the table."""
+    stale_after: float = 1.0
+    """How long an event may wait in memory: with the 5 s of its publishing that is over when the first sweep looks."""
     mark_after: float = 1.0
     """Most rows are answered sooner than this, and need no mark that they were published."""
     sweep_every: float = 1.0

@@ -1,11 +1,12 @@
 """In-app notifications into inboxes, each exactly once: the row that decides is also the claim (P6.2, P5.8)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from contracts import events as e
-from contracts.status import Status
+from contracts.status import Channel, Status
 from kit.bus.record import Outgoing
+from kit.metrics import Metrics
 from kit.postgres import Connection
 from kit.stage import Message
 from services.gateway.rules import inbox
@@ -25,6 +26,20 @@ async def show(connection: Connection, messages: Sequence[Message]) -> Sequence[
         # Another gateway has decided meanwhile, for a person whose name this `end` does not carry.
         claims |= await entries.claims(connection, quicker)
     return [Outgoing.of(inbox.answer(due, claims[due.id])) for due in dues]
+
+
+def counted(metrics: Metrics) -> Callable[[Sequence[Outgoing]], None]:
+    """What was shown and what ended, as figures; a batch that is done again is counted again."""
+
+    def count(said: Sequence[Outgoing]) -> None:
+        for one in said:
+            match one.event:
+                case e.Sent():
+                    metrics.sent(Channel.INAPP, inbox.PROVIDER)
+                case e.Failed() as event:
+                    metrics.failed(Channel.INAPP, event.reason)
+
+    return count
 
 
 async def _decide(connection: Connection, dues: Sequence[e.Due], counters: dict[Person, int]) -> dict[UUID, Claim]:

@@ -28,14 +28,14 @@ class Announcer(Loop):
         self._database = database
         self._publisher = publisher
         self._pace = pace
-        self._queue: deque[tuple[Key, e.Event]] = deque()
+        self._queue: deque[tuple[float, Key, e.Event]] = deque()
         self._something = asyncio.Event()
         self._acknowledged: deque[tuple[float, list[Key]]] = deque()
 
     def say(self, key: Key, event: e.Event) -> None:
         """Publish this soon; its row is committed."""
         if len(self._queue) < self._pace.backlog_items:
-            self._queue.append((key, event))
+            self._queue.append((monotonic(), key, event))
             self._something.set()
 
     def say_all(self, kept: Iterable[Kept]) -> None:
@@ -63,12 +63,17 @@ class Announcer(Loop):
     async def _announce_on(self) -> None:
         while True:
             await self._wait()
-            rows = [self._queue.popleft() for _ in range(min(len(self._queue), self._pace.publish_items))]
-            if not self._queue:
-                self._something.clear()
-            if rows:
+            if rows := self._next():
                 self._acknowledged.append((monotonic(), await self.publish(rows)))
             await self._mark(before=monotonic() - self._pace.mark_after)
+
+    def _next(self) -> list[tuple[Key, e.Event]]:
+        """The next events. What has waited too long in here is left to a sweep, which is about to look."""
+        stale = monotonic() - self._pace.stale_after
+        taken = [self._queue.popleft() for _ in range(min(len(self._queue), self._pace.publish_items))]
+        if not self._queue:
+            self._something.clear()
+        return [(key, event) for since, key, event in taken if since > stale]
 
     async def _wait(self) -> None:
         """For something to publish, or to mark."""

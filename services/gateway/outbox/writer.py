@@ -8,6 +8,7 @@ from uuid import UUID
 
 from kit import logs
 from kit.failpoints import failpoint
+from kit.metrics import Metrics
 from kit.postgres import Database, fate
 from kit.service import Loop
 from services.gateway.outbox.announcer import Announcer
@@ -40,8 +41,9 @@ class _Call:
 class Writer(Loop):
     """A Part: one task that writes all that wait together, and hands on what it wrote to be published."""
 
-    def __init__(self, database: Database, announcer: Announcer, pace: Pace) -> None:
+    def __init__(self, database: Database, announcer: Announcer, pace: Pace, metrics: Metrics) -> None:
         super().__init__(self._write_on)
+        self._metrics = metrics
         self.groups = 0
         self._database = database
         self._announcer = announcer
@@ -119,6 +121,8 @@ class Writer(Loop):
             result = results[one.id]
             if isinstance(result, Accepted) and result.first:
                 self._announcer.say((one.id, one.id), one.event(result.accepted_at))
+                for channel in one.request.all_channels:
+                    self._metrics.accepted(channel, one.request.lane)
 
 
 def _result(asked: Asked, first: Asked, result: Result, told: set[UUID]) -> Result:

@@ -1,7 +1,7 @@
 """What a batch needs to know, each kind by one statement: requests, people, templates."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from contracts.request import NotificationRequest
@@ -54,4 +54,4 @@ async def with_requests(connection: Connection, found: Mapping[UUID, Row], ids: 
 
 def loaded(row: Row, body: bytes | None) -> Row:
     """The row with its request, read once."""
-    return row if body is None else replace(row, body=body, request=stored(body))
+    return row if body is None else row._replace(body=body, request=stored(body))

@@ -1,6 +1,6 @@
 """A request is judged once, when it first comes; its repeats hear what was decided then (P3.1)."""
 
-from dataclasses import replace
+from typing import Any
 
 from contracts.events import Content
 from contracts.status import End, Status
@@ -18,7 +18,7 @@ def answer(row: Row | None, asked: Asked, facts: Facts, moment: Moment) -> Step:
         return accept(row, asked, facts, moment)
     if row.fingerprint != asked.fingerprint:
         return Step(row, (asked.refused(),))
-    return Step(row, say(replace(row, body=asked.body, request=asked.request), facts, asked.again))
+    return Step(row, say(row._replace(body=asked.body, request=asked.request), facts, asked.again))
 
 
 def accept(stub: Row | None, asked: Asked, facts: Facts, moment: Moment) -> Step:
@@ -26,7 +26,7 @@ def accept(stub: Row | None, asked: Asked, facts: Facts, moment: Moment) -> Step
     stub = stub if stub and stub.tenant == asked.event.tenant else None
     row = _first(stub, asked, moment)
     if asked.is_split:
-        return Step(replace(row, state=State.SPLIT))
+        return Step(row._replace(state=State.SPLIT))
     if stub and stub.state is State.ENDED:
         row = closed(row, End.CANCELLED, stub.reason, moment)
     elif asked.problems:
@@ -47,20 +47,21 @@ def settled(row: Row, verdict: Verdict, facts: Facts, moment: Moment) -> Step:
 
 def concluded(row: Row, verdict: Verdict, moment: Moment) -> Row:
     """The verdict and its inputs, stored; from now on the row says it."""
-    fresh = replace(row, since=moment.real, sweeps=0, rest_until=None, reason=None, detail=None)
+    changes: dict[str, Any] = {"since": moment.real, "sweeps": 0, "rest_until": None, "reason": None, "detail": None}
     match verdict:
         case Now(frozen):
-            return replace(fresh, state=State.HANDED, frozen=frozen)
+            changes.update(state=State.HANDED, frozen=frozen)
         case Later(at, why):
-            return replace(fresh, state=State.WAITING, planned_at=at, reason=why)
+            changes.update(state=State.WAITING, planned_at=at, reason=why)
         case Never(outcome, reason, detail):
-            return replace(fresh, state=State.ENDED, outcome=outcome, reason=reason, detail=detail)
+            changes.update(state=State.ENDED, outcome=outcome, reason=reason, detail=detail)
+    return row._replace(**changes)
 
 
 def _first(stub: Row | None, asked: Asked, moment: Moment) -> Row:
     event, request = asked.event, asked.request
     # What is wanted at once is due now, also where Kafka's clock runs a moment ahead of the database's.
-    planned = (stub.planned_at if stub else None) or asked.planned_at or min(event.accepted_at, moment.now)
+    planned = (stub and stub.planned_at) or asked.planned_at or min(event.accepted_at, moment.now)
     expires = expiry(request, event.lane, planned) if request else planned + DEFAULT_LIFE[event.lane]
     return Row(
         id=asked.id,

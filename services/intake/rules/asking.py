@@ -71,7 +71,7 @@ def asked(event: e.Requested | e.Unacceptable) -> Asked:
         fingerprint(body),
         body,
         request,
-        request.planned_at,
+        request.planned_at if request.send_at else None,
         again=event.again,
     )
 

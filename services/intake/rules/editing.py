@@ -1,7 +1,5 @@
 """Cancel, move, ripe and again: what may still be changed, and what may only be said again (P3.2-P3.4)."""
 
-from dataclasses import replace
-
 from contracts import events as e
 from contracts import local_time
 from contracts.status import End, Lane, Status
@@ -48,7 +46,7 @@ def ripe(row: Row | None, event: e.Ripe, facts: Facts, moment: Moment) -> Step:
         return Step(row, say(row, facts))
     verdict = judge(row, facts, moment)
     if isinstance(verdict, Later):
-        row = replace(row, round=row.round + 1)
+        row = row._replace(round=row.round + 1)
     return settled(row, verdict, facts, moment)
 
 
@@ -58,8 +56,7 @@ def again(row: Row | None, facts: Facts) -> Step:
 
 
 def _moved(row: Row, event: e.Move, moment: Moment) -> Row:
-    return replace(
-        row,
+    return row._replace(
         round=row.round + 1,
         edit=event.edit,
         planned_at=event.at,
@@ -95,9 +92,9 @@ def _stub(event: e.Cancel | e.Move, moment: Moment) -> Row:
 
 def _cancelled_unseen(stub: Row, event: e.Cancel) -> Step:
     reason = event.reason or End.CANCELLED.value
-    row = replace(stub, state=State.ENDED, outcome=Status.CANCELLED, reason=reason)
+    row = stub._replace(state=State.ENDED, outcome=Status.CANCELLED, reason=reason)
     return Step(row, (failed(row),))
 
 
 def _moved_unseen(stub: Row, event: e.Move) -> Row:
-    return replace(stub, edit=event.edit, planned_at=event.at)
+    return stub._replace(edit=event.edit, planned_at=event.at)

@@ -1,7 +1,5 @@
 """The end that somebody asks for: of a waiting row it is ours, of a handed one the sender's alone (P3.4)."""
 
-from dataclasses import replace
-
 from contracts.status import End
 from services.intake.rules.facts import Facts
 from services.intake.rules.row import Moment, Row, State, Step
@@ -15,8 +13,8 @@ def end(row: Row, kind: End, reason: str | None, facts: Facts, moment: Moment) -
             ended = closed(row, kind, reason, moment)
             return Step(ended, (failed(ended), take_back(row)))
         case State.HANDED:
-            asked = row if row.end else replace(row, end=kind, reason=reason or kind.value)
-            asked = replace(asked, since=moment.real)
+            asked = row if row.end else row._replace(end=kind, reason=reason or kind.value)
+            asked = asked._replace(since=moment.real)
             return Step(asked, (ending(asked),))
         case _:
             return Step(row, say(row, facts))
@@ -24,8 +22,7 @@ def end(row: Row, kind: End, reason: str | None, facts: Facts, moment: Moment) -
 
 def closed(row: Row, kind: End, reason: str | None, moment: Moment) -> Row:
     """`row` as it is when it ended for `kind`, by intake."""
-    return replace(
-        row,
+    return row._replace(
         state=State.ENDED,
         outcome=kind.outcome,
         reason=reason or kind.value,

@@ -1,7 +1,6 @@
 """What others say became of a notification: intake keeps it for who asks again, and so that the sweep is quiet."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -23,16 +22,16 @@ def heard(row: Row, event: e.Taken | e.Failed, words: bytes) -> Row:
     unknown = max(row.unknown, event.unknown)
     if row.outcome is None or status.rank > row.outcome.rank:
         reason = event.reason if isinstance(event, e.Failed) else None
-        return replace(
-            row, state=State.ENDED, outcome=status, reason=reason, detail=None, answer=words, unknown=unknown
+        return row._replace(
+            state=State.ENDED, outcome=status, reason=reason, detail=None, answer=words, unknown=unknown
         )
-    return row if unknown == row.unknown else replace(row, unknown=unknown)
+    return row if unknown == row.unknown else row._replace(unknown=unknown)
 
 
 def postponed(row: Row, until: datetime, moment: Moment) -> Row:
     """A sender tries again at `until` (by clock()): before that the row is not lost (P3.9)."""
     real = until - moment.skew
-    return replace(row, since=real) if row.is_open and real > row.since else row
+    return row._replace(since=real) if row.is_open and real > row.since else row
 
 
 def steps_after(row: Row) -> tuple[UUID, ...]:

@@ -56,7 +56,7 @@ class Ledger:
         if memory and memory.planned_at and memory.state is State.EXPECTED:
             whole = replace(whole, planned_at=memory.planned_at)
         for part in parts(whole):
-            said += self._accept(part, memory and replace(memory, id=part.id, planned_at=None))
+            said += self._accept(part, memory and memory._replace(id=part.id, planned_at=None))
         return said
 
     def _accept(self, asked: Asked, memory: Row | None) -> Spoken:

@@ -1,6 +1,6 @@
 """Lost, not late: what nobody has heard of although those who should have spoken have read further (P3.9)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -76,7 +76,7 @@ def resting(row: Row, pace: Pace, moment: Moment) -> Row:
     """`row` after one more sweep."""
     sweeps = row.sweeps + 1
     rest = moment.real + pace.pause * 2 ** min(sweeps, 12)
-    return replace(row, sweeps=sweeps, since=moment.real, rest_until=rest)
+    return row._replace(sweeps=sweeps, since=moment.real, rest_until=rest)
 
 
 def overdue(row: Row, facts: Facts, moment: Moment) -> Step:

@@ -85,7 +85,8 @@ def is_certain(row: Row, directory_until: datetime | None) -> bool:
 
 def expiry(request: NotificationRequest, lane: Lane, planned: datetime) -> datetime:
     """P3.7: an explicit one is absolute, the default counts from the latest planned instant."""
-    return request.expiry or planned + DEFAULT_LIFE[lane]
+    explicit = request.expiry if request.expires_at else None
+    return explicit or planned + DEFAULT_LIFE[lane]
 
 
 def expiry_after_move(row: Row, planned: datetime) -> datetime:

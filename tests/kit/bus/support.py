@@ -51,7 +51,7 @@ async def _gone(kafka: KafkaSettings, topic: Topic) -> bool:
 
 async def say(kafka: KafkaSettings, topic: Topic, ids: Sequence[UUID]) -> None:
     """One event about each of `ids`, in this order."""
-    async with publisher(kafka) as out:
+    async with publisher(kafka, deadline=30) as out:
         await out.publish([Outgoing(topic, TakeBack(id=one, round=1)) for one in ids])
 
 
@@ -71,7 +71,7 @@ async def joined(consumer: Consumer) -> AsyncIterator[Consumer]:
     await consumer.stop()
 
 
-async def read(consumer: Consumer, count: int, limit: int = 500, seconds: float = 20) -> list[Received]:
+async def read(consumer: Consumer, count: int, limit: int = 500, seconds: float = 60) -> list[Received]:
     """At least `count` records; AssertionError at the deadline."""
     got: list[Received] = []
     deadline = monotonic() + seconds
@@ -81,7 +81,7 @@ async def read(consumer: Consumer, count: int, limit: int = 500, seconds: float 
     return got
 
 
-async def poll_until(consumer: Consumer, true: Callable[[], bool], seconds: float = 30) -> list[Received]:
+async def poll_until(consumer: Consumer, true: Callable[[], bool], seconds: float = 60) -> list[Received]:
     """Polls until the condition holds; what came meanwhile."""
     got: list[Received] = []
     deadline = monotonic() + seconds
@@ -91,7 +91,7 @@ async def poll_until(consumer: Consumer, true: Callable[[], bool], seconds: floa
     return got
 
 
-async def until_true(true: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+async def until_true(true: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     deadline = monotonic() + seconds
     while not await true():
         assert monotonic() < deadline, "waited in vain"

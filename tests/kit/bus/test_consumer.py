@@ -262,7 +262,7 @@ async def test_urgent_comes_first_and_the_others_do_not_wait_for_it(kafka: Kafka
         reader.resume([urgent, normal, bulk])
         client = reader._membership.kafka
         assert client is not None
-        await eventually(lambda: len(client._fetcher._records) == 9)
+        await eventually(lambda: len(client._fetcher._records) == 9, 60)
         order = [record.topic for record in await read(reader, 90, limit=10)]
     assert order == sorted(order, key=[urgent.name, normal.name, bulk.name].index)
 

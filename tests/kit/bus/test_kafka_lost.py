@@ -45,7 +45,7 @@ async def test_kafka_away_and_back(own_kafka: Kafka, settings: KafkaSettings, ou
     """Empty polls, failed publishing, no readiness; a commit that failed is made with the next one."""
     await make(settings, TOPIC)
     async with joined(Consumer(settings, "readers", [[TOPIC]])) as reader:
-        await out.publish([take_back(number) for number in range(30)])
+        await until_true(lambda: said(out, *range(30)))
         records = await read(reader, 30)
         assert reader.ready
         await asyncio.to_thread(own_kafka.kill)
@@ -72,7 +72,7 @@ async def test_p9_the_whole_data_folder_wiped(own_kafka: Kafka, settings: KafkaS
     keeper = TopicKeeper(settings, [TOPIC])
     await keeper.start()
     async with joined(Consumer(settings, "readers", [[TOPIC]], on_anew=heard)) as reader:
-        await out.publish([take_back(number) for number in range(50)])
+        await until_true(lambda: said(out, *range(50)))
         await reader.commit(reached(await read(reader, 50)))
         await asyncio.to_thread(own_kafka.kill)
         own_kafka.wipe()

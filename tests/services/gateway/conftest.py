@@ -156,7 +156,7 @@ async def opened(settings: Settings, publisher: Publisher | None = None) -> Asyn
         publisher = publisher or Publisher(settings.kafka, "gateway")
         pace = Pace.of(settings)
         announcer = Announcer(database, publisher, pace)
-        writer = Writer(database, announcer, pace)
+        writer = Writer(database, announcer, pace, Metrics())
         await writer.start()
         stack.push_async_callback(writer.stop)
         tokens = Tokens(settings.jwt, SECRET)

@@ -1,0 +1,244 @@
+"""P5.1, P5.5, P5.6 on real servers: who may hand over, and whose word counts."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from contracts.events import Due, Failed, Retry, Sent
+from kit.delivery import store
+from kit.delivery.outcomes import Halted, Refused, Unavailable, Unknown
+from kit.delivery.provider import Parcel
+from kit.delivery.rules import Attempt
+from tests.kit.delivery.support import Deaf, House, Takes, due, now
+
+CLAIM = "insert into claims (id, try, token, lease_until"
+BUSY = Unavailable("provider_unavailable", "421")
+
+
+async def claimed_by_another(home: House, one: Due, seconds: float = 60.0, try_: int = 1) -> UUID:
+    """Somebody else is handing it over, for so long."""
+    token = uuid4()
+    async with home.database.connection() as connection:
+        attempt = Attempt(try_, try_, 0, now())
+        wanted = store.Wanted(one.id, token, attempt, "fake", one.expires_at)
+        assert await store.claim(connection, [wanted], timedelta(seconds=seconds)) == {token}
+    return token
+
+
+async def over(home: House, one: Due | UUID) -> None:
+    """The leases of its claims have ended."""
+    id = one if isinstance(one, UUID) else one.id
+    await home.sql("update claims set lease_until = clock_timestamp() - interval '1 s' where id = $1", id)
+
+
+async def test_p5_1_a_live_lease_holds(home: House) -> None:
+    """`retry` at the lease's end, the same try, no attempt used; the same event for each repeat."""
+    provider, one = Takes(), due()
+    await claimed_by_another(home, one)
+    async with home.sender(provider):
+        await home.put(one, one)
+        await home.hears(one, Retry, 2)
+    first, second = home.said(one, Retry)
+    [claim] = await home.claims(one)
+    assert first.hold and (first.at, first.due.try_, first.attempt) == (claim["lease_until"], 1, 1)
+    assert first.ce_id == second.ce_id and provider.parcels == []
+
+
+async def test_p5_1_a_lease_that_is_over_means_unknown(home: House) -> None:
+    """It goes through `retry`, and the copy that follows is flagged."""
+    provider, one = Takes(), due()
+    await claimed_by_another(home, one)
+    await over(home, one)
+    async with home.sender(provider):
+        await home.put(one)
+        retry: Retry = await home.hears(one, Retry)
+        assert (retry.hold, retry.unknown, retry.due.try_, retry.reason) == (False, 1, 2, "unknown_outcome")
+        await home.put(retry.due)
+        sent = await home.hears(one, Sent)
+    assert (sent.unknown, [parcel.copy_possible for parcel in provider.parcels]) == (1, [True])
+    assert [claim["result"] for claim in await home.claims(one)] == ["unknown", "sent"]
+
+
+async def test_p5_1_two_senders_never_both_send(home: House) -> None:
+    """Both get every `due` at the same time, as after a rebalance that one of them has not noticed."""
+    one, other = Takes(), Takes()
+    dues = [due() for _ in range(150)]
+    async with home.sender(one, group="first"), home.sender(other, group="second"):
+        await home.put(*dues)
+        for each in dues:
+            await home.hears(each, Sent)
+        await home.until(lambda: len(home.heard) >= 2 * len(dues))
+    handed = [parcel.due.id for parcel in (*one.parcels, *other.parcels)]
+    assert sorted(handed) == sorted(each.id for each in dues)
+
+
+async def test_p5_1_the_token_is_drawn_once_per_delivery(home: House) -> None:
+    """A claim whose commit was not acknowledged is recognised as ours: one hand-over, nothing unknown."""
+    provider, one = Takes(), due()
+    deaf = Deaf(home.database, CLAIM)
+    async with home.sender(provider, database=deaf):
+        await home.put(one)
+        sent = await home.hears(one, Sent)
+    assert deaf.begins == []
+    assert (sent.try_, sent.unknown, len(provider.parcels)) == (1, 0, 1)
+    assert home.said(one, Retry) == []
+
+
+async def test_p5_1_who_turns_away_after_a_claim_of_unknown_fate_deletes_it(home: House) -> None:
+    """The gate shuts while the acknowledgement is lost: nothing of ours is left that a lease's end would call unknown."""
+    provider, first, one = Takes(Halted("provider_configuration", "535")), due(), due()
+    deaf = Deaf(home.database, "insert into claims as", CLAIM)
+    deaf.begins.remove("insert into claims as")
+    async with home.sender(provider, database=deaf):
+
+        async def shut(_: Parcel) -> None:
+            await home.put(one)
+            async with asyncio.timeout(10):
+                while not await home.claims(one):
+                    await asyncio.sleep(0)
+
+        deaf.begins.clear()
+        provider.then = shut
+        await home.put(first)
+        await home.until(lambda: len(provider.parcels) == 1)
+        deaf.begins.append(CLAIM)
+        async with asyncio.timeout(10):
+            while deaf.begins or await home.claims(one) or await home.claims(first):
+                await asyncio.sleep(0.01)
+    assert await home.claims(one) == [] and len(provider.parcels) == 1
+
+
+async def test_p5_5_nothing_begins_that_its_lease_does_not_outlast(home: House) -> None:
+    """What waited too long for a hand is given up, surely not sent, and claimed anew: no attempt is used."""
+    provider, first, second = Takes(timeout=1.0), due(), due()
+    provider.gate = asyncio.Event()
+    async with home.sender(provider, lease=2.0, hands=1, spare=0):
+        await home.put(first)
+        await home.until(lambda: len(provider.parcels) == 1)
+        await home.put(second)
+        async with asyncio.timeout(10):
+            while not await home.claims(second):
+                await asyncio.sleep(0.01)
+        [before] = await home.claims(second)
+        await asyncio.sleep(1.1)  # the lease itself has to run: its rest is what is looked at
+        provider.gate.set()
+        sent = await home.hears(second, Sent)
+    [after] = await home.claims(second)
+    assert (sent.try_, sent.attempt, sent.unknown, len(provider.of(second))) == (1, 1, 0, 1)
+    assert after["token"] == before["token"] and after["lease_until"] > before["lease_until"]
+
+
+async def test_p5_5_what_was_not_begun_is_given_back_at_the_end(home: House) -> None:
+    """SIGTERM: what is under way ends, the rest leaves no claim, and its next owner sends it once."""
+    provider, dues = Takes(), [due() for _ in range(20)]
+    provider.gate = asyncio.Event()
+    async with home.sender(provider, hands=2, spare=0) as running:
+        await home.put(*dues)
+        await home.until(lambda: len(provider.parcels) == 2)
+        async with asyncio.timeout(10):
+            while sum([len(await home.claims(one)) for one in dues]) < 20:
+                await asyncio.sleep(0.01)
+        stopping = asyncio.create_task(running.stop())
+        async with asyncio.timeout(10):
+            while sum([len(await home.claims(one)) for one in dues]) > 2:
+                await asyncio.sleep(0.01)
+        provider.gate.set()
+        await stopping
+    assert len(provider.parcels) == 2
+    async with home.sender(provider):
+        for one in dues:
+            assert (await home.hears(one, Sent)).unknown == 0
+    assert len(provider.parcels) == 20
+
+
+async def overtaken(home: House, one: Due) -> None:
+    """The lease ends while the provider thinks, and somebody else finds that."""
+    await over(home, one)
+    await home.put(one)
+    await home.hears(one, Retry)
+
+
+async def test_p5_6_a_late_acceptance_is_recorded_and_said(home: House) -> None:
+    """Whatever the token: the provider has it, and nobody sends it again."""
+    provider, one = Takes(), due()
+
+    async def late(parcel: Parcel) -> None:
+        await overtaken(home, one)
+
+    provider.then = late
+    async with home.sender(provider):
+        await home.put(one)
+        sent = await home.hears(one, Sent)
+        assert (sent.try_, sent.provider_id) == (1, "p-1")
+        await home.put(home.said(one, Retry)[0].due)
+        await home.hears(one, Sent, 2)
+        async with asyncio.timeout(10):
+            while (await home.claims(one))[0]["unannounced"]:
+                await asyncio.sleep(0.01)
+    assert len(provider.parcels) == 1
+    [claim] = await home.claims(one)
+    assert claim["result"] == "sent"
+
+
+async def test_p5_6_any_other_late_result_is_dropped(home: House) -> None:
+    provider, one = Takes(Refused("recipient_refused", "550 5.1.1")), due()
+
+    async def late(parcel: Parcel) -> None:
+        if parcel.try_ == 1:
+            await overtaken(home, one)
+
+    provider.then = late
+    async with home.sender(provider):
+        await home.put(one)
+        retry = await home.hears(one, Retry)
+        await home.until(lambda: provider.inside == 0)
+        await home.put(retry.due)
+        sent = await home.hears(one, Sent)
+    assert (sent.try_, sent.unknown) == (2, 1) and home.said(one, Failed) == []
+    assert [claim["result"] for claim in await home.claims(one)] == ["unknown", "sent"]
+
+
+async def test_p5_6_what_is_left_unannounced_is_said_by_the_next_sender(home: House) -> None:
+    """Its sender died between the record and the acknowledgement."""
+    one = due()
+    await home.sql(
+        "insert into claims (id, try, lease_until, made_at, at, result, result_at, about, unannounced, unknown)"
+        " values ($1, 1, now(), now(), now(), 'sent', now(), $2, true, 1)",
+        one.id,
+        one.model_dump_json(include=set(one.passed_on())),
+    )
+    async with home.sender(Takes()):
+        sent = await home.hears(one, Sent)
+        assert (sent.unknown, sent.owner, sent.tenant) == (1, "user:alice", "default")
+        async with asyncio.timeout(10):
+            while (await home.claims(one))[0]["unannounced"]:
+                await asyncio.sleep(0.01)
+
+
+async def test_p5_3_a_lost_answer_computes_no_second_t(home: House) -> None:
+    """The result is written under the token again, the same T, and said once."""
+    provider, one = Takes(BUSY), due()
+    deaf = Deaf(home.database, "insert into claims as c (id, try, token, provider, result")
+    async with home.sender(provider, database=deaf):
+        await home.put(one)
+        retry = await home.hears(one, Retry)
+    [claim] = await home.claims(one)
+    assert deaf.begins == [] and retry.at == claim["at"] and len(provider.parcels) == 1
+
+
+async def test_p5_3_attempts_are_counted_in_the_claims(home: House) -> None:
+    """Three hand-overs, unknown ones too; then the end carries the cause, or says that nobody knows."""
+    provider, one, other = Takes(BUSY, BUSY, BUSY, BUSY, Unknown("unknown_outcome"), BUSY), due(), due()
+    async with home.sender(provider):
+        for each in (one, other):
+            await home.put(each)
+            await home.hears(each, Retry)
+            await home.put(home.said(each, Retry)[0].due)
+            await home.hears(each, Retry, 2)
+            await home.put(home.said(each, Retry)[1].due)
+            await home.hears(each, Failed)
+    failed, perhaps = home.said(one, Failed)[0], home.said(other, Failed)[0]
+    assert (failed.reason, failed.attempt, failed.try_, failed.unknown) == ("provider_unavailable", 3, 3, 0)
+    assert (perhaps.reason, perhaps.attempt, perhaps.unknown) == ("perhaps_sent", 3, 1)
