@@ -29,7 +29,7 @@ def poison_of(received: Received, error: str, service: str) -> Poison:
         partition=received.partition,
         offset=received.offset,
         timestamp=received.timestamp,
-        error=error[:ERROR_CHARACTERS],
+        error=_line(error),
         size=len(value),
         sha256=hashlib.sha256(value).hexdigest(),
         value=_kept(value),
@@ -47,12 +47,17 @@ def poison_of_outgoing(outgoing: Outgoing, error: str, service: str) -> Poison:
         partition=-1,
         offset=-1,
         timestamp=utc_now(),
-        error=error[:ERROR_CHARACTERS],
+        error=_line(error),
         size=len(text),
         sha256=hashlib.sha256(text).hexdigest(),
         value=b64encode(text[:FIRST_BYTES]),
         reported_by=service,
     )
+
+
+def _line(error: str) -> str:
+    """An error may quote what made the record poison, and must not spread it: no NUL, no surrogate, no line break."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in error[:ERROR_CHARACTERS])
 
 
 def _kept(value: bytes) -> bytes:

@@ -2,14 +2,10 @@
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from contracts.cloudevents import Undecodable
-from contracts.events import Event, Poison
-from contracts.topics import BY_NAME
+from contracts.events import Poison
 from kit import logs
 from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher, PublishFailed
@@ -17,8 +13,11 @@ from kit.bus.record import Outgoing, Received, reached
 from kit.clock import monotonic
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
-from kit.poison import Brake, poison_of, poison_of_outgoing
+from kit.poison import Brake, poison_of_outgoing
 from kit.postgres import Connection, Database, fate
+from kit.reading import Batch, Message, named, told
+
+__all__ = ["After", "Handle", "Message", "Stage"]
 
 BATCH: Final = 500
 WAIT: Final = 0.25
@@ -32,14 +31,6 @@ FINISH: Final = 5.0
 """Seconds that a batch under way gets when the service stops; what is not done by then is done again."""
 
 log = logs.get(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """An event, and the record that carried it."""
-
-    event: Event
-    received: Received
 
 
 Handle = Callable[[Connection, Sequence[Message]], Awaitable[Sequence[Outgoing]]]
@@ -125,6 +116,8 @@ class Stage:
             if monotonic() - self._committed_at >= COMMIT_EVERY:
                 await self._consumer.commit()
                 self._committed_at = monotonic()
+                for topic, left in self._consumer.lag().items():
+                    self._metrics.lag(self._consumer.group, topic, left)
 
     async def _take(self, records: Sequence[Received]) -> float:
         """One batch from its records to its offsets; seconds to rest before the next one."""
@@ -148,7 +141,7 @@ class Stage:
 
     async def _do(self, records: Sequence[Received]) -> int:
         """The number of records that were passed over. Raises HeldUp."""
-        batch = _Batch(self._publisher.source if self._reporter else "")
+        batch = Batch(self._publisher.source if self._reporter else "")
         out = await self._judged(batch.read(records), batch)
         failpoint("stage_after_commit")
         await self._publish([*out, *batch.reports])
@@ -162,7 +155,7 @@ class Stage:
 
     # ------------------------------------------------------------------------------------------------- the transaction
 
-    async def _judged(self, messages: Sequence[Message], batch: "_Batch", tries: int = TRIES) -> list[Outgoing]:
+    async def _judged(self, messages: Sequence[Message], batch: Batch, tries: int = TRIES) -> list[Outgoing]:
         """What the handler decided. A batch that cannot be done is halved until its culprit is alone."""
         if not messages:
             return []
@@ -185,7 +178,7 @@ class Stage:
                 tries -= 1
                 kind = fate(error)
                 if kind == "connection" or (kind == "other" and not await self._database.alive()):
-                    raise HeldUp(_named(error)) from error
+                    raise HeldUp(named(error)) from error
                 if kind == "data" or tries <= 0:
                     raise _Suspected(error) from error
                 log.exception("handler_failed", stage=self.name)
@@ -199,7 +192,7 @@ class Stage:
         except PublishFailed as failure:
             if len(failure.refused) < len(failure.failed):
                 # Perhaps written: the whole batch says it again, from the verdicts it stored.
-                raise HeldUp(_named(failure.failed[0][1])) from failure
+                raise HeldUp(named(failure.failed[0][1])) from failure
             log.error("events_refused_by_kafka", stage=self.name, topics=[one.topic.name for one, _ in failure.refused])
             await self._publish([one for one in map(self._refusal, failure.refused) if one])
 
@@ -207,7 +200,7 @@ class Stage:
         outgoing, error = failed
         if isinstance(outgoing.event, Poison):
             return None  # its report would be refused as well
-        return Outgoing.of(poison_of_outgoing(outgoing, _told(error), self._publisher.source))
+        return Outgoing.of(poison_of_outgoing(outgoing, told(error), self._publisher.source))
 
     # --------------------------------------------------------------------------------------------------- time and ends
 
@@ -238,46 +231,3 @@ class _Suspected(Exception):
     def __init__(self, error: Exception) -> None:
         super().__init__(repr(error))
         self.error = error
-
-
-class _Batch:
-    """What became of the records that nobody could read or store."""
-
-    def __init__(self, service: str) -> None:
-        self.poison: Counter[str] = Counter()
-        self.first: dict[str, str] = {}
-        self.reports: list[Outgoing] = []
-        self._service = service
-
-    def read(self, records: Iterable[Received]) -> list[Message]:
-        """The messages; None of an event that this version does not know yet."""
-        messages = []
-        for received in records:
-            try:
-                event = received.event(BY_NAME[received.topic])
-            except Exception as error:  # Undecodable, and whatever else a record may bring a reader to
-                self._pass_over(received, error)
-            else:
-                if event is not None:
-                    messages.append(Message(event, received))
-        return messages
-
-    def refused(self, message: Message, error: Exception) -> None:
-        """The transaction fails on it. A report that fails is not reported: that would go on for ever."""
-        self._pass_over(message.received, error, report=not isinstance(message.event, Poison))
-
-    def _pass_over(self, received: Received, error: Exception, *, report: bool = True) -> None:
-        self.poison[received.topic] += 1
-        self.first.setdefault(received.topic, f"{received.partition}@{received.offset}: {_named(error)}")
-        if report and BY_NAME[received.topic].reporter == self._service:
-            self.reports.append(Outgoing.of(poison_of(received, _told(error), self._service)))
-
-
-def _named(error: BaseException) -> str:
-    """For the log: an error's text may quote what the record holds."""
-    return " ".join(filter(None, (type(error).__name__, getattr(error, "sqlstate", None))))
-
-
-def _told(error: BaseException) -> str:
-    """For the report, which holds the record's bytes anyway."""
-    return str(error) if isinstance(error, Undecodable) else f"{type(error).__name__}: {error}"

@@ -44,6 +44,10 @@ class Assignment:
             self._next[place] = records[-1].offset + 1
         return meaning
 
+    def position(self, place: TopicPartition) -> int:
+        """The offset that is read next."""
+        return self._next.get(place, 0)
+
     def back(self, place: TopicPartition, offset: int) -> bool:
         """To be read again from `offset`; False where that means nothing (not ours any more, or nothing came yet)."""
         if place in self._expected or offset >= self._next.get(place, 0):

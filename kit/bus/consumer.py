@@ -1,6 +1,7 @@
 """Kafka may say a thing twice, and may forget; what we have done of it is committed after it was done, never before."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, cast
 
@@ -85,6 +86,15 @@ class Consumer:
         """The partitions that are ours now."""
         held = self._membership.held
         return frozenset((self._name(place), place.partition) for place in held.partitions) if held else frozenset()
+
+    def lag(self) -> dict[str, int]:
+        """By topic, how many records of our partitions were not read yet, as far as Kafka has told us."""
+        kafka, held = self._membership.kafka, self._membership.held
+        left: Counter[str] = Counter()
+        if kafka and held and held.placed:
+            for place in held.partitions:
+                left[self._name(place)] += max((kafka.highwater(place) or 0) - held.position(place), 0)
+        return dict(left)
 
     # --------------------------------------------------------------------------------------------------------- reading
 

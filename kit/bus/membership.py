@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
@@ -14,7 +13,7 @@ from kit import logs
 from kit.bus.admin import DEADLINE, administrator
 from kit.bus.assignment import Assignment
 from kit.bus.closing import close_consumer
-from kit.clock import monotonic
+from kit.clock import monotonic, utc_now
 from kit.settings import KafkaSettings
 
 SILENCE: Final = 10.0
@@ -152,7 +151,7 @@ class Membership:
         if not awake:
             return 0.0
         fetched = max(kafka.last_poll_timestamp(place) or 0 for place in awake)
-        return min(now - self._heard, now - held.since, time.time() - fetched / 1000)
+        return min(now - self._heard, now - held.since, utc_now().timestamp() - fetched / 1000)
 
     # ------------------------------------------------------------------------------------------------ the group's word
 

@@ -1,6 +1,6 @@
 """Whether a provider may be given anything: shut when it takes nothing from us, opened by one that gets through."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from math import inf
 from typing import Final
@@ -10,6 +10,7 @@ from kit.delivery.outcomes import Halted
 
 PAUSES: Final = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 """Seconds until the next one is let through to see, growing while it is in vain."""
+LONGEST: Final = PAUSES[-1]
 
 log = logs.get(__name__)
 
@@ -24,12 +25,20 @@ class Pass(Enum):
 class Gate:
     """Before one provider. Time comes from `clock`, monotonic seconds."""
 
-    def __init__(self, name: str, clock: Callable[[], float], *, closed_because: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        clock: Callable[[], float],
+        *,
+        pauses: Sequence[float] = PAUSES,
+        closed_because: str | None = None,
+    ) -> None:
         """`closed_because`: shut for as long as the process lives."""
         self.name = name
         self.reason = closed_because
         self.detail: str | None = None
         self._clock = clock
+        self._pauses = pauses
         self._opens_at = inf if closed_because else 0.0
         self._times = 0
         self._probing = False
@@ -47,8 +56,8 @@ class Gate:
 
     @property
     def seconds(self) -> float:
-        """Until it is worth coming back; at least one, at most the longest pause."""
-        return min(max(self._opens_at - self._clock(), 1.0), PAUSES[-1])
+        """Until it is worth coming back; at least one, at most five minutes."""
+        return min(max(self._opens_at - self._clock(), 1.0), LONGEST)
 
     def enter(self) -> Pass | None:
         """A pass for one; None: come back later. Whoever gets one reports by `leave`."""
@@ -70,7 +79,7 @@ class Gate:
             self._open()
 
     def _shut(self, halted: Halted) -> None:
-        pause = max(PAUSES[min(self._times, len(PAUSES) - 1)], halted.retry_after)
+        pause = max(self._pauses[min(self._times, len(self._pauses) - 1)], halted.retry_after)
         self._times += 1
         self._opens_at = self._clock() + pause
         self.reason, self.detail = halted.reason, halted.detail

@@ -12,7 +12,7 @@ from contracts.status import Lane
 from contracts.topics import Topic
 from kit.bus.publisher import Publisher
 from kit.clock import monotonic
-from kit.delivery.gate import Gate
+from kit.delivery.gate import PAUSES, Gate
 from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
 from kit.delivery.pipe.announcing import Announcing
 from kit.delivery.pipe.claiming import Claiming
@@ -40,7 +40,8 @@ class Channel:
     """What tells one channel's sender from another's.
 
     `lanes` the most urgent first; `lease` in seconds, at least the provider's time-out and room to wait for a hand;
-    `hands` hand-overs at a time, `spare` of them for the urgent lane alone; `closed_because`: everything is held.
+    `hands` hand-overs at a time, `spare` of them for the urgent lane alone; `closed_because`: everything is held;
+    `pauses` in seconds, between two looks whether a provider that takes nothing takes something again.
     """
 
     service: str
@@ -51,6 +52,7 @@ class Channel:
     hands: int
     spare: int
     closed_because: str | None = None
+    pauses: Sequence[float] = PAUSES
 
 
 class Sender:
@@ -59,10 +61,13 @@ class Sender:
     def __init__(self, channel: Channel, database: Database, publisher: Publisher, metrics: Metrics) -> None:
         self._lanes = channel.lanes
         self._simulator = Simulator()
-        gate = Gate(channel.provider.name, monotonic, closed_because=channel.closed_because)
-        played = Gate(self._simulator.name, monotonic, closed_because=channel.closed_because)
-        self._outlet: Outlet[Delivery] = Outlet(channel.provider, gate)
-        self._played: Outlet[Delivery] = Outlet(self._simulator, played)
+        self._outlet, self._played = (
+            Outlet[Delivery](
+                provider,
+                Gate(provider.name, monotonic, pauses=channel.pauses, closed_because=channel.closed_because),
+            )
+            for provider in (channel.provider, self._simulator)
+        )
         self._clock = DatabaseClock(monotonic)
         self._broken: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None

@@ -1,6 +1,7 @@
 """A template in several parts and locales becomes what one channel sends."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -46,10 +47,9 @@ class Template(Texts):
             raise Unrenderable("bad_template", f"{place}: {first['msg']}") from None
 
 
-class Rendered(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Rendered:
     """The texts of one notification on one channel."""
-
-    model_config = ConfigDict(frozen=True)
 
     subject: str | None = None
     text: str | None = None

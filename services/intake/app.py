@@ -23,7 +23,7 @@ from services.intake.loops.directory_watch import DirectoryWatch
 from services.intake.loops.group_ends import GroupEnds
 from services.intake.loops.retelling import Retelling
 from services.intake.loops.sweep import Served, Sweep
-from services.intake.settings import Pauses, pace_of, policy_of, sweeps
+from services.intake.settings import BATCH, Pauses, pace_of, policy_of, sweeps
 
 NAME: Final = "intake"
 
@@ -54,12 +54,11 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     requests = Consumer(kafka, INTAKE.name, [[topic] for topic in REQUESTED.values()])
     answers = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics])
     objects = Consumer(kafka, INTAKE_DIRECTORY.name, [INTAKE_DIRECTORY.topics])
-    for name, consumer, handle in (
-        ("directory", objects, directory.project),
-        ("outcomes", answers, outcomes.hear),
-        ("judge", requests, judge.handle),
-    ):
-        parts.add(name, Stage(name, consumer, database, publisher, handle, metrics=parts.metrics, after=after))
+    shared = database, publisher
+    parts.add("directory", Stage("directory", objects, *shared, directory.project, metrics=parts.metrics))
+    parts.add("outcomes", Stage("outcomes", answers, *shared, outcomes.hear, metrics=parts.metrics))
+    judging = Stage("judge", requests, *shared, judge.handle, metrics=parts.metrics, batch=BATCH, after=after)
+    parts.add("judge", judging)
 
     parts.add("group_ends", group_ends)
     parts.add("retelling", Beat("retelling", retelling.once, pauses.retelling))

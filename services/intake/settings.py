@@ -14,6 +14,10 @@ SWEEPS: Final = "TOCSIN_TEST_SWEEPS"
 """`off` in the environment of a test: a sweep must not hide a broken rule."""
 
 
+BATCH: Final = 250
+"""Requests judged at once: some 20 ms, which is how long an urgent one may have to wait for a bulk batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pauses:
     """Seconds between two looks of each loop."""

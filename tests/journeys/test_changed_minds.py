@@ -3,10 +3,11 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from contracts.identity import notification_id
+from contracts.identity import child_id, notification_id
 from tests.journeys.stack import Stack
 from tests.journeys.test_first_journeys import events, mail, publish
 
@@ -131,3 +132,40 @@ async def test_p3_6_a_stranger_of_the_directory_is_rejected_with_the_remedy(stac
     asked = await stack.post({"channel": "email", "user_id": "nobody", "subject": "Hello", "body": "Anybody there?"})
     done = await stack.final(asked["id"], within=90)
     assert (done["status"], done["reason"]) == ("rejected", "unknown_recipient")
+
+
+async def test_p3_5_of_several_that_wait_only_the_newest_is_sent(stack: Stack) -> None:
+    soon = after(timedelta(seconds=3))
+    older, newer = [
+        await stack.post(bell(send_at=soon, collapse_key="dossier/118", body=text), user="bob")
+        for text in ("Three days left.", "Two days left.")
+    ]
+    first, second = await stack.final(older["id"]), await stack.final(newer["id"])
+    assert (first["status"], first["reason"]) == ("cancelled", "collapsed")
+    assert second["status"] == "sent"
+
+
+async def test_p3_8_nobody_read_it_so_the_next_channel_speaks(stack: Stack) -> None:
+    await stack.call("PUT", "/v1/recipients/emma", admin=True, user="admin", json={"email": "emma@example.com"})
+    step = [{"after_seconds": 1, "channel": "email"}]
+    asked = await stack.post(bell(user_id="emma", subject="Call back", escalate=step), user="emma")
+    assert (await stack.final(asked["id"]))["status"] == "sent"
+    [mail] = await stack.catcher.wait_for(to="emma@example.com")
+    assert mail.subject == "Call back"
+
+
+async def test_p3_8_what_was_read_is_not_escalated(stack: Stack) -> None:
+    await stack.call("PUT", "/v1/recipients/fred", admin=True, user="admin", json={"email": "fred@example.com"})
+    step = [{"after_seconds": 30, "channel": "email"}]
+    asked = await stack.post(bell(user_id="fred", escalate=step), user="fred")
+    await stack.final(asked["id"])
+    assert (await stack.call("POST", f"/v1/inbox/{asked['id']}/read", user="fred")).is_success
+    next_step = str(child_id(UUID(asked["id"]), "escalate/0"))
+    assert (await stack.final(next_step))["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(("to", "ends"), [("delivered", {"sent", "delivered"}), ("bounce", {"failed", "undelivered"})])
+async def test_simulators_play_their_fate_and_nothing_leaves_the_house(stack: Stack, to: str, ends: set[str]) -> None:
+    asked = await stack.post(mail(f"{to}@simulator.test"))
+    assert (await stack.final(asked["id"]))["status"] in ends
+    assert not stack.catcher.mails(to=f"{to}@simulator.test")

@@ -1,4 +1,4 @@
-"""`kcat` is all that a program needs: one line of JSON in, one line out. Played with kcat itself, where there is one."""
+"""`kcat` is all that a program needs: one line in, one line out. Played with kcat itself, where there is one."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ async def kcat(stack: Stack, line: str, topic: str, *more: str) -> None:
 async def person(stack: Stack, user: str, there: bool) -> None:
     """Waits until the directory knows, or has forgotten, this user."""
     async with asyncio.timeout(20):
-        while (await stack.call("GET", f"/v1/recipients/{user}", admin=True)).is_success != there:
+        while (await stack.call("GET", f"/v1/recipients/{user}", admin=True)).is_success != there:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 

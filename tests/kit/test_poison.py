@@ -36,6 +36,12 @@ def test_p7_poison_is_kept_with_its_bytes() -> None:
     assert len(poison.error) == 500
 
 
+def test_p7_a_report_does_not_quote_what_made_the_record_poison() -> None:
+    """NUL, a lone surrogate and line breaks in an error's text would make the report poison too."""
+    poison = poison_of(Received("t", 1, 7, AT, None, b""), "ce_type is “\0\ud800\n”", "intake")
+    assert poison.error == "ce_type is “\ufffd\ufffd\ufffd”"
+
+
 def test_p7_oversized_poison_is_kept_as_its_hash_and_first_64_kib() -> None:
     """A record of `failed` may be larger than what a report can hold."""
     value = b"x" * (MESSAGE_BYTES + 1)

@@ -89,6 +89,8 @@ def _first(stub: Row | None, asked: Asked, moment: Moment) -> Row:
 
 def group_end(row: Row, facts: Facts) -> GroupEnd | None:
     """The cancel that came before this member, which is not newer (P3.4). A part's request is a group too (P6.3)."""
+    if not facts.groups:
+        return None
     groups = (row.group, str(row.parent) if row.parent else None)
     met = (facts.group_end(row.tenant, group, row.owner, row.accepted_at) for group in groups)
     return next((end for end in met if end), None)

@@ -136,7 +136,7 @@ def check(row: Row, content: Content) -> None:
 
 
 def _own_texts(row: Row, request: NotificationRequest) -> Rendered:
-    return Rendered.model_construct(
+    return Rendered(
         subject=None if row.channel is Channel.SMS else request.subject,
         text=request.body,
         html=request.html if row.channel is Channel.EMAIL else None,

@@ -152,7 +152,8 @@ async def end(connection: Connection, rows: Sequence[Row]) -> None:
 
 _END: Final = """
 update notifications n
-set state = 'ended', outcome = $3, reason = $4, detail = $5, unknown = $6, answer = u.answer, pile = null, look_at = null
+set state = 'ended', outcome = $3, reason = $4, detail = $5, unknown = $6, answer = u.answer,
+    pile = null, look_at = null
 from unnest($1::uuid[], $2::bytea[]) as u(id, answer)
 where n.id = u.id
 """

@@ -99,6 +99,19 @@ async def test_p9_a_commit_carries_the_time_of_its_last_record(
         assert (position.offset, position.timestamp) == (offset, milliseconds(last))
 
 
+async def test_what_is_left_to_read_is_known(kafka: KafkaSettings, consumer: Callable[..., Consumer]) -> None:
+    """By topic, for the metric that says when more instances are needed."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:40])
+    async with joined(consumer()) as reader:
+        some = await read(reader, 10, limit=10)
+        reader.pause([TOPIC])
+        assert sum(reader.lag().values()) <= 40 - len(some)
+        reader.resume([TOPIC])
+        await read(reader, 40 - len(some))
+        assert reader.lag() == {TOPIC.name: 0}
+
+
 async def test_the_last_committed_record_is_not_read_twice(
     kafka: KafkaSettings, consumer: Callable[..., Consumer]
 ) -> None:

@@ -119,14 +119,13 @@ class House:
         spare: int = 2,
         limits: Sequence[int] = (100, 500, 500),
         closed_because: str | None = None,
+        pauses: Sequence[float] = (1.0, 2.0),
         database: Any = None,
         publisher: Any = None,
         group: str = EMAIL_SENDER.name,
     ) -> AsyncIterator[Running]:
         told = policy or Policy(SOON)
-        channel = Channel(
-            "email_sender", LANES, provider, lambda _: told, lease, hands, spare, closed_because=closed_because
-        )
+        channel = Channel("email_sender", LANES, provider, lambda _: told, lease, hands, spare, closed_because, pauses)
         sender = Sender(channel, database or self.database, publisher or self.publisher, Metrics())
         consumer = Consumer(self.kafka, group, [[lane] for lane in LANES])
         engine = Engine(consumer, [[lane] for lane in LANES], sender, limits=limits, clock=monotonic)
@@ -160,6 +159,13 @@ class House:
                         await self._changed.wait()
                 except TimeoutError:
                     continue
+
+    async def becomes(self, found: Callable[[], Awaitable[Any]], expected: Any, seconds: float = 15.0) -> None:
+        """Until that question is answered so."""
+        deadline = monotonic() + seconds
+        while (answer := await found()) != expected:
+            assert monotonic() < deadline, f"{answer}, and not {expected}"
+            await asyncio.sleep(0.01)
 
     async def claims(self, one: Due | UUID) -> list[asyncpg.Record]:
         id = one if isinstance(one, UUID) else one.id
@@ -244,6 +250,7 @@ class Deaf:
         self.real = database
         self.begins = list(begins)
         self.asked = 0
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def alive(self) -> Awaitable[bool]:
         return self.real.alive()
@@ -270,5 +277,6 @@ class _DeafConnection:
         for begin in self.deaf.begins:
             if statement.strip().startswith(begin):
                 self.deaf.begins.remove(begin)
+                self.deaf.meanwhile()
                 raise ConnectionResetError("the answer got lost")
         return answer
