@@ -12,12 +12,14 @@ from kit import logs
 from kit.bus.consumer import Consumer
 from kit.bus.record import Partition, Position, Received
 from kit.failpoints import failpoint
+from kit.metrics import Metrics
 
 IDLE_SECONDS: Final = 0.25
 BUSY_SECONDS: Final = 0.02
 """How long a poll waits for records: shorter where a lane is left out, so that it is soon read again."""
 BATCH: Final = 500
 COMMIT_SECONDS: Final = 0.2
+TELL_SECONDS: Final = 1.0
 REVOKE_SECONDS: Final = 4.0
 """What is under way may end while the partitions are still ours: less than the consumer allows in all."""
 STOP_SECONDS: Final = 7.0
@@ -160,13 +162,17 @@ class Engine:
         lanes: Sequence[Sequence[Topic]],
         work: Work,
         *,
+        name: str,
         limits: Sequence[int],
+        metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
         """`lanes` are the consumer's, the most urgent first; `limits` how many records of each may be in flight;
-        `clock` monotonic seconds."""
+        `name` is what the figures call it; `clock` monotonic seconds."""
+        self.name = name
         self._consumer = consumer
         self._work = work
+        self._metrics = metrics
         self._clock = clock
         self._shares = [Share(rank, *lane) for rank, lane in enumerate(zip(lanes, limits, strict=True))]
         self._share_of = {topic.name: share for share in self._shares for topic in share.topics}
@@ -179,11 +185,6 @@ class Engine:
     @property
     def ready(self) -> bool:
         return self._consumer.ready
-
-    @property
-    def in_flight(self) -> dict[str, int]:
-        """Records let in and not ended yet, by topic lane."""
-        return {share.topics[0].name: share.in_flight for share in self._shares}
 
     async def start(self) -> None:
         await self._consumer.start()
@@ -202,6 +203,7 @@ class Engine:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read())
             tasks.create_task(self._commit_on())
+            tasks.create_task(self._tell())
 
     # --------------------------------------------------------------------------------------------------------- reading
 
@@ -251,6 +253,15 @@ class Engine:
         if news:
             failpoint("delivery_before_offsets")
         await self._consumer.commit(news)
+
+    async def _tell(self) -> None:
+        """The figures."""
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            for share in self._shares:
+                self._metrics.in_flight(self.name, share.topics[0].lane or "", share.in_flight)
+            for topic, left in self._consumer.lag().items():
+                self._metrics.lag(self._consumer.group, topic, left)
 
     # -------------------------------------------------------------------------------------------------- losing a lane
 

@@ -30,6 +30,7 @@ from kit.delivery.simulator import Simulator
 from kit.engine import Ticket
 from kit.metrics import Metrics
 from kit.postgres import Database
+from kit.reading import told
 
 KNOCK_SECONDS: Final = 0.2
 """Between two looks whether those who wait may try."""
@@ -178,7 +179,7 @@ class Sender:
 
     def poison(self, delivery: Delivery, error: Exception) -> None:
         """The claims cannot hold it (P7)."""
-        self.say_word(self._reading.poison(delivery.ticket, f"{type(error).__name__}: {error}"))
+        self.say_word(self._reading.poison(delivery.ticket, told(error)))
 
     def announce(self) -> None:
         """There is a late acceptance to be said."""

@@ -50,7 +50,15 @@ async def build(settings: Settings) -> Parts:
     )
     sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
     consumer = Consumer(kafka, EMAIL_SENDER.name, [[lane] for lane in lanes])
-    engine = Engine(consumer, [[lane] for lane in lanes], sender, limits=IN_FLIGHT, clock=monotonic)
+    engine = Engine(
+        consumer,
+        [[lane] for lane in lanes],
+        sender,
+        name=Name.EMAIL,
+        limits=IN_FLIGHT,
+        metrics=parts.metrics,
+        clock=monotonic,
+    )
     parts.add("engine", engine)
     return parts
 

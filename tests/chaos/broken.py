@@ -4,37 +4,49 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from kit import engine
+from kit.delivery import store
+from kit.postgres import Connection
 
 
 def offsets_before_the_work() -> None:
-    """Records count as finished as soon as they are admitted: a crash loses what was under way."""
-    from kit import engine
-
+    """P7, 4.4: records count as finished as soon as they are let in, so that a crash loses what was under way."""
     admit = engine.Lane.admit
 
-    def admit_and_finish(lane: engine.Lane, *args: object) -> object:
-        admitted = admit(lane, *args)
-        lane.finish(args[0])
-        return admitted
+    def admit_and_finish(lane: engine.Lane, offset: int, timestamp: datetime) -> None:
+        admit(lane, offset, timestamp)
+        lane.finish(offset)
 
-    engine.Lane.admit = admit_and_finish  # type: ignore[method-assign, assignment]
+    engine.Lane.admit = admit_and_finish  # type: ignore[method-assign]
+    engine.Ticket.finish = lambda ticket: ticket.release()  # type: ignore[method-assign]
 
 
 def no_claim() -> None:
-    """Nobody looks at what the claims say: a repeat is handed over again, and nobody knows that it is one."""
-    from kit.delivery import store
+    """P5.1: nobody writes down what is handed over, so that a repeat is handed over again and nobody knows."""
+    look = store.look
 
-    async def nothing(*_: object) -> dict[object, object]:
-        return {}
+    async def blind(connection: Connection, ids: Collection[UUID]) -> store.Look:
+        return replace(await look(connection, ids), claims={})
 
-    store.read_claims = nothing  # type: ignore[assignment]
+    async def claimed(_: Connection, wanted: Iterable[store.Wanted], __: timedelta) -> set[UUID]:
+        return {one.token for one in wanted}
+
+    async def recorded(_: Connection, results: Iterable[store.Written]) -> set[tuple[UUID, int]]:
+        return {(one.id, one.try_) for one in results}
+
+    store.look, store.claim, store.record = blind, claimed, recorded
 
 
 RULES: dict[str, Callable[[], None]] = {rule.__name__: rule for rule in (offsets_before_the_work, no_claim)}
 
 
 def main() -> None:
+    """Leaves the rule out, then is the service."""
     rule, service = sys.argv[1:]
     RULES[rule]()
     sys.argv = [f"services.{service}"]

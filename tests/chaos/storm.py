@@ -42,6 +42,7 @@ class Load:
     """Mails asked for by REST and by Kafka, in equal parts; what was promised is remembered, id by recipient."""
 
     stack: Stack
+    local_part: str = ""
     run: str = field(default_factory=lambda: uuid4().hex[:8])
     promised: dict[str, str] = field(default_factory=dict)
 
@@ -75,7 +76,8 @@ class Load:
         self.promised[body["to"]] = str(notification_id("default", "source:chaos", key))
 
     def _mail(self, n: int) -> dict[str, str]:
-        return {"channel": "email", "to": f"{self.run}-{n}@example.com", "subject": f"Mail {n}", "body": "It came."}
+        to = f"{self.local_part}{self.run}-{n}@example.com"
+        return {"channel": "email", "to": to, "subject": f"Mail {n}", "body": "It came."}
 
     async def arrived(self, within: float) -> Verdict:
         """Waits until every promised mail is there and every notification has ended; then judges."""
@@ -85,6 +87,14 @@ class Load:
         if not self._missing():
             await self.stack.finals(self.promised.values(), max(over - time.monotonic(), 5))
         return self.judge()
+
+    async def quiet(self, seconds: float) -> None:
+        """Returns when no mail has come for so long."""
+        last, since = len(self._mails()), time.monotonic()
+        while time.monotonic() - since < seconds:
+            await asyncio.sleep(0.25)
+            if len(self._mails()) != last:
+                last, since = len(self._mails()), time.monotonic()
 
     def _missing(self) -> list[str]:
         there = {mail.to for mail in self._mails()}

@@ -20,6 +20,7 @@ from kit.bus.consumer import Consumer
 from kit.bus.record import Outgoing
 from kit.clock import monotonic
 from kit.engine import Engine, Lane, Ticket
+from kit.metrics import Metrics
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import IDS, commits, delete, make, publisher
 from tests.kit.delivery.support import due
@@ -132,7 +133,9 @@ def id_of(ticket: Ticket) -> UUID:
 @asynccontextmanager
 async def engine(kafka: KafkaSettings, work: Hands, limits: Sequence[int] = (10, 100, 100)) -> AsyncIterator[Engine]:
     lanes = [[URGENT], [NORMAL], [BULK]]
-    one = Engine(Consumer(kafka, GROUP, lanes), lanes, work, limits=limits, clock=monotonic)
+    one = Engine(
+        Consumer(kafka, GROUP, lanes), lanes, work, name="email", limits=limits, metrics=Metrics(), clock=monotonic
+    )
     await one.start()
     yield one
     await one.stop()

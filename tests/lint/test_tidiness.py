@@ -66,9 +66,7 @@ def test_services_log_and_do_not_print() -> None:
     found = [
         f"{path}:{call.lineno}"
         for path, call in calls("contracts", "kit", "services")
-        if isinstance(call.func, ast.Name)
-        and call.func.id == "print"
-        and path not in SPOKEN
+        if isinstance(call.func, ast.Name) and call.func.id == "print" and path not in SPOKEN
     ]
     assert found == []
 

@@ -14,6 +14,7 @@ from kit.delivery.pipe.saying import Word
 from kit.engine import Ticket
 from kit.metrics import Metrics
 from kit.poison import poison_of
+from kit.reading import told
 
 HIGHEST_TRY: Final = 30_000
 """What a table can hold; no policy makes so many."""
@@ -63,7 +64,7 @@ def _due(ticket: Ticket) -> Due | None:
     except Undecodable:
         raise
     except Exception as error:  # whatever else a record may bring a reader to
-        raise Undecodable(f"{type(error).__name__}: {error}") from error
+        raise Undecodable(told(error)) from error
     if event is None:
         return None
     if not isinstance(event, Due) or event.try_ > HIGHEST_TRY:

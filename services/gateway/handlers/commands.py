@@ -37,6 +37,7 @@ async def cancel(connection: Connection, tenant: str, id: UUID, command: UUID) -
         return []
     event = e.Cancel(tenant=tenant, command=command, id=id, edit=order.edit, accepted_at=order.at)
     await outbox.keep(connection, [_keeping("cancel", event, URGENT)])
+    await outbox.expect_answers(connection, id)
     return [Kept((id, command), event)]
 
 
@@ -47,6 +48,7 @@ async def move(connection: Connection, tenant: str, id: UUID, command: UUID, at:
         return []
     event = e.Move(tenant=tenant, command=command, id=id, edit=order.edit, at=at, accepted_at=order.at)
     await outbox.keep(connection, [_keeping("move", event, NORMAL)])
+    await outbox.expect_answers(connection, id)
     return [Kept((id, command), event)]
 
 

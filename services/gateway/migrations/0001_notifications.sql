@@ -44,12 +44,14 @@ create table notifications (
     replay_of   uuid,
     posted      boolean not null default false,
     fingerprint text,
-    request     text
+    request     text,
+    files       text
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 
 -- Larger requests go out of line as they are: packing them would cost more than all the rest, and every change of
 -- status would carry them along.
 alter table notifications alter column request set storage external;
+alter table notifications alter column files set storage external;
 
 comment on column notifications.rank is 'Status as its rank (contracts.status); it never goes down (P2).';
 comment on column notifications.counted is 'The label under which the row is in the counts; null: not counted yet.';
@@ -61,7 +63,8 @@ comment on column notifications.sms is 'Encoding and segments of a text message,
 comment on column notifications.channels is 'Set on a parent: a group of one notification per channel, not one itself (P6.3).';
 comment on column notifications.posted is 'Something about it went through the outbox, so that answers must be looked for there.';
 comment on column notifications.fingerprint is 'Of the body that REST accepted: the same key with another one is refused (P1).';
-comment on column notifications.request is 'The request as JSON, as it was asked for.';
+comment on column notifications.request is 'The request as JSON, without the contents of its attachments.';
+comment on column notifications.files is 'Those, base64 in a JSON list: needed only to publish what REST accepted.';
 
 -- No index holds a column that changes while a notification lives: its updates stay within the page (HOT).
 create index notifications_of_tenant on notifications (tenant, place);

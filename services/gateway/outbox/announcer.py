@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from logging import ERROR, WARNING
 
 from contracts import events as e
 from kit import logs
@@ -49,16 +50,21 @@ class Announcer(Loop):
         await self._mark(before=None)
 
     async def publish(self, rows: Sequence[tuple[Key, e.Event]]) -> list[Key]:
-        """Publish rows of the outbox, those that are refused are given back; the keys of the others."""
-        refused: set[Key] = set()
+        """Publish rows of the outbox. Those that Kafka has not acknowledged are given back; the keys of the others.
+
+        What Kafka refuses for what it is counts as said: it would be refused at every look. It is loudly logged, and
+        tried again when it was not answered, after pauses that double.
+        """
+        unsaid: set[Key] = set()
         try:
             await self._publisher.publish([Outgoing.of(event) for _, event in rows])
         except PublishFailed as error:
-            unsaid = {id(outgoing.event) for outgoing, _ in error.failed}
-            refused = {key for key, event in rows if id(event) in unsaid}
-            log.warning("publishing_failed", events=len(refused), error=str(error.failed[0][1]))
-            await self._give_back(refused)
-        return [key for key, _ in rows if key not in refused]
+            refused = {id(outgoing.event) for outgoing, _ in error.refused}
+            failed = {id(outgoing.event) for outgoing, _ in error.failed} - refused
+            unsaid = {key for key, event in rows if id(event) in failed}
+            log.log(ERROR if refused else WARNING, "publishing_failed", events=len(error.failed), error=str(error))
+            await self._give_back(unsaid)
+        return [key for key, _ in rows if key not in unsaid]
 
     async def _announce_on(self) -> None:
         while True:
@@ -95,10 +101,12 @@ class Announcer(Loop):
             # Then the sweep publishes them once more: nobody minds.
             _pass_over(error)
 
-    async def _give_back(self, keys: Iterable[Key]) -> None:
+    async def _give_back(self, keys: Collection[Key]) -> None:
+        if not keys:
+            return
         try:
             async with self._database.connection() as connection:
-                await outbox.give_back(connection, list(keys))
+                await outbox.give_back(connection, keys)
         except Exception as error:
             _pass_over(error)
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
+
+from pydantic_core import from_json, to_json
 
 from contracts import events as e
 from contracts import identity, topics
@@ -18,21 +20,26 @@ Kind = Literal["request", "cancel", "move", "group", "inbox"]
 class Asked:
     """One request on its way into the outbox. When it was accepted only the database says.
 
-    `body` is the request as JSON, `fingerprint` what is compared when its key comes again (P1).
+    `view` is the request as JSON without the contents of its `files`, `fingerprint` what is compared when its key
+    comes again (P1).
     """
 
     id: UUID
     tenant: str
     owner: str
     request: NotificationRequest
-    body: str
+    view: str
+    files: str | None
     fingerprint: str
 
     @classmethod
     def of(cls, id: UUID, tenant: str, owner: str, request: NotificationRequest) -> Self:
         """The request under this id."""
         body = request.model_dump_json(exclude_unset=True)
-        return cls(id, tenant, owner, request, body, identity.fingerprint(body.encode()))
+        fingerprint = identity.fingerprint(body.encode())
+        if not request.attachments:
+            return cls(id, tenant, owner, request, body, None, fingerprint)
+        return cls(id, tenant, owner, request, view_of(request), _files_of(request), fingerprint)
 
     @property
     def topic(self) -> str:
@@ -65,6 +72,28 @@ class Asked:
         )
 
 
+def view_of(request: NotificationRequest) -> str:
+    """The request as JSON, as people see it: of attachments only what they are."""
+    hidden = {"attachments": {"__all__": {"content"}}} if request.attachments else None
+    return request.model_dump_json(exclude_unset=True, exclude=hidden)
+
+
+def _files_of(request: NotificationRequest) -> str:
+    return to_json([file.content for file in request.attachments or ()]).decode()
+
+
+def _whole(view: str, files: str | None) -> NotificationRequest:
+    """The request as it was asked for, from the two parts in which it is kept."""
+    if files is None:
+        return NotificationRequest.model_validate_json(view)
+    asked: dict[str, Any] = from_json(view)
+    contents = from_json(files)
+    pairs = zip(asked["attachments"], contents, strict=True)
+    return NotificationRequest.model_validate(
+        asked | {"attachments": [file | {"content": text} for file, text in pairs]}
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """It is ours now. `first` is False for a repeat: the same key with the same body."""
@@ -94,14 +123,15 @@ class Waiting:
     accepted_at: datetime
     repeats: int
     event: str | None
-    request: str | None
+    view: str | None
+    files: str | None
 
     def said(self) -> e.Event:
         """The event as it is published, with `again` where it was said before (P6.1)."""
         again = self.repeats > 0
         match self.kind:
             case "request":
-                request = NotificationRequest.model_validate_json(self.request or "")
+                request = _whole(self.view or "", self.files)
                 return Asked.of(self.id, self.tenant, self.owner or "", request).event(self.accepted_at, again=again)
             case "cancel" | "group":
                 return e.Cancel.model_validate_json(self.event or "").model_copy(update={"again": again})

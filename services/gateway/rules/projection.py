@@ -11,6 +11,7 @@ from contracts import identity
 from contracts.request import NotificationRequest
 from contracts.status import Channel, Status
 from services.gateway.rules import timeline
+from services.gateway.rules.asked import view_of
 from services.gateway.rules.search import keys_of
 from services.gateway.rules.timeline import Entry
 
@@ -117,7 +118,7 @@ def _requested(batch: Batch, event: e.Requested, _heard: datetime) -> None:
     """The request itself, which is also all that the gateway's own REST accepts. One of several channels is a group."""
     request = event.request
     change = batch.change_of(event)
-    change.request = request.model_dump_json(exclude_unset=True)
+    change.request = view_of(request)
     change.finds = keys_of(request)
     change.replay_of = event.replay_of
     change.planned_at = change.planned_at or request.planned_at

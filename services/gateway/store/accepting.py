@@ -31,7 +31,7 @@ async def accept(connection: Connection, asked: Sequence[Asked]) -> dict[UUID, A
 async def _make_rows(connection: Connection, asked: Iterable[Asked]) -> dict[UUID, tuple[UUID, datetime]]:
     """The (place, accepted_at) of the rows that are ours: new ones, and those that another event has made before us."""
     rows = sorted((row for one in asked for row in _rows(one)), key=lambda row: row[0])
-    made = await connection.fetch(_MAKE_ROWS, *columns(rows, 13))
+    made = await connection.fetch(_MAKE_ROWS, *columns(rows, 14))
     return {row["id"]: (row["place"], row["accepted_at"]) for row in made}
 
 
@@ -39,10 +39,10 @@ def _rows(one: Asked) -> list[tuple[Any, ...]]:
     """The row of a request, and of each channel where there are several."""
     request = one.request
     common = (one.tenant, one.owner, request.lane, request.user_id, request.group)
-    plan = (request.planned_at, request.expiry, one.body)
+    plan = (request.planned_at, request.expiry, one.view)
     channels = ",".join(request.channels) if request.channels else None
-    row = (one.id, *common, *plan, request.channel, one.fingerprint, None, channels)
-    return [row, *((child, *common, *plan, channel, None, one.id, None) for child, channel in one.children)]
+    row = (one.id, *common, *plan, one.files, request.channel, one.fingerprint, None, channels)
+    return [row, *((child, *common, *plan, None, channel, None, one.id, None) for child, channel in one.children)]
 
 
 # Another event may have made the row already (a cancel that named an id before it was used): then it is ours as long
@@ -57,6 +57,7 @@ _ROWS = given(
     planned_at="timestamptz",
     expires_at="timestamptz",
     request="text",
+    files="text",
     channel="text",
     fingerprint="text",
     parent="uuid",
@@ -65,11 +66,12 @@ _ROWS = given(
 
 _MAKE_ROWS = f"""
 insert into notifications as n (
-    id, place, tenant, owner, lane, user_id, group_name, accepted_at, rank, planned_at, expires_at, request, channel,
-    fingerprint, parent, channels, posted
+    id, place, tenant, owner, lane, user_id, group_name, accepted_at, rank, planned_at, expires_at, request, files,
+    channel, fingerprint, parent, channels, posted
 )
 select id, place_of(statement_timestamp(), id), tenant, owner, lane, user_id, group_name, statement_timestamp(), 0,
-       planned_at, expires_at, request, channel, fingerprint, parent, string_to_array(channels, ','), parent is null
+       planned_at, expires_at, request, files, channel, fingerprint, parent, string_to_array(channels, ','),
+       parent is null
 from {_ROWS} g
 on conflict (id) do update set
     posted = n.posted or excluded.posted,
@@ -79,6 +81,7 @@ on conflict (id) do update set
     group_name = coalesce(n.group_name, excluded.group_name),
     fingerprint = excluded.fingerprint,
     request = coalesce(n.request, excluded.request),
+    files = coalesce(n.files, excluded.files),
     channel = coalesce(n.channel, excluded.channel),
     parent = coalesce(n.parent, excluded.parent),
     channels = coalesce(n.channels, excluded.channels)

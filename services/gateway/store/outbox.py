@@ -69,11 +69,13 @@ class Keeping(NamedTuple):
 
 
 async def keep(connection: Connection, rows: Sequence[Keeping]) -> None:
-    """Keep commands until they are answered; from now on answers about these notifications are looked for here."""
+    """Keep commands until they are answered."""
     await connection.execute(_KEEP, *columns(rows, 9), FIRST_LOOK)
-    await connection.execute(
-        "update notifications set posted = true where id = any($1::uuid[]) and not posted", [row.id for row in rows]
-    )
+
+
+async def expect_answers(connection: Connection, id: UUID) -> None:
+    """From now on answers about this notification are looked for here. Its row is locked already."""
+    await connection.execute("update notifications set posted = true where id = $1 and not posted", id)
 
 
 _KEEPING = given(
@@ -136,7 +138,7 @@ with mine as (
     from mine where o.id = mine.id and o.command = mine.command
     returning o.id, o.command, o.kind, o.tenant, o.owner, o.accepted_at, o.repeats, o.event
 )
-select taken.*, n.request
+select taken.*, n.request, n.files
 from taken left join notifications n on n.id = taken.id and taken.kind = 'request'
 order by taken.accepted_at
 """

@@ -342,6 +342,26 @@ async def test_two_members_share_and_hand_over(kafka: KafkaSettings, consumer: C
     assert sorted(ids_of(got, TOPIC)) == sorted(IDS[:80])
 
 
+async def test_a_static_member_that_restarts_disturbs_nobody(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """It comes back under its name, to its partitions, without a rebalance."""
+    await make(kafka, TOPIC)
+    async with joined(consumer(instance="one")) as one:
+        two = consumer(instance="two")
+        await two.start()
+        while not (one.ready and two.ready and len(one.assigned) + len(two.assigned) == 3):
+            await one.poll(1, 0.05)
+            await two.poll(1, 0.05)
+        generation, partitions = one.generation, two.assigned
+        await two.stop()
+        async with joined(consumer(instance="two")) as again:
+            await poll_until(again, lambda: again.ready)
+            await one.poll(1, 0.5)
+            assert again.assigned == partitions
+            assert one.generation == generation
+
+
 async def test_work_under_way_is_finished_and_committed_at_a_rebalance(
     kafka: KafkaSettings, consumer: Callable[..., Consumer]
 ) -> None:

@@ -103,8 +103,10 @@ async def test_failed_takes_twice_the_size(kafka: KafkaSettings) -> None:
     """What was too large elsewhere has room there, base64 and all."""
     await make(kafka, FAILED)
     event = setting(int(1.5 * MESSAGE_BYTES)).event
-    async with publisher(kafka) as out:
+    async with publisher(kafka) as out, joined(Consumer(kafka, "readers", [[FAILED]])) as reader:
         await out.publish([Outgoing(FAILED, event)])
+        [record] = await read(reader, 1)
+        assert len(record.value or b"") > 1.5 * MESSAGE_BYTES
         with pytest.raises(PublishFailed):
             await out.publish([Outgoing(FAILED, setting(int(2.1 * MESSAGE_BYTES)).event)])
 

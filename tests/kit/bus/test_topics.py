@@ -6,9 +6,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from contracts.topics import ALL, FAILED, RECIPIENTS, SCHEDULED, SETTINGS, Topic
 from kit.bus.admin import administrator, partitions
+from kit.bus.served import served
 from kit.bus.topics import TopicKeeper, configuration
 from kit.settings import KafkaSettings
-from tests.kit.bus.support import delete, until_true
+from tests.kit.bus.support import IDS, say, until_true
 
 
 async def settings_of(kafka: KafkaSettings, topic: Topic) -> dict[str, str]:
@@ -45,20 +46,19 @@ async def test_several_services_make_them_at_once(kafka: KafkaSettings) -> None:
 
 
 async def test_a_topic_that_is_gone_is_made_again(kafka: KafkaSettings) -> None:
-    """Deleted while the service runs: there again after a moment."""
+    """Deleted while the service runs: there again after a moment, and empty."""
     keeper = TopicKeeper(kafka, [SCHEDULED], every=0.1)
     await keeper.start()
+    await say(kafka, SCHEDULED, IDS[:9])
 
-    async def there() -> bool:
-        async with administrator(kafka) as client:
-            return bool(await partitions(client, [kafka.topic_prefix + SCHEDULED.name]))
+    async def empty() -> bool:
+        return await served(kafka, "nobody", [SCHEDULED]) is not None
 
-    assert await there()
+    assert not await empty()
     async with administrator(kafka) as client:
         await client.delete_topics([kafka.topic_prefix + SCHEDULED.name])
-    await until_true(there)
+    await until_true(empty)
     await keeper.stop()
-    await delete(kafka, SCHEDULED)
 
 
 async def test_kafka_away_is_waited_for() -> None:

@@ -126,9 +126,11 @@ class House:
     ) -> AsyncIterator[Running]:
         told = policy or Policy(SOON)
         channel = Channel("email_sender", LANES, provider, lambda _: told, lease, hands, spare, closed_because, pauses)
-        sender = Sender(channel, database or self.database, publisher or self.publisher, Metrics())
+        metrics = Metrics()
+        sender = Sender(channel, database or self.database, publisher or self.publisher, metrics)
         consumer = Consumer(self.kafka, group, [[lane] for lane in LANES])
-        engine = Engine(consumer, [[lane] for lane in LANES], sender, limits=limits, clock=monotonic)
+        lanes = [[lane] for lane in LANES]
+        engine = Engine(consumer, lanes, sender, name="email", limits=limits, metrics=metrics, clock=monotonic)
         await sender.start()
         await engine.start()
         running = Running(sender, engine, consumer)

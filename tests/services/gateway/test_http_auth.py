@@ -75,15 +75,13 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("header", BAD.values(), ids=BAD.keys())
-async def test_who_cannot_prove_who_he_is_is_refused(house: House, header: str) -> None:
-    headers = {"Authorization": header} if header else {}
-    answer = await house.http.post("/v1/notifications", json=EMAIL, headers=headers)
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"].startswith("Bearer")
-    problem = answer.json()
-    assert problem["code"] == "unauthorized"
-    assert "tocsin token --user" in problem["detail"]
+async def test_who_cannot_prove_who_he_is_is_refused(house: House) -> None:
+    for name, header in BAD.items():
+        headers = {"Authorization": header} if header else {}
+        answer = await house.http.post("/v1/notifications", json=EMAIL, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), name
+        assert answer.headers["www-authenticate"].startswith("Bearer"), name
+        assert "tocsin token --user" in answer.json()["detail"], name
 
 
 def test_a_public_key_cannot_be_the_secret() -> None:
@@ -160,21 +158,21 @@ async def addressed_to_bob(house: House) -> str:
     return id
 
 
-@pytest.mark.parametrize(("method", "path"), MATRIX.keys(), ids=lambda part: str(part))
-async def test_another_ones_object_does_not_exist(house: House, method: str, path: str) -> None:
-    for who, headers in CALLERS.items():
-        id = await addressed_to_bob(house)
-        where = path.replace("{id}", id).replace("{user_id}", "bob")
-        answer = await house.http.request(method, where, headers=headers, json=BODIES.get(method))
-        assert answer.status_code == MATRIX[method, path][who], (who, answer.text)
+async def test_another_ones_object_does_not_exist(house: House) -> None:
+    for (method, path), expected in MATRIX.items():
+        for who, headers in CALLERS.items():
+            where = path.replace("{id}", await addressed_to_bob(house)).replace("{user_id}", "bob")
+            answer = await house.http.request(method, where, headers=headers, json=BODIES.get(method))
+            assert answer.status_code == expected[who], (method, path, who, answer.text)
 
 
-@pytest.mark.parametrize(("method", "path"), [one for one in MATRIX if "{id}" in one[1]], ids=lambda part: str(part))
-async def test_another_tenant_sees_nothing(house: House, method: str, path: str) -> None:
+async def test_another_tenant_sees_nothing(house: House) -> None:
     id = await addressed_to_bob(house)
-    where = path.replace("{id}", id)
-    answer = await house.http.request(method, where, headers=ADMIN_ELSEWHERE, json=BODIES.get(method))
-    assert answer.status_code == 404
+    for method, path in MATRIX:
+        if "{id}" in path:
+            where = path.replace("{id}", id)
+            answer = await house.http.request(method, where, headers=ADMIN_ELSEWHERE, json=BODIES.get(method))
+            assert answer.status_code == 404, (method, path)
     listed = await house.http.get("/v1/notifications", headers=ADMIN_ELSEWHERE)
     assert listed.json()["items"] == []
 
@@ -186,9 +184,9 @@ async def test_lists_show_ones_own(house: House) -> None:
         assert [item["id"] for item in items] == sees
 
 
-@pytest.mark.parametrize("id", ["nonsense", "00000000-0000-0000-0000-000000000000", "%F0%9F%92%A9", "..%2F.."])
-async def test_what_is_no_id_is_not_there(house: House, id: str) -> None:
-    for method, path in (("GET", f"/v1/notifications/{id}"), ("POST", f"/v1/inbox/{id}/read")):
-        answer = await house.http.request(method, path, headers=ALICE)
-        assert answer.status_code == 404
-        assert answer.headers["content-type"] == "application/problem+json"
+async def test_what_is_no_id_is_not_there(house: House) -> None:
+    for id in ("nonsense", "00000000-0000-0000-0000-000000000000", "%F0%9F%92%A9", "..%2F.."):
+        for method, path in (("GET", f"/v1/notifications/{id}"), ("POST", f"/v1/inbox/{id}/read")):
+            answer = await house.http.request(method, path, headers=ALICE)
+            assert answer.status_code == 404, path
+            assert answer.headers["content-type"] == "application/problem+json", path

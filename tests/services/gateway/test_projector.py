@@ -384,31 +384,35 @@ async def test_lists_are_narrowed_and_paged(house: House) -> None:
     assert "next" not in page
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "colour=red",
-        "status=lost",
-        "channel=pigeon",
-        "after=x",
-        "limit=0",
-        "limit=201",
-        "to=a%00b",
-        "created_after=yesterday",
-        "created_after=2027-01-01T00:00:00",
-        "created_after=0001-01-01T00:00:00%2B23:00",
-    ],
-)
-async def test_a_filter_that_means_nothing_is_an_error(house: House, query: str) -> None:
-    answer = await house.http.get(f"/v1/notifications?{query}", headers=ALICE)
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["code"] == "validation_failed"
+MEANINGLESS = [
+    "colour=red",
+    "status=lost",
+    "channel=pigeon",
+    "after=x",
+    "limit=0",
+    "limit=201",
+    "to=a%00b",
+    "created_after=yesterday",
+    "created_after=2027-01-01T00:00:00",
+    "created_after=0001-01-01T00:00:00%2B23:00",
+]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [{}, {"send_at": "soon"}, {"send_at": "2040-01-01T08:00:00"}, {"send_at": "2040-01-01T08:00:00Z", "more": 1}, [1]],
-)
-async def test_a_move_names_an_instant(house: House, body: Any) -> None:
+async def test_a_filter_that_means_nothing_is_an_error(house: House) -> None:
+    """One that was passed over in silence would show everything."""
+    for query in MEANINGLESS:
+        answer = await house.http.get(f"/v1/notifications?{query}", headers=ALICE)
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), query
+
+
+async def test_a_move_names_an_instant(house: House) -> None:
     id = await house.post()
-    assert (await house.http.patch(f"/v1/notifications/{id}", json=body, headers=ALICE)).status_code == 422
+    for body in (
+        {},
+        {"send_at": "soon"},
+        {"send_at": "2040-01-01T08:00:00"},
+        {"send_at": "2040-01-01T08:00:00Z", "more": 1},
+        [1],
+    ):
+        answer = await house.http.patch(f"/v1/notifications/{id}", json=body, headers=ALICE)
+        assert answer.status_code == 422, body
