@@ -64,4 +64,6 @@ Outcome = Accepted | Refused | Unavailable | Halted | Unknown
 
 def plain(text: str) -> str:
     """What a provider said, in one printable line of at most 300 characters that a table and JSON can hold."""
+    if text.isprintable() and len(text) <= LONGEST:
+        return text
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST]

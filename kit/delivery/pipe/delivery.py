@@ -20,7 +20,8 @@ class Delivery:
     """What came, what is claimed for it, what became of it.
 
     The token is drawn once, so that a claim whose commit was not acknowledged is recognised as ours (P5.1);
-    `perhaps_claimed` says that there may be such a one. `lease_ends` is in our own monotonic seconds.
+    `perhaps_claimed` says that there may be such a one. `lease_ends` is in our own monotonic seconds; `late` is how many
+    seconds after its planned instant its first attempt was made.
     """
 
     ticket: Ticket
@@ -31,6 +32,7 @@ class Delivery:
     attempt: Attempt | None = None
     lease_ends: float = 0.0
     perhaps_claimed: bool = False
+    late: float | None = None
     verdict: Verdict | None = None
 
     @property

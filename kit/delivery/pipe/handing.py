@@ -6,7 +6,7 @@ from kit import logs
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.delivery.provider import Parcel
-from kit.delivery.rules import UNKNOWN_OUTCOME, Attempt
+from kit.delivery.rules import UNKNOWN_OUTCOME
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
 
@@ -47,7 +47,10 @@ class Handing:
     async def _handed_over(self, one: Delivery) -> Outcome:
         attempt = one.attempt
         assert attempt is not None, "claimed before it is carried"
-        self._count(one, attempt)
+        if attempt.number == 1:
+            one.late = max((self._clock.now() - one.due.at).total_seconds(), 0.0)
+        if attempt.unknown:
+            self._metrics.copy_flagged(one.due.channel or "")
         try:
             outcome = await one.outlet.provider.hand_over(Parcel(one.due, attempt.try_, attempt.unknown > 0))
         except Exception:
@@ -56,10 +59,3 @@ class Handing:
         if isinstance(outcome, Accepted):
             failpoint("provider_accepted")
         return outcome
-
-    def _count(self, one: Delivery, attempt: Attempt) -> None:
-        channel = one.due.channel or ""
-        if attempt.unknown:
-            self._metrics.copy_flagged(channel)
-        if attempt.number == 1:
-            self._metrics.late(channel, [max((self._clock.now() - one.due.at).total_seconds(), 0.0)])

@@ -69,6 +69,7 @@ class Recording:
             self._ways.record_later(AGAIN_SECONDS, batch)
             return
         failpoint("delivery_after_result")
+        self._metrics.late(batch[0].due.channel or "", [one.late for one in batch if one.late is not None])
         for one in batch:
             if (one.due.id, _try(one)) in recorded:
                 self._ways.say(one, _event(one))

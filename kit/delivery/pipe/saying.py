@@ -1,6 +1,7 @@
 """Last step but one: what was decided is published; only what Kafka acknowledged is finished."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -56,7 +57,8 @@ class Saying:
     def _done(self, words: Sequence[Word]) -> None:
         for word in words:
             word.ticket.finish()
-            self._count(word.event)
+        for (count, channel, label), n in Counter(self._counted(word.event) for word in words).items():
+            count(channel, label, n)
 
     def _failed(self, word: Word, outgoing: Outgoing, error: Exception) -> None:
         if is_refusal(error):
@@ -75,11 +77,18 @@ class Saying:
             report = poison_of_outgoing(outgoing, f"{type(error).__name__}: {error}", self._publisher.source)
             self._ways.say_word(Word(report, word.ticket))
 
-    def _count(self, event: Event) -> None:
+    def _counted(self, event: Event) -> tuple[Callable[[str, str, int], None], str, str]:
+        """The figure, and its labels."""
         match event:
             case Sent():
-                self._metrics.sent(event.channel or "", event.provider or "")
+                return self._metrics.sent, event.channel or "", event.provider or ""
             case Failed():
-                self._metrics.failed(event.channel or "", event.reason)
+                return self._metrics.failed, event.channel or "", event.reason
             case Retry():
-                self._metrics.retried(event.channel or "", event.reason)
+                return self._metrics.retried, event.channel or "", event.reason
+            case _:
+                return _uncounted, "", ""
+
+
+def _uncounted(_channel: str, _label: str, _n: int) -> None:
+    """Poison was counted when it was read."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 from uuid import UUID
 
+from contracts import local_time
 from contracts.identity import milliseconds, uuid7
 from kit.bus.publisher import Publisher
 from kit.clock import monotonic, utc_now
@@ -72,6 +73,12 @@ async def until(look: Callable[[], Awaitable[T | None]], seconds: float) -> T | 
         await asyncio.sleep(pause)
         pause = next(glances, pause)
     return found
+
+
+def check_horizon(field: str, at: datetime | None) -> None:
+    """Raises Problem 422 for an instant that nobody can mean: intake would reject it."""
+    if at is not None and at > local_time.horizon(utc_now()):
+        raise invalid([(field, "lies more than ten years ahead")])
 
 
 def instant(name: str, value: datetime | None) -> datetime | None:

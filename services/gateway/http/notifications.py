@@ -15,7 +15,7 @@ from contracts.status import Channel, Status
 from services.gateway.handlers import commands
 from services.gateway.handlers.commands import Kept
 from services.gateway.http import bodies, looking, shapes
-from services.gateway.http.desk import Desk, id_of, instant, new_id
+from services.gateway.http.desk import Desk, check_horizon, id_of, instant, new_id
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.problems import invalid
 from services.gateway.rules import search
@@ -140,9 +140,11 @@ def router(desk: Desk) -> APIRouter:
 
 def _instant(asked: MoveRequest) -> datetime:
     try:
-        return local_time.instant(asked.send_at, asked.time_zone, asked.fold)
+        at = local_time.instant(asked.send_at, asked.time_zone, asked.fold)
     except local_time.BadTime as error:
         raise invalid([("send_at", str(error))]) from None
+    check_horizon("send_at", at)
+    return at
 
 
 def _reader(caller: Caller) -> Reader:

@@ -15,7 +15,7 @@ from contracts.identity import notification_id
 from contracts.request import NotificationRequest
 from contracts.status import Channel
 from services.gateway.http import bodies, looking, shapes
-from services.gateway.http.desk import Desk, new_id, until_seconds
+from services.gateway.http.desk import Desk, check_horizon, new_id, until_seconds
 from services.gateway.http.documented import parameter, problems, takes
 from services.gateway.http.problems import Problem, fields_of, forbidden, invalid, too_large, unavailable
 from services.gateway.outbox.writer import Unavailable, Unstorable
@@ -123,6 +123,7 @@ def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | 
         raise forbidden("recipient_not_allowed", "this installation lets you write to yourself only: give your user_id")
     for channel in request.all_channels:
         _check_enabled(desk, channel)
+    check_horizon("send_at", request.planned_at)
     return Asked.of(_id(caller, key), caller.tenant, caller.owner, request)
 
 

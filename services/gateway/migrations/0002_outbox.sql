@@ -43,4 +43,5 @@ create table judged_hours (
     next_at    timestamptz not null default clock_timestamp()
 );
 comment on table judged_hours is 'What intake counts per hour of acceptance; where `hours` differs for long, the hour is said again (P9).';
+comment on column judged_hours.at is 'When intake said so; while the two differ, when it said so last.';
 comment on column judged_hours.difference is 'Their counts and ours, since `since`; null: they agree.';

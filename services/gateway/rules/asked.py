@@ -36,10 +36,9 @@ class Asked:
     def of(cls, id: UUID, tenant: str, owner: str, request: NotificationRequest) -> Self:
         """The request under this id."""
         body = request.model_dump_json(exclude_unset=True)
-        fingerprint = identity.fingerprint(body.encode())
         if not request.attachments:
-            return cls(id, tenant, owner, request, body, None, fingerprint)
-        return cls(id, tenant, owner, request, view_of(request), _files_of(request), fingerprint)
+            return cls(id, tenant, owner, request, body, None, request.fingerprint)
+        return cls(id, tenant, owner, request, view_of(request), _files_of(request), request.fingerprint)
 
     @property
     def topic(self) -> str:

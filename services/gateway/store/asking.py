@@ -120,7 +120,8 @@ _NOTE_JUDGED = f"""
 insert into judged_hours as j (hour, accepted, final, at)
 select * from {given(hour="timestamptz", accepted="bigint", final="bigint", at="timestamptz")} g
 on conflict (hour) do update set accepted = excluded.accepted, final = excluded.final, at = excluded.at
-where excluded.at > j.at and (excluded.accepted, excluded.final) is distinct from (j.accepted, j.final)
+where excluded.at > j.at
+  and (j.difference is not null or (excluded.accepted, excluded.final) is distinct from (j.accepted, j.final))
 """
 
 
@@ -153,7 +154,8 @@ async def differs(connection: Connection) -> bool:
 
 
 async def differing_since(connection: Connection, before: datetime, pause: float) -> Sequence[datetime]:
-    """Hours that have differed in the same way since before that time; each again after a pause that doubles."""
+    """Hours that have differed in the same way since before that time, and of which intake has spoken meanwhile; each
+    again after a pause that doubles."""
     rows = await connection.fetch(_DIFFERING_SINCE, before, pause)
     return [row["hour"] for row in rows]
 
@@ -163,7 +165,7 @@ update judged_hours j
 set repeats = j.repeats + 1, next_at = clock_timestamp() + make_interval(secs => $2 * power(2, least(j.repeats, 12)))
 where j.hour = any(array(
     select hour from judged_hours
-    where difference is not null and since < $1 and next_at <= clock_timestamp()
+    where difference is not null and since < $1 and since < at and next_at <= clock_timestamp()
     for update skip locked
 ))
 returning j.hour

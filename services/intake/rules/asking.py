@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from contracts import events as e
-from contracts.identity import child_id, fingerprint
+from contracts.identity import child_id
 from contracts.request import NotificationRequest
 from contracts.status import Channel
 
@@ -68,7 +68,7 @@ def asked(event: e.Requested | e.Unacceptable) -> Asked:
         event.id,
         request.channel,
         event.group or request.group,
-        fingerprint(body),
+        request.fingerprint,
         body,
         request,
         request.planned_at if request.send_at else None,

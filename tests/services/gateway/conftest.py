@@ -33,7 +33,7 @@ from services.gateway.outbox.announcer import Announcer
 from services.gateway.outbox.writer import Writer
 from services.gateway.settings import Limits, Pace
 
-SECRET = "a secret of this test session, long enough for HS256"
+SECRET = "a secret of this test session, which is long enough for every one of its uses"
 
 EMAIL = {"channel": "email", "to": "delivered@simulator.test", "subject": "s", "body": "b"}
 BELL = {"channel": "inapp", "user_id": "bob", "subject": "s", "body": "b"}

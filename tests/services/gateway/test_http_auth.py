@@ -130,7 +130,7 @@ EVERYBODYS_OWN = {
     ("GET", "/v1/stats"),
 }
 CALLERS = {"owner": ALICE, "bob": BOB, "other": CAROL, "service": SERVICE, "admin": ADMIN}
-BODIES = {"PATCH": {"send_at": "2040-01-01T00:00:00Z"}, "PUT": {"email": "delivered@simulator.test"}}
+BODIES = {"PATCH": {"send_at": "2030-01-01T00:00:00Z"}, "PUT": {"email": "delivered@simulator.test"}}
 
 
 async def routes(house: House) -> set[tuple[str, str]]:

@@ -102,6 +102,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (EMAIL | {"metadata": {"k": "v" * 65}}, "metadata"),
     (EMAIL | {"channel": "pigeon"}, "channel"),
     (EMAIL | {"send_at": "2027-03-28T02:30:00", "time_zone": "Europe/Paris"}, "send_at"),
+    (EMAIL | {"send_at": "2050-01-01T08:00:00Z"}, "send_at"),
     (EMAIL | {"data": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": {}}}}}}}}}}}, "data"),
     ({"channel": "sms", "to": "0612345678", "body": "b"}, "to"),
 ]
@@ -185,7 +186,7 @@ async def test_attachments_may_be_larger(house: House, size: int, status: int) -
 async def test_what_is_kept_is_what_is_published(house: House) -> None:
     """Whoever publishes a row later says what the first would have said, attachments and all (P6.1)."""
     files = [{"name": "a.ics", "content_type": "text/calendar", "content": b64encode(b"BEGIN").decode()}]
-    bodies = [EMAIL, EMAIL | {"attachments": files, "lane": "urgent", "data": {"n": [1, None]}}]
+    bodies: list[dict[str, Any]] = [EMAIL, EMAIL | {"attachments": files, "lane": "urgent", "data": {"n": [1, None]}}]
     ids = [await house.post(body) for body in bodies]
     async with house.database.transaction() as connection:
         await connection.execute("update outbox set next_at = clock_timestamp()")
