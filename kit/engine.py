@@ -232,9 +232,9 @@ class Engine:
     def _admit(self, received: Received) -> Ticket | None:
         place, offset, when = (received.topic, received.partition), received.offset, received.timestamp
         lane = self._lanes.get(place)
-        if lane is not None and lane.knows(offset, when):
+        if lane is not None and not lane.dying and lane.knows(offset, when):
             return None
-        if lane is None or lane.is_of_another_topic(offset, when):
+        if lane is None or lane.dying or lane.is_of_another_topic(offset, when):
             lane = self._lanes[place] = Lane(offset)
         lane.admit(offset, when)
         share = self._share_of[received.topic]
@@ -266,9 +266,12 @@ class Engine:
     # -------------------------------------------------------------------------------------------------- losing a lane
 
     async def _revoked(self) -> None:
-        """The partitions go to somebody else: what is under way may end, and no lane outlives this (P9)."""
-        await self._drain(REVOKE_SECONDS)
-        self._lanes.clear()
+        """The partitions go to somebody else: what is under way may end, and no lane outlives this (P9), also where
+        the commit is cut short: a lane that is dying and given back would swallow all that comes."""
+        try:
+            await self._drain(REVOKE_SECONDS)
+        finally:
+            self._lanes.clear()
 
     async def _anew(self, topics: Collection[str]) -> None:
         """These were made anew: what is in flight of the old ones commits nothing in the new ones."""

@@ -17,9 +17,9 @@ from contracts.status import Channel
 from contracts.status import Lane as LaneName
 from contracts.topics import DUE, Topic
 from kit.bus.consumer import Consumer
-from kit.bus.record import Outgoing
+from kit.bus.record import Outgoing, Received
 from kit.clock import monotonic
-from kit.engine import Engine, Lane, Ticket
+from kit.engine import Engine, Lane, Share, Ticket
 from kit.metrics import Metrics
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import IDS, commits, delete, make, publisher
@@ -50,6 +50,17 @@ def test_only_the_contiguous_prefix_counts() -> None:
     assert one.news() is None, "said once"
     one.finish(6)
     assert one.news() == (7, NOW + timedelta(seconds=6))
+
+
+def test_p9_a_lane_that_is_dying_takes_nothing_in() -> None:
+    """Given back to us after a rebalance whose commit was cut short, its records must be worked on."""
+    share = Share(0, (URGENT,), 10)
+    one = Engine.__new__(Engine)
+    one._lanes, one._share_of = {(URGENT.name, 0): lane(4)}, {URGENT.name: share}
+    one._lanes[URGENT.name, 0].dying = True
+    again = Received(URGENT.name, 0, 4, NOW + timedelta(seconds=4), b"", b"")
+    ticket = one._admit(again)
+    assert ticket is not None and ticket.wanted
 
 
 def test_offsets_have_gaps() -> None:

@@ -20,8 +20,8 @@ class Delivery:
     """What came, what is claimed for it, what became of it.
 
     The token is drawn once, so that a claim whose commit was not acknowledged is recognised as ours (P5.1);
-    `perhaps_claimed` says that there may be such a one. `lease_ends` is in our own monotonic seconds; `late` is how many
-    seconds after its planned instant its first attempt was made.
+    `perhaps_claimed` says that there may be such a one. `lease_ends` is in our own monotonic seconds; `late` is how
+    long after its planned instant the first attempt was made.
     """
 
     ticket: Ticket

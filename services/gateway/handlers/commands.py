@@ -67,7 +67,7 @@ async def _order(connection: Connection, id: UUID, command: UUID, kind: Literal[
     edit, at = await outbox.next_edit(connection, id)
     order = Order(id, command, kind, edit, at)
     await projecting.note_commands(connection, [order])
-    known = await projecting.known_children(connection, id) or [row]
+    known = await projecting.known(connection, [id])
     orders = [order._replace(id=one.id) for one in known]
     await projecting.add_lines(connection, too_late(known, orders, frozenset()))
     return order if row.rank < CANCELLED else None

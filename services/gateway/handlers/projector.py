@@ -58,7 +58,7 @@ async def _keep_the_rest(connection: Connection, batch: Batch, rows: Sequence[Ro
     finds = [
         (row.tenant, key, value, row.place)
         for row in rows
-        if not row.posted
+        if not row.asked_here
         for key, value in batch.changes[row.id].finds
     ]
     if finds:

@@ -27,6 +27,8 @@ class Row(NamedTuple):
     parent: UUID | None
     edit: int
     sent_at: datetime | None
+    asked_here: bool
+    """REST has accepted it, and written down how it is found."""
 
     @property
     def move(self) -> tuple[datetime, str, str, str | None, str | None]:

@@ -75,6 +75,7 @@ select id, place_of(statement_timestamp(), id), tenant, owner, lane, user_id, gr
 from {_ROWS} g
 on conflict (id) do update set
     posted = n.posted or excluded.posted,
+    tenant = case when n.owner = '' then excluded.tenant else n.tenant end,
     owner = coalesce(nullif(n.owner, ''), excluded.owner),
     lane = case when n.owner = '' then excluded.lane else n.lane end,
     user_id = coalesce(n.user_id, excluded.user_id),

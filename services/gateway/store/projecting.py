@@ -95,6 +95,7 @@ on conflict (id) do update set
         greatest(n.rank, excluded.rank)
     ) end,
     rank = greatest(n.rank, excluded.rank),
+    tenant = case when n.owner = '' then excluded.tenant else n.tenant end,
     owner = coalesce(nullif(n.owner, ''), excluded.owner),
     lane = case when n.owner = '' then excluded.lane else n.lane end,
     user_id = coalesce(n.user_id, excluded.user_id),
@@ -117,7 +118,7 @@ on conflict (id) do update set
     channels = coalesce(n.channels, excluded.channels),
     request = coalesce(n.request, excluded.request)
 returning id, place, date_trunc('hour', accepted_at, 'UTC'), tenant, owner, was, counted, rank, posted, parent, edit,
-    sent_at
+    sent_at, fingerprint is not null
 """
 
 
@@ -206,19 +207,16 @@ async def commands_about(connection: Connection, ids: Collection[UUID]) -> list[
 
 
 async def known(connection: Connection, ids: Collection[UUID]) -> list[Known]:
-    """What these notifications have come to, as far as there are rows."""
-    rows = await connection.fetch(
-        "select id, place, rank, was, edit, sent_at from notifications where id = any($1::uuid[])", ids
-    )
+    """What these notifications and those of these parents have come to, as far as there are rows."""
+    rows = await connection.fetch(_KNOWN, ids)
     return [Known(*row.values()) for row in rows]
 
 
-async def known_children(connection: Connection, parent: UUID) -> list[Known]:
-    """The same for the notifications of a parent."""
-    rows = await connection.fetch(
-        "select id, place, rank, was, edit, sent_at from notifications where parent = $1", parent
-    )
-    return [Known(*row.values()) for row in rows]
+_KNOWN = """
+select id, place, rank, was, edit, sent_at from notifications where id = any($1::uuid[])
+union all
+select id, place, rank, was, edit, sent_at from notifications where parent = any($1::uuid[])
+"""
 
 
 async def count(connection: Connection, moves: Mapping[CountKey, int]) -> None:

@@ -45,9 +45,9 @@ async def _acknowledge(
     entries = {m.event.id for m in messages if isinstance(m.event, e.InboxChanged) and m.event.change == "read"}
     read = [after[id] for id in entries if id in after and after[id].steps]
     missing = {id for row in read for id in steps_after(row)} - before.keys()
-    if not missing:
+    if not read:
         return before, []
-    steps = await rows.lock(connection, missing)
+    steps = await rows.lock(connection, missing) if missing else {}
     after.update(steps)
     said: list[e.Event] = []
     for row in read:

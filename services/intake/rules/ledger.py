@@ -94,8 +94,9 @@ class Ledger:
         return self._each(event.id, lambda one: editing.move(self.rows.get(one), self._at(one, event), *self._now))
 
     def _at(self, one: UUID, event: e.Move) -> e.Move:
-        if one == event.id:
-            return event
+        """What has ended does not move: its request is not even loaded, and the answer is the same at any time."""
+        if one == event.id or not self.rows[one].is_open:
+            return event if one == event.id else event.model_copy(update={"id": one})
         steps = self.rows[one].wanted().escalate or ()
         distance = next((s.after_seconds for n, s in enumerate(steps) if step_id(event.id, n) == one), 0)
         return event.model_copy(update={"id": one, "at": event.at + timedelta(seconds=distance)})

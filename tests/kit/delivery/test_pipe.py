@@ -142,6 +142,30 @@ async def test_nothing_is_lost_while_the_database_drops_its_connections(home: Ho
     assert sorted(parcel.due.id for parcel in provider.parcels) == sorted(one.id for one in dues)
 
 
+async def test_a_sender_that_comes_and_goes_costs_no_copy(home: House) -> None:
+    """Two rebalances under load: every message is handed over once, and nothing is unknown."""
+    one, other = Takes(), Takes()
+    dues = [due() for _ in range(600)]
+
+    async def slowly(parcel: Parcel) -> None:
+        await asyncio.sleep(0.01)
+
+    one.then = other.then = slowly
+    async with home.sender(one, limits=(40, 40, 40)):
+        await home.put(*dues[:300])
+        await home.until(lambda: len(one.parcels) > 50)
+        async with home.sender(other, limits=(40, 40, 40)):
+            await home.until(lambda: len(other.parcels) > 0, 40)
+            await home.put(*dues[300:])
+        for each in dues:
+            retries = home.said(each, Retry)
+            if retries and not home.said(each, Sent):
+                await home.put(retries[-1].due)
+            assert (await home.hears(each, Sent)).unknown == 0
+    handed = [parcel.due.id for parcel in (*one.parcels, *other.parcels)]
+    assert sorted(handed) == sorted(each.id for each in dues)
+
+
 async def test_what_kafka_did_not_acknowledge_is_said_again_before_it_is_finished(home: House) -> None:
     provider, one = Takes(), due()
     out = Counting(home.publisher, deaf=2)

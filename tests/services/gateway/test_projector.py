@@ -16,6 +16,7 @@ from contracts.status import RANKS, Channel, Status
 from kit.clock import utc_now
 from tests.services.gateway.conftest import ADMIN, ALICE, EMAIL, House
 
+MANY = {"channels": ["email", "inapp"], "user_id": "bob", "subject": "s", "body": "b"}
 REQUEST = NotificationRequest.model_validate(EMAIL)
 NOW = utc_now()
 LATER = NOW + timedelta(hours=1)
@@ -64,6 +65,16 @@ async def test_sent_before_requested(house: House) -> None:
     seen = await house.get(str(id))
     assert (seen["status"], seen["subject"]) == ("sent", "s")
     assert [line["event"] for line in seen["timeline"]] == ["accepted", "sent"]
+
+
+async def test_a_cancel_that_named_no_tenant_gives_nobody_elses_row_away(house: House) -> None:
+    """The answer to a stray cancel may create the row; whose it is, the request says."""
+    id = uuid4()
+    stray = e.Failed(id=id, owner="", accepted_at=NOW, outcome=Status.CANCELLED, reason="cancelled")
+    await house.hears(stray)
+    await house.hears(requested(id).model_copy(update={"tenant": "acme"}))
+    answer = await house.http.get(f"/v1/notifications/{id}", headers=ADMIN)
+    assert answer.status_code == 404, "an administrator of another tenant"
 
 
 def history(id: UUID) -> list[e.Event]:
@@ -251,8 +262,7 @@ async def test_p6_1_a_cancel_ends_with_an_end(house: House) -> None:
 
 
 async def test_p6_3_any_child_answers_its_parent(house: House) -> None:
-    body = {"channels": ["email", "inapp"], "user_id": "bob", "subject": "s", "body": "b"}
-    id = UUID(await house.post(body))
+    id = UUID(await house.post(MANY))
     email, inapp = identity.child_id(id, "email"), identity.child_id(id, "inapp")
     await house.hears(scheduled(email, channel=Channel.EMAIL, user_id="bob"))
     assert await waiting(house) == set()
@@ -263,8 +273,7 @@ async def test_p6_3_any_child_answers_its_parent(house: House) -> None:
 
 
 async def test_p6_3_a_parents_cancel_is_answered_when_no_child_is_open(house: House) -> None:
-    body = {"channels": ["email", "inapp"], "user_id": "bob", "subject": "s", "body": "b"}
-    id = UUID(await house.post(body))
+    id = UUID(await house.post(MANY))
     email, inapp = identity.child_id(id, "email"), identity.child_id(id, "inapp")
     await house.http.delete(f"/v1/notifications/{id}", headers=ALICE)
     await house.hears(failed(email, Status.CANCELLED))
@@ -337,7 +346,7 @@ async def test_p9_accepted_is_final_and_open(house: House) -> None:
     """Each notification is counted once, under the status it has; parents are not notifications."""
     ids = [await house.post() for _ in range(3)]
     assert await figures(house, "/v1/stats", ALICE) == (3, 0, 3)
-    await house.post({"channels": ["email", "inapp"], "user_id": "bob", "subject": "s", "body": "b"})
+    await house.post(MANY)
     for id in ids:
         await house.hears(requested(id), retry(id))
         await house.hears(retry(id))
@@ -417,3 +426,24 @@ async def test_a_move_names_an_instant(house: House) -> None:
     ):
         answer = await house.http.patch(f"/v1/notifications/{id}", json=body, headers=ALICE)
         assert answer.status_code == 422, body
+
+
+async def test_p6_3_a_cancel_of_all_channels_is_too_late_for_what_was_sent(house: House) -> None:
+    """Also where it came through Kafka, long after."""
+    id = uuid4()
+    request = NotificationRequest.model_validate(MANY)
+    await house.hears(requested(id, channel=None, request=request))
+    child = identity.child_id(id, "email")
+    await house.hears(sent(child))
+    await house.hears(cancel(id))
+    assert await house.timeline(str(child)) == ["accepted", "sent", "too_late"]
+    assert await house.timeline(str(identity.child_id(id, "inapp"))) == ["accepted"]
+
+
+async def test_p6_6_what_a_cancel_met_before_its_request_is_found_all_the_same(house: House) -> None:
+    id = uuid4()
+    await house.hears(scheduled(id))
+    await house.http.delete(f"/v1/notifications/{id}", headers=ALICE)
+    await house.hears(requested(id))
+    answer = await house.http.get(f"/v1/notifications?to={EMAIL['to']}", headers=ALICE)
+    assert [item["id"] for item in answer.json()["items"]] == [str(id)]

@@ -37,6 +37,7 @@ def row(rank: Status = Status.ACCEPTED, **more: object) -> Row:
         "parent": None,
         "edit": -1,
         "sent_at": None,
+        "asked_here": False,
     }
     return Row(**(fields | more))  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -173,6 +174,32 @@ async def test_p3_8_who_reads_it_ends_what_was_to_follow(desk: Desk) -> None:
     assert isinstance(failed, e.Failed) and failed.reason == "acknowledged"
     assert isinstance(taken_back, e.TakeBack)
     assert (await desk.told(read))[0] == failed
+
+
+async def test_p3_8_who_reads_it_ends_steps_that_the_same_batch_speaks_of(desk: Desk) -> None:
+    steps = [{"after_seconds": 60, "channel": "email"}]
+    request = await asked(desk, channel="inapp", user_id="alice", escalate=steps)
+    due, scheduled = await desk.hear(request)
+    assert isinstance(due, e.Due) and isinstance(scheduled, e.Scheduled)
+    read = e.InboxChanged(**due.passed_on(), change="read", at=due.at, offset=1)
+    elsewhere = e.Failed(**(scheduled.passed_on() | {"id": id_of("other")}), outcome=Status.FAILED, reason="refused")
+    of_the_step = e.InboxChanged(**scheduled.passed_on(), change="archived", at=due.at, offset=2)
+    failed, _ = await desk.told(of_the_step, elsewhere, read)
+    assert isinstance(failed, e.Failed) and failed.reason == "acknowledged"
+
+
+async def test_p3_3_a_move_of_the_whole_passes_by_what_has_ended(desk: Desk) -> None:
+    await desk.learn(e.Recipient(user_id="alice", email="alice@example.org", phone="+33612345678"))
+    moment = await now(desk)
+    at = (moment + timedelta(hours=1)).isoformat()
+    escalate = [{"after_seconds": 60, "channel": "email"}]
+    whole = await asked(desk, channel="inapp", user_id="alice", send_at=at, escalate=escalate)
+    _, step = await desk.hear(whole)
+    assert isinstance(step, e.Scheduled)
+    await desk.hear(cancel().model_copy(update={"id": step.id}))
+    later = moment + timedelta(hours=2)
+    moved = await desk.hear(e.Move(command=uuid4(), id=id_of("k1"), edit=9, at=later, accepted_at=moment))
+    assert [event.at for event in moved if isinstance(event, e.Scheduled)] == [later]
 
 
 async def test_outcomes_are_kept_for_who_asks_again(desk: Desk) -> None:
