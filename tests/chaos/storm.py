@@ -103,7 +103,7 @@ class Load:
     def _mails(self) -> list[Caught]:
         return [
             Caught(recipient, mail.copy is not None)
-            for mail in self.stack.catcher.mails()
+            for mail in self.stack.catcher.mailbox.find(limit=1_000_000)
             for recipient in mail.recipients
             if recipient in self.promised
         ]

@@ -154,9 +154,10 @@ async def test_a_sender_that_comes_and_goes_costs_no_copy(home: House) -> None:
     async with home.sender(one, limits=(40, 40, 40)):
         await home.put(*dues[:300])
         await home.until(lambda: len(one.parcels) > 50)
-        async with home.sender(other, limits=(40, 40, 40)):
-            await home.until(lambda: len(other.parcels) > 0, 40)
+        async with home.sender(other, limits=(40, 40, 40)) as second:
+            await home.until(lambda: second.engine.ready and bool(second.consumer.assigned), 40)
             await home.put(*dues[300:])
+            await home.until(lambda: len(other.parcels) > 20, 40)
         for each in dues:
             retries = home.said(each, Retry)
             if retries and not home.said(each, Sent):

@@ -139,7 +139,7 @@ async def test_p3_7_what_is_open_long_past_its_expiry_ends(town: Swept) -> None:
         await town.put(mail("waits", send_at=later.isoformat()))
         await town.hear(e.Scheduled)
         await town.owner("update tocsin.clock_offset set by = interval '73 hours'")
-        said = await town.drives()
+        said = [event for event in await town.drives() if not isinstance(event, e.Scheduled)]
         assert [type(event) for event in said] == [e.Due], "the sender is asked, behind no lane"
         assert isinstance(said[0], e.Due) and (said[0].id, said[0].end) == (due.id, End.EXPIRED)
         await town.owner("update tocsin.clock_offset set by = interval '74 hours'")
