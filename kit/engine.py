@@ -197,6 +197,7 @@ class Engine:
             with suppress(asyncio.CancelledError):
                 await self.task
         await self._drain(STOP_SECONDS)
+        self._consumer.on_revoked = None
         await self._consumer.stop()
 
     async def _run(self) -> None:
@@ -211,10 +212,14 @@ class Engine:
         """Polls for ever, whatever is held: who does not poll leaves the group."""
         while True:
             self._pause()
-            room = [min(share.room, BATCH) for share in self._shares]
+            room = [self._room(share) for share in self._shares]
             records = await self._consumer.poll(room, IDLE_SECONDS if all(room) else BUSY_SECONDS)
             if tickets := self._admitted(records):
                 self._work.take(tickets)
+
+    def _room(self, share: Share) -> int:
+        """How many records to ask for. Of what is paused nothing comes, but asking for it is what keeps us a member."""
+        return max(min(share.room, BATCH), 1 if self._paused.issuperset(share.topics) else 0)
 
     def _pause(self) -> None:
         now = self._clock()

@@ -11,6 +11,10 @@ import asyncpg
 from kit.delivery.rules import TAKEN_RESULTS, Attempt, Claim, Result, Verdict
 from kit.postgres import Connection
 
+BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""For the sessions that run these statements: each of them finds its rows by the primary key. A planner that has no
+statistics yet (the table is young, or was empty an hour ago) would read all of it for every batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -10,6 +10,7 @@ from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
 from kit.delivery.policies import policies
 from kit.delivery.sender import Channel, Sender
+from kit.delivery.store import BY_INDEX
 from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
@@ -29,7 +30,7 @@ async def build(settings: Settings) -> Parts:
     """All parts of one SMS sender in the order they start; several may run at once."""
     kafka, told, parts = settings.kafka, settings.notifications, Parts(NAME)
 
-    database = parts.add("pool", await Database.open(settings.database_url, NAME, size=CONNECTIONS))
+    database = parts.add("pool", await Database.open(settings.database_url, NAME, size=CONNECTIONS, settings=BY_INDEX))
     parts.watch("postgresql", database.alive)
     parts.add("topics", TopicKeeper(kafka))
     publisher = parts.add("publisher", Publisher(kafka, NAME))

@@ -26,6 +26,7 @@ from kit.delivery.outcomes import Accepted, Outcome
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Policy
 from kit.delivery.sender import Channel, Sender
+from kit.delivery.store import BY_INDEX
 from kit.engine import Engine
 from kit.metrics import Metrics
 from kit.postgres import Database
@@ -231,7 +232,7 @@ class Running:
 @asynccontextmanager
 async def house(kafka: KafkaSettings, url: str) -> AsyncIterator[House]:
     await make(kafka, *TOPICS)
-    database = await Database.open(url, "email_sender", size=6)
+    database = await Database.open(url, "email_sender", size=6, settings=BY_INDEX)
     publisher = Publisher(kafka, "email_sender")
     await publisher.start()
     one = House(kafka, url, database, publisher)
