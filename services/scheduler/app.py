@@ -11,8 +11,8 @@ from kit.stage import Stage
 from services.scheduler.alarm import Alarm
 from services.scheduler.counting import count_on
 from services.scheduler.firing import FIRINGS, Firing
-from services.scheduler.handlers import Remember
-from services.scheduler.store import BY_INDEX
+from services.scheduler.handlers.timers import Remember
+from services.scheduler.store.timers import BY_INDEX
 
 NAME = "scheduler"
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from kit.postgres import Connection
-from services.scheduler import rules, store
-from services.scheduler.rules import Change, Timer
+from services.scheduler.rules import timers as rules
+from services.scheduler.rules.timers import Change, Timer
+from services.scheduler.store import timers as store
 
 
 async def make(connection: Connection, changes: Iterable[Change]) -> None:

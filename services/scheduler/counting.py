@@ -8,7 +8,7 @@ import asyncpg
 from kit import logs
 from kit.metrics import Metrics
 from kit.postgres import Database
-from services.scheduler import store
+from services.scheduler.store import timers as store
 
 EVERY: Final = 5.0
 """Seconds between two counts."""

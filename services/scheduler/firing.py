@@ -13,10 +13,10 @@ from kit.clock import monotonic
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
 from kit.postgres import Database
-from services.scheduler import store
 from services.scheduler.alarm import Alarm
-from services.scheduler.rules import Timer
+from services.scheduler.rules.timers import Timer
 from services.scheduler.saying import say
+from services.scheduler.store import timers as store
 
 LONGEST_SLEEP: Final = 0.2
 """Seconds after which we look again, whatever is known: another process may have armed something nearer."""

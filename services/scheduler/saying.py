@@ -6,8 +6,8 @@ from uuid import UUID
 from kit import logs
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
-from services.scheduler import rules
-from services.scheduler.rules import Timer
+from services.scheduler.rules import timers as rules
+from services.scheduler.rules.timers import Timer
 
 log = logs.get(__name__)
 

@@ -10,7 +10,7 @@ from contracts.topics import DUE, FAILED, REQUESTED
 from kit.bus.publisher import Publisher
 from kit.postgres import Database
 from kit.settings import KafkaSettings
-from services.scheduler.store import BY_INDEX
+from services.scheduler.store.timers import BY_INDEX
 from tests.kit.bus.support import make
 from tests.services.scheduler.support import Listener, Owner
 

@@ -19,8 +19,9 @@ from kit.bus.record import Received
 from kit.clock import monotonic
 from kit.postgres import Database
 from kit.settings import KafkaSettings
-from services.scheduler import arming, rules
-from services.scheduler.rules import Change, Timer
+from services.scheduler import arming
+from services.scheduler.rules import timers as rules
+from services.scheduler.rules.timers import Change, Timer
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 

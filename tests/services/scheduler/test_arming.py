@@ -10,8 +10,10 @@ from uuid import UUID, uuid4
 from contracts import events as e
 from contracts.status import End
 from kit.postgres import Database
-from services.scheduler import arming, rules, store
-from services.scheduler.rules import Change, Timer
+from services.scheduler import arming
+from services.scheduler.rules import timers as rules
+from services.scheduler.rules.timers import Change, Timer
+from services.scheduler.store import timers as store
 from tests.kit.bus.support import until_true
 from tests.services.scheduler.support import NOON, Owner, change, make, retry, scheduled
 

@@ -19,10 +19,10 @@ from kit.bus.publisher import Publisher
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database
 from kit.settings import KafkaSettings
-from services.scheduler import store
 from services.scheduler.alarm import Alarm
 from services.scheduler.counting import count
 from services.scheduler.firing import Firing
+from services.scheduler.store import timers as store
 from tests.kit.bus.support import delete, until_true
 from tests.kit.bus.support import make as make_topics
 from tests.services.scheduler.support import NOON, Listener, Owner, make, retry, scheduled

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from contracts import events as e
 from contracts.status import End, Lane, Status
-from services.scheduler import rules
-from services.scheduler.rules import TakenBack, Timer
+from services.scheduler.rules import timers as rules
+from services.scheduler.rules.timers import TakenBack, Timer
 from tests.services.scheduler.support import NOON, change, retry, scheduled, timer
 
 ID = uuid4()

@@ -6,9 +6,10 @@ from datetime import datetime
 from kit.bus.record import Outgoing
 from kit.postgres import Connection
 from kit.stage import Message
-from services.scheduler import arming, rules
+from services.scheduler import arming
 from services.scheduler.alarm import Alarm
-from services.scheduler.rules import Timer
+from services.scheduler.rules import timers as rules
+from services.scheduler.rules.timers import Timer
 
 
 class Remember:

@@ -10,7 +10,7 @@ import asyncpg
 
 from contracts.status import Lane
 from kit.postgres import Connection
-from services.scheduler.rules import Timer, pause
+from services.scheduler.rules.timers import Timer, pause
 
 FOR_EVER_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
 

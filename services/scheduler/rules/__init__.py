@@ -1,0 +1,1 @@
+"""What the scheduler decides. Pure: the time comes in as an argument."""

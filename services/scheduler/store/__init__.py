@@ -1,0 +1,1 @@
+"""The SQL, a module for each kind of thing that has a time."""
