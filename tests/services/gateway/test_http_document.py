@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -31,6 +32,17 @@ async def test_the_docs_can_be_tried(house: House) -> None:
     page = await house.http.get("/docs")
     assert page.status_code == 200
     assert "/openapi.json" in page.text
+
+
+async def test_the_docs_need_nothing_from_elsewhere(house: House) -> None:
+    """A page without its scripts is blank: in a house without a way out it used to be."""
+    page = (await house.http.get("/docs")).text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(sources) >= 3
+    for source in sources:
+        assert source.startswith("/docs/static/")
+        found = await house.http.get(source)
+        assert found.status_code == 200 and found.content
 
 
 @pytest.mark.parametrize(
