@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,24 @@ from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from kit.settings import KafkaSettings
 from tests import servers as real
+from tests import sharing
+
+SHARED = pytest.StashKey[sharing.Shared]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if sharing.has_workers(session.config):
+        session.config.stash[SHARED] = sharing.Shared.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if SHARED in config.stash:
+        config.stash[SHARED].close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> sharing.Scheduling:
+    return sharing.Scheduling(config, log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +56,13 @@ def session() -> Iterator[real.Session]:
 @pytest.fixture(scope="session")
 def kafka_address(session: real.Session) -> str:
     """The session's Kafka, started when the first test asks."""
-    return os.environ.get("TOCSIN_TEST_KAFKA") or _started(session.kafka()).address
+    return os.environ.get(sharing.KAFKA) or _started(session.kafka()).address
 
 
 @pytest.fixture(scope="session")
 def postgres_url(session: real.Session) -> str:
     """The session's PostgreSQL, started when the first test asks: the owner's URL of the database `postgres`."""
-    return os.environ.get("TOCSIN_TEST_DATABASE") or _started(session.postgres()).address
+    return os.environ.get(sharing.DATABASE) or _started(session.postgres()).address
 
 
 @pytest.fixture(scope="session")

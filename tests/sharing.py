@@ -1,0 +1,76 @@
+"""Several workers (`-n 4`) share one Kafka and one PostgreSQL, and tests that must stay together stay in one worker.
+
+The process that hands out the tests starts both servers, and names them in the environment that its workers inherit.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Self
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from deploy.local.server import Server
+from tests.servers import ROOT, Session
+
+KAFKA = "TOCSIN_TEST_KAFKA"
+DATABASE = "TOCSIN_TEST_DATABASE"
+ALONE = ("tests/chaos/test_storm.py", "tests/chaos/test_lost_servers.py", "tests/benchmarks/")
+"""Never beside each other: they load the machine, or measure it."""
+
+
+class Shared:
+    """The servers of all workers; they end with `close`, or by the watchdog when this process is killed."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @classmethod
+    def start(cls) -> Self:
+        """Starts, side by side, what the environment does not name yet. Raises Trouble when one does not start."""
+        session = Session()
+        try:
+            own: dict[str, Server] = {KAFKA: session.kafka(), DATABASE: session.postgres()}
+            wanted = {name: server for name, server in own.items() if not os.environ.get(name)}
+            with ThreadPoolExecutor() as threads:
+                list(threads.map(Server.start, wanted.values()))
+            os.environ.update({name: server.address for name, server in wanted.items()})
+        except BaseException:
+            session.close()
+            raise
+        return cls(session)
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def has_workers(config: pytest.Config) -> bool:
+    """Whether this process hands out tests to others, and runs none itself."""
+    return config.pluginmanager.has_plugin("dsession")
+
+
+class Scheduling(LoadScopeScheduling):
+    """Each test goes to the next free worker, but what must stay together.
+
+    In place of `--dist loadgroup`, which xdist 3.8 forgets under pytest 9.2 (pytest-dev/pytest-xdist#1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return together(nodeid)
+
+
+def together(nodeid: str) -> str:
+    """The name of what this test belongs to: those that load the machine, those that share a stack, or itself alone."""
+    module, _, _ = nodeid.partition("::")
+    if module.startswith(ALONE):
+        return "alone"
+    return module if _shares_a_stack(module) else nodeid
+
+
+@cache
+def _shares_a_stack(module: str) -> bool:
+    """Whether its tests run on the event loop of their module, on which what they share was started."""
+    return 'loop_scope="module"' in (ROOT / module).read_text()

@@ -1,0 +1,40 @@
+"""Who runs beside whom."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.servers import ROOT
+from tests.sharing import ALONE, together
+
+
+@pytest.mark.parametrize("place", ALONE)
+def test_what_loads_the_machine_is_never_side_by_side(place: str) -> None:
+    there = ROOT / place
+    modules = [path.relative_to(ROOT) for path in ([there] if there.is_file() else there.glob("test_*.py"))]
+    assert modules
+    assert {together(f"{module}::test_one") for module in modules} == {"alone"}
+
+
+def test_a_stack_that_a_module_shares_is_started_once() -> None:
+    module = "tests/journeys/test_kcat.py"
+    assert together(f"{module}::test_one") == together(f"{module}::test_two[a::b]") == module
+
+
+def test_all_others_go_where_there_is_room() -> None:
+    test = "tests/kit/test_retry.py::test_one[1]"
+    assert together(test) == test
+
+
+def test_no_test_is_drawn_from_a_set() -> None:
+    """Every worker must find the same tests in the same order, and the order of a set is another in each."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "parametrize"
+        if any(isinstance(values, ast.Set | ast.SetComp) for values in node.args[1:])
+    ]
+    assert found == []
