@@ -16,8 +16,8 @@ import pytest
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from kit.settings import KafkaSettings
+from tests import needs, sharing
 from tests import servers as real
-from tests import sharing
 
 SHARED = pytest.StashKey[sharing.Shared]()
 
@@ -35,6 +35,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> sharing.Scheduling:
     return sharing.Scheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for need in needs.of(item):
+        needs.demand(need)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import shutil
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,7 +12,7 @@ from tests.journeys.stack import ROOT, Stack
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed"),
+    pytest.mark.needs("kcat"),
 ]
 
 
