@@ -27,9 +27,9 @@ bench: ## messages per second and CPU per message, printed with the machine and 
 	@scripts/venv.sh dev
 	@$(PYTHON) -m benchmarks $(ARGS)
 
-chaos: ## kill services under load and count what was lost: nothing
+chaos: ## kill services under load, for longer than `make test` does, and count what was lost: nothing
 	@scripts/venv.sh dev
-	@$(PYTHON) -m pytest tests/chaos $(ARGS)
+	@TOCSIN_TEST_CHAOS=full $(PYTHON) -m pytest tests/chaos $(ARGS)
 
 compose: ## the same stack in Docker
 	docker compose --file deploy/compose.yaml up --build --detach --wait
