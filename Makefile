@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help run stop test lint bench chaos compose clean
 PYTHON := .venv/bin/python
-# Most of the tests' time is waiting, so there are more workers than cores. ARGS="-n 0" is one process, for a debugger.
-WORKERS := -n 4
+# Most of the tests' time is waiting, so there are more workers than cores; a single file or test runs in one process.
+WORKERS = $(if $(filter %.py no:xdist,$(subst ::, ,$(ARGS))),,-n 4)
 
 run: ## set up and start everything, send one of each, show what happens, print the URLs
 	@scripts/venv.sh local
@@ -14,7 +14,7 @@ stop: ## end everything that `make run` started, and nothing else
 
 test: ## all tests, on servers of their own (ARGS="tests/kit -x" for some)
 	@scripts/venv.sh dev
-	@$(PYTHON) -m pytest $(if $(findstring no:xdist,$(ARGS)),,$(WORKERS)) $(ARGS)
+	@$(PYTHON) -m pytest $(WORKERS) $(ARGS)
 
 lint: ## ruff, mypy --strict, the import arrows, generated contracts unchanged
 	@scripts/venv.sh dev

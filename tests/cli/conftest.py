@@ -25,6 +25,7 @@ from kit.bus.record import Outgoing
 from kit.clock import utc_now
 from tests import servers as real
 from tests.journeys.stack import Stack
+from tests.waiting import PATIENCE
 
 OURS = ("TOCSIN_", "KAFKA_", "SMTP_", "SMS_", "JWT_", "GATEWAY_", "NOTIFICATION_", "DATABASE_", "TWILIO_", "AWS_")
 ONE_AT_A_TIME = threading.Lock()
@@ -44,7 +45,7 @@ class Done:
 
 
 async def tocsin(
-    *arguments: str, settings: Mapping[str, str], folder: Path, stdin: str = "", seconds: float = 30
+    *arguments: str, settings: Mapping[str, str], folder: Path, stdin: str = "", seconds: float = PATIENCE
 ) -> Done:
     """`tocsin ARGUMENTS` in a thread, with these settings in its environment and `folder` as its place."""
     run = asyncio.to_thread(_run, arguments, {"TOCSIN_STATE_DIR": str(folder)} | dict(settings), folder, stdin)
@@ -81,7 +82,7 @@ class Place:
     stack: Stack
     publisher: Publisher
 
-    async def tocsin(self, *arguments: str, stdin: str = "", seconds: float = 30, **settings: str) -> Done:
+    async def tocsin(self, *arguments: str, stdin: str = "", seconds: float = PATIENCE, **settings: str) -> Done:
         """A command with the settings of this gateway; `settings` change some."""
         [gateway] = self.stack.of("gateway")
         return await tocsin(

@@ -19,7 +19,7 @@ from deploy.local.kafka import Kafka, cluster_id
 from deploy.local.ports import free_port
 from deploy.local.postgres import LONGEST_SOCKET_PATH, SOCKET, Postgres
 from tests.servers import ROOT, Session
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 async def make_topic(address: str, topic: str) -> None:
@@ -46,7 +46,7 @@ async def produce(address: str, topic: str, values: list[bytes]) -> None:
 
 async def consume(address: str, topic: str, count: int) -> list[bytes]:
     async with AIOKafkaConsumer(topic, bootstrap_servers=address, auto_offset_reset="earliest") as consumer:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             return [(await consumer.getone()).value for _ in range(count)]
 
 
@@ -129,7 +129,7 @@ def test_a_killed_test_session_leaves_no_server_behind(number: signal.Signals) -
     child.send_signal(number)
     child.wait()
     child.stdout.close()
-    server.wait(timeout=10)
+    server.wait(timeout=PATIENCE)
     until(lambda: not Path(folder).exists())
 
 

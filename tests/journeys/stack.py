@@ -20,6 +20,7 @@ import jwt
 from deploy.local.catcher import Catcher
 from deploy.local.ports import free_port
 from kit.settings import KafkaSettings
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 SERVICES = ("intake", "scheduler", "email_sender", "sms_sender", "gateway")
@@ -81,7 +82,7 @@ class Stack:
 
     def __post_init__(self) -> None:
         self.instances: list[Instance] = []
-        self.http = httpx.AsyncClient(timeout=15)
+        self.http = httpx.AsyncClient(timeout=PATIENCE)
 
     # ---------------------------------------------------------------------------------------------- life
 
@@ -164,7 +165,7 @@ class Stack:
         if instance.process:
             instance.process.wait()
 
-    async def terminate(self, instance: Instance, within: float = 15) -> int:
+    async def terminate(self, instance: Instance, within: float = PATIENCE) -> int:
         """SIGTERM, and waits for its end; its exit code. Raises TimeoutError."""
         self._signal(instance, signal.SIGTERM)
         process = instance.process
@@ -181,7 +182,7 @@ class Stack:
         if instance.alive and instance.process:
             os.kill(instance.process.pid, number)
 
-    async def ready(self, instances: Iterable[Instance] | None = None, within: float = 60) -> None:
+    async def ready(self, instances: Iterable[Instance] | None = None, within: float = PATIENCE) -> None:
         """Waits until all of them answer /health/ready with 200. Raises TimeoutError naming who does not."""
         waiting = list(self.instances if instances is None else instances)
         over = time.monotonic() + within
@@ -235,7 +236,7 @@ class Stack:
         assert answer.status_code in (200, 404), answer.text
         return dict(answer.json()) if answer.status_code == 200 else None
 
-    async def wait_for(self, id: str, fits: Callable[[Answer], bool], within: float = 20) -> Answer:
+    async def wait_for(self, id: str, fits: Callable[[Answer], bool], within: float = PATIENCE) -> Answer:
         """The notification as soon as it fits. Raises TimeoutError with the last that was seen."""
         over, last = time.monotonic() + within, None
         while time.monotonic() < over:
@@ -248,7 +249,7 @@ class Stack:
             await asyncio.sleep(0.05)
         raise TimeoutError(f"{id} after {within:g} s: {last}")
 
-    async def final(self, id: str, within: float = 20) -> Answer:
+    async def final(self, id: str, within: float = PATIENCE) -> Answer:
         """The notification as soon as it has ended."""
         return await self.wait_for(id, lambda seen: seen["status"] in FINAL, within)
 

@@ -10,6 +10,7 @@ import pytest
 from contracts.identity import child_id, notification_id
 from tests.journeys.stack import Stack
 from tests.journeys.test_first_journeys import events, mail, publish
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -65,7 +66,7 @@ async def test_p3_4_a_group_is_cancelled_and_others_are_not(stack: Stack) -> Non
     members = [await waiting(stack, group="dossier/118") for _ in range(3)]
     other = await waiting(stack, group="dossier/119")
     assert (await stack.call("DELETE", "/v1/notifications?group=dossier/118", user="bob")).status_code == 202
-    done = await stack.finals(members, within=20)
+    done = await stack.finals(members, within=PATIENCE)
     assert {one["status"] for one in done.values()} == {"cancelled"}
     assert (await stack.get(other) or {})["status"] == "scheduled"
 
@@ -96,7 +97,7 @@ async def test_p3_4_a_cancel_that_comes_first_is_remembered(stack: Stack) -> Non
 async def test_a_program_cancels_its_group(stack: Stack) -> None:
     members = [await said_on_kafka(stack, f"121/{n}", group="dossier/121") for n in range(2)]
     await command(stack, type="cancel", group="dossier/121")
-    done = await stack.finals(members, within=20)
+    done = await stack.finals(members, within=PATIENCE)
     assert {one["status"] for one in done.values()} == {"cancelled"}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from contracts.identity import notification_id
 from tests.journeys.stack import ROOT, Stack
+from tests.waiting import PATIENCE
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -20,13 +21,13 @@ async def kcat(stack: Stack, line: str, topic: str, *more: str) -> None:
     """`echo LINE | kcat -P -t TOPIC`."""
     address = ("-b", stack.kafka.bootstrap_servers, "-P", "-t", stack.kafka.topic_prefix + topic)
     process = await asyncio.create_subprocess_exec("kcat", *address, *more, stdin=asyncio.subprocess.PIPE)
-    await asyncio.wait_for(process.communicate(f"{line}\n".encode()), 20)
+    await asyncio.wait_for(process.communicate(f"{line}\n".encode()), PATIENCE)
     assert process.returncode == 0
 
 
 async def person(stack: Stack, user: str, there: bool) -> None:
     """Waits until the directory knows, or has forgotten, this user."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await stack.call("GET", f"/v1/recipients/{user}", admin=True)).is_success != there:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

@@ -23,11 +23,10 @@ from kit.postgres import Connection, Database
 from kit.settings import KafkaSettings
 from kit.stage import Message, Stage
 from tests.kit.bus.support import IDS, commits, joined, make, publisher, read
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 TOPIC = REQUESTED[Lane.NORMAL]
 GROUP = "judges"
-PATIENCE = 60.0
 
 
 def ripe(id: UUID) -> Outgoing:

@@ -21,6 +21,7 @@ from kit.bus.record import Outgoing, Received
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
 from kit.settings import KafkaSettings
+from tests.waiting import PATIENCE
 
 IDS = [uuid4() for _ in range(100)]
 
@@ -71,7 +72,7 @@ async def joined(consumer: Consumer) -> AsyncIterator[Consumer]:
     await consumer.stop()
 
 
-async def read(consumer: Consumer, count: int, limit: int = 500, seconds: float = 60) -> list[Received]:
+async def read(consumer: Consumer, count: int, limit: int = 500, seconds: float = PATIENCE) -> list[Received]:
     """At least `count` records; AssertionError at the deadline."""
     got: list[Received] = []
     deadline = monotonic() + seconds
@@ -81,7 +82,7 @@ async def read(consumer: Consumer, count: int, limit: int = 500, seconds: float 
     return got
 
 
-async def poll_until(consumer: Consumer, true: Callable[[], bool], seconds: float = 60) -> list[Received]:
+async def poll_until(consumer: Consumer, true: Callable[[], bool], seconds: float = PATIENCE) -> list[Received]:
     """Polls until the condition holds; what came meanwhile."""
     got: list[Received] = []
     deadline = monotonic() + seconds
@@ -91,7 +92,7 @@ async def poll_until(consumer: Consumer, true: Callable[[], bool], seconds: floa
     return got
 
 
-async def until_true(true: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+async def until_true(true: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:
     deadline = monotonic() + seconds
     while not await true():
         assert monotonic() < deadline, "waited in vain"

@@ -33,6 +33,7 @@ from kit.postgres import Database
 from kit.retry import RetryPolicy
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import make
+from tests.waiting import PATIENCE
 
 LANES = due_lanes(Name.EMAIL)
 TOPICS = (*LANES, RETRY, SENT, FAILED)
@@ -147,12 +148,12 @@ class House:
         id = one if isinstance(one, UUID) else one.id
         return [event for _, event in self.heard if event.subject == id and isinstance(event, kind)]
 
-    async def hears(self, one: Due | UUID, kind: type[Event], count: int = 1, seconds: float = 20.0) -> Any:
+    async def hears(self, one: Due | UUID, kind: type[Event], count: int = 1, seconds: float = PATIENCE) -> Any:
         """The newest of at least `count` events of that kind about it."""
         await self.until(lambda: len(self.said(one, kind)) >= count, seconds)
         return self.said(one, kind)[-1]
 
-    async def until(self, true: Callable[[], bool], seconds: float = 20.0) -> None:
+    async def until(self, true: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Until what was said makes it true."""
         async with asyncio.timeout(seconds):
             while not true():
@@ -163,7 +164,7 @@ class House:
                 except TimeoutError:
                     continue
 
-    async def becomes(self, found: Callable[[], Awaitable[Any]], expected: Any, seconds: float = 15.0) -> None:
+    async def becomes(self, found: Callable[[], Awaitable[Any]], expected: Any, seconds: float = PATIENCE) -> None:
         """Until that question is answered so."""
         deadline = monotonic() + seconds
         while (answer := await found()) != expected:

@@ -49,6 +49,11 @@ async def said_by(script: Scripted, **options: Any) -> Outcome:
         return await provider.hand_over(parcel())
 
 
+def awaiting(silence: bool) -> float:
+    """Short where the time-out is what the test waits for; elsewhere one that no busy machine reaches."""
+    return 1.0 if silence else 20.0
+
+
 async def test_taken_as_it_was_meant() -> None:
     one = parcel(html="<p>Hi</p>")
     async with Catcher() as catcher, smtp(catcher.port, bounces_to="bounces@example.com") as provider:
@@ -102,7 +107,7 @@ async def test_p5_2_a_possible_copy_is_flagged_under_the_same_message_id() -> No
 )
 async def test_what_an_answer_at_any_step_comes_to(mailbox: str, expected: Outcome) -> None:
     """Each row of the class table at a server that really answers so."""
-    async with Catcher() as catcher, smtp(catcher.port, timeout=0.5) as provider:
+    async with Catcher() as catcher, smtp(catcher.port, timeout=awaiting("silent" in mailbox)) as provider:
         assert await provider.hand_over(parcel(f"{mailbox}@example.com")) == expected
         assert isinstance(await provider.hand_over(parcel()), Accepted), "the next mail is none the worse"
         assert len(catcher.mails(to="ann@example.com")) == 1
@@ -133,7 +138,7 @@ async def test_the_first_word_that_was_not_hoped_for_counts(
     answers: dict[str, str], offers: tuple[str, ...], expected: Outcome
 ) -> None:
     async with scripted(answers, offers=offers) as script:
-        assert await said_by(script, timeout=0.5) == expected
+        assert await said_by(script, timeout=awaiting(SILENCE in answers.values())) == expected
 
 
 async def test_everything_before_the_final_dot_is_surely_not_sent() -> None:
@@ -175,10 +180,9 @@ async def test_logged_in_once_for_many_mails() -> None:
 
 async def test_a_silent_banner_ends_with_the_time_out() -> None:
     async with scripted({"BANNER": SILENCE}) as script:
-        began = asyncio.get_running_loop().time()
-        said = await said_by(script, timeout=0.3)
+        async with asyncio.timeout(5):
+            said = await said_by(script, timeout=0.3)
         assert isinstance(said, Unavailable)
-        assert asyncio.get_running_loop().time() - began < 1.3
 
 
 async def test_a_dripping_answer_ends_with_the_time_out() -> None:

@@ -23,11 +23,10 @@ from kit.settings import KafkaSettings, Settings
 from services.gateway.app import build
 from tests.kit.bus.support import make
 from tests.services.gateway.conftest import ALICE, EMAIL
+from tests.waiting import PATIENCE
 
 E = TypeVar("E", bound=e.Event)
 T = TypeVar("T")
-
-PATIENCE = 30.0
 
 
 @dataclass

@@ -21,6 +21,7 @@ from kit.settings import KafkaSettings
 from tests.servers import ROOT, Session, kafka_settings
 from tests.services.gateway.conftest import ALICE, EMAIL, SECRET, settings_of
 from tests.services.gateway.support import as_owner, others, running, until
+from tests.waiting import PATIENCE
 
 
 class Process:
@@ -28,7 +29,7 @@ class Process:
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self.process = process
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20)
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE)
 
     async def listens(self) -> None:
         async def answers() -> bool:

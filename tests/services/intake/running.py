@@ -27,6 +27,7 @@ from services.intake.settings import SWEEPS
 from tests.kit.bus.support import make
 from tests.services.intake.samples import id_of
 from tests.services.scheduler.support import Listener
+from tests.waiting import PATIENCE
 
 NORMAL = REQUESTED[Lane.NORMAL]
 
@@ -108,7 +109,7 @@ class Town:
 
     async def hear(self, *kinds: type[e.Event], count: int = 1, about: UUID | None = None) -> list[e.Event]:
         """Until so many events of these kinds have been said; all of them."""
-        deadline = monotonic() + 20
+        deadline = monotonic() + PATIENCE
         while len(found := self.heard(*kinds, about=about)) < count:
             assert monotonic() < deadline, f"heard only {[event.ce_type for event in self.place.listener.events]}"
             await self.place.listener.hear_out()
@@ -145,7 +146,7 @@ class Town:
         return int(await self.owner("select count(*) from intake.notifications"))
 
 
-async def until(true: Callable[[], bool], seconds: float = 20) -> None:
+async def until(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
     deadline = monotonic() + seconds
     while not true():
         assert monotonic() < deadline, "waited in vain"

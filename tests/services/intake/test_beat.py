@@ -3,6 +3,7 @@
 import asyncio
 
 from services.intake.loops.beat import Beat
+from tests.waiting import PATIENCE
 
 
 class Work:
@@ -27,7 +28,7 @@ async def test_an_error_does_not_end_it_and_more_to_do_is_done_at_once() -> None
     work = Work(OSError("away"), True, True)
     beat = Beat("test", work.once, 0.001)
     await beat.start()
-    await asyncio.wait_for(work.rested.wait(), 5)
+    await asyncio.wait_for(work.rested.wait(), PATIENCE)
     assert work.times >= 4 and beat.task and not beat.task.done()
     await beat.stop()
 
@@ -36,9 +37,9 @@ async def test_it_is_woken() -> None:
     work = Work()
     beat = Beat("test", work.once, 3600)
     await beat.start()
-    await asyncio.wait_for(work.rested.wait(), 5)
+    await asyncio.wait_for(work.rested.wait(), PATIENCE)
     work.rested.clear()
     beat.wake()
-    await asyncio.wait_for(work.rested.wait(), 5)
+    await asyncio.wait_for(work.rested.wait(), PATIENCE)
     assert work.times == 2
     await beat.stop()

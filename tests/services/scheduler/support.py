@@ -22,6 +22,7 @@ from kit.settings import KafkaSettings
 from services.scheduler import arming
 from services.scheduler.rules import timers as rules
 from services.scheduler.rules.timers import Change, Timer
+from tests.waiting import PATIENCE
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
@@ -127,7 +128,7 @@ class Listener:
     def ids(self) -> list[UUID]:
         return [event.subject for event in self.events]
 
-    async def hear(self, count: int, seconds: float = 20) -> list[e.Event]:
+    async def hear(self, count: int, seconds: float = PATIENCE) -> list[e.Event]:
         """Until `count` events have been heard in all. AssertionError at the deadline."""
         deadline = monotonic() + seconds
         while len(self.heard) < count:
@@ -138,7 +139,7 @@ class Listener:
     async def hear_out(self) -> list[e.Event]:
         """Until everything that is in Kafka now has been heard."""
         ends = await self._consumer.end_offsets(self._consumer.assignment())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while any([await self._consumer.position(place) < end for place, end in ends.items()]):
                 await self._listen(0.1)
         return self.events
