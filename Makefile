@@ -29,7 +29,7 @@ bench: ## messages per second and CPU per message, printed with the machine and 
 
 chaos: ## kill services under load, for longer than `make test` does, and count what was lost: nothing
 	@scripts/venv.sh dev
-	@TOCSIN_TEST_CHAOS=full $(PYTHON) -m pytest tests/chaos $(ARGS)
+	@TOCSIN_TEST_CHAOS=full $(PYTHON) -m pytest tests/chaos -sv $(ARGS)
 
 compose: ## the same stack in Docker
 	docker compose --file deploy/compose.yaml up --build --detach --wait
