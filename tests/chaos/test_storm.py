@@ -15,8 +15,8 @@ from tests.journeys.stack import SERVICES, Stack
 pytestmark = pytest.mark.chaos
 
 TWO_OF_EACH = dict.fromkeys(SERVICES, 2)
-FORMS = {"short": (700, 21.0), "full": (2000, 60.0)}
-"""Mails, and the seconds over which they are offered: every instance is killed once, or three times."""
+FORMS = {"short": (2_000, 60.0), "full": (10_000, 300.0)}
+"""Mails, and the seconds over which they are offered: every instance is killed three times, or fifteen times."""
 MAILS, SECONDS = FORMS[os.environ.get("TOCSIN_TEST_CHAOS", "short")]
 RECOVERY = 240.0
 """A lease that a killed sender left behind runs out first."""
