@@ -15,6 +15,7 @@ from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings, need
 from kit.stage import Stage
 from kit.web_server import WebServer
+from services.gateway.gathering import Gathering
 from services.gateway.handlers import counts, directory, inbox, projector
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
@@ -52,7 +53,7 @@ async def build(settings: Settings) -> Parts:
     asking = Asking(database, publisher, _as_a_whole(kafka), lambda: _unread(seen), pace)
     renewing = Renewing(database, publisher, lambda: _unread(known), pace)
 
-    seen = Consumer(kafka, GATEWAY.name, [GATEWAY.topics], on_anew=asking.topics_made_anew)
+    seen = Gathering(kafka, GATEWAY.name, [GATEWAY.topics], on_anew=asking.topics_made_anew)
     shown = Consumer(kafka, GATEWAY_INAPP.name, [GATEWAY_INAPP.topics])
     known = Consumer(kafka, GATEWAY_DIRECTORY.name, [GATEWAY_DIRECTORY.topics], on_anew=renewing.topics_made_anew)
     told = Consumer(kafka, GATEWAY_COUNTS.name, [GATEWAY_COUNTS.topics])

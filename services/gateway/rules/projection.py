@@ -12,6 +12,7 @@ from contracts.request import NotificationRequest
 from contracts.status import Channel, Status
 from services.gateway.rules import timeline
 from services.gateway.rules.asked import view_of
+from services.gateway.rules.places import place_of
 from services.gateway.rules.search import keys_of
 from services.gateway.rules.timeline import Entry
 
@@ -53,6 +54,18 @@ class Change:
         return self.event.id
 
     @property
+    def place(self) -> UUID:
+        """Where it stands in lists, if this is the first that is heard of it."""
+        return place_of(self.event.accepted_at, self.event.id)
+
+    @property
+    def label(self) -> str | None:
+        """Under which it is counted, if this is the first that is heard of it; a parent is not (P6.3)."""
+        if self.channels is not None:
+            return None
+        return f"{'' if self.event.owner else '?'}{self.channel or ''}:{self.rank}"
+
+    @property
     def final(self) -> bool:
         return self.rank >= CANCELLED
 
@@ -60,12 +73,10 @@ class Change:
     def taken(self) -> bool:
         return self.rank >= SENT
 
-    def rises_to(self, rank: int, event: Any = None) -> None:
+    def rises_to(self, rank: int, reason: str | None = None, detail: str | None = None) -> None:
         """The highest rank is kept, with its reason; of two equal ones the first."""
         if rank > self.rank:
-            self.rank = rank
-            if event is not None:
-                self.reason, self.detail = getattr(event, "reason", None), getattr(event, "detail", None)
+            self.rank, self.reason, self.detail = rank, reason, detail
 
 
 class Order(NamedTuple):
@@ -179,13 +190,13 @@ def _retry(batch: Batch, event: e.Retry, heard: datetime) -> None:
     change.unknown = max(change.unknown, event.unknown)
     change.attempts = max(change.attempts, event.attempt)
     if not event.hold:
-        change.rises_to(RETRYING, event)
+        change.rises_to(RETRYING, event.reason, event.detail)
 
 
 def _taken(batch: Batch, event: e.Taken, _heard: datetime) -> None:
     change = batch.change_of(event)
     change.entries += timeline.taken(event)
-    change.rises_to(event.status.rank, event)
+    change.rises_to(event.status.rank, None, event.detail)
     change.unknown = max(change.unknown, event.unknown)
     change.attempts = max(change.attempts, event.attempt)
     change.provider = event.provider or change.provider
@@ -197,7 +208,7 @@ def _taken(batch: Batch, event: e.Taken, _heard: datetime) -> None:
 def _failed(batch: Batch, event: e.Failed, heard: datetime) -> None:
     change = batch.change_of(event)
     change.entries += timeline.failed(event, heard)
-    change.rises_to(event.outcome.rank, event)
+    change.rises_to(event.outcome.rank, event.reason, event.detail)
     change.unknown = max(change.unknown, event.unknown)
     change.attempts = max(change.attempts, event.attempt)
     change.cancelled |= event.outcome is Status.CANCELLED

@@ -11,13 +11,13 @@ from kit.postgres import Connection
 from services.gateway.rules.consequences import CountKey, Known, Row
 from services.gateway.rules.projection import CANCELLED, Change, Order
 from services.gateway.rules.timeline import Entry
-from services.gateway.store.arrays import columns, given
+from services.gateway.store.arrays import Columns, columns, given
 
 
 async def upsert(connection: Connection, changes: Collection[Change]) -> list[Row]:
     """Make the rows that are new, raise those that are there; sorted by id, so that two projectors never deadlock."""
-    ordered = sorted(changes, key=lambda change: change.id)
-    found = await connection.fetch(_UPSERT, *columns(map(_row, ordered), 23))
+    table, values = _CHANGES.of(map(_row, sorted(changes, key=lambda change: change.id.int)))
+    found = await connection.fetch(_UPSERT.format(table), *values)
     return [Row(*record.values()) for record in found]
 
 
@@ -25,6 +25,7 @@ def _row(change: Change) -> tuple[Any, ...]:
     event = change.event
     return (
         event.id,
+        change.place,
         event.tenant,
         event.owner,
         change.channel,
@@ -33,6 +34,7 @@ def _row(change: Change) -> tuple[Any, ...]:
         event.group,
         event.accepted_at,
         change.rank,
+        change.label,
         change.reason,
         change.detail,
         change.provider,
@@ -52,8 +54,9 @@ def _row(change: Change) -> tuple[Any, ...]:
 
 # `counted` moves with channel and rank; a parent is not counted. What is told first is kept, but for plans (by round),
 # what comes with a higher rank, and what a cancel that came before its request could not know.
-_CHANGES = given(
+_CHANGES = Columns(
     id="uuid",
+    place="uuid",
     tenant="text",
     owner="text",
     channel="text",
@@ -62,6 +65,7 @@ _CHANGES = given(
     group_name="text",
     accepted_at="timestamptz",
     rank="smallint",
+    counted="text",
     reason="text",
     detail="text",
     provider="text",
@@ -78,16 +82,15 @@ _CHANGES = given(
     request="text",
 )
 
-_UPSERT = f"""
+_UPSERT = """
 insert into notifications as n (
     id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, counted, reason, detail, provider,
     unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent, channels, request
 )
-select id, place_of(accepted_at, id), tenant, owner, channel, lane, user_id, group_name, accepted_at, rank,
-       case when channels is null then counted_as(owner, channel, rank) end,
-       reason, detail, provider, unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent,
+select id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, counted, reason, detail,
+       provider, unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent,
        string_to_array(channels, ','), request
-from {_CHANGES} g
+from {} g
 on conflict (id) do update set
     was = n.counted,
     counted = case when coalesce(n.channels, excluded.channels) is null then counted_as(
@@ -126,10 +129,11 @@ async def add_lines(connection: Connection, lines: Iterable[tuple[UUID, Entry]])
     """Lines of timelines, by the notification's place; those that stand there already are left as they are."""
     rows = [(place, x.event, x.n, x.at, x.try_, x.attempt, x.provider, x.detail) for place, x in lines]
     if rows:
-        await connection.execute(_ADD_LINES, *columns(rows, 8))
+        table, values = _LINES.of(rows)
+        await connection.execute(_ADD_LINES.format(table), *values)
 
 
-_LINES = given(
+_LINES = Columns(
     place="uuid",
     event="text",
     n="text",
@@ -140,22 +144,22 @@ _LINES = given(
     detail="text",
 )
 
-_ADD_LINES = f"""
+_ADD_LINES = """
 insert into timeline (place, event, n, at, try, attempt, provider, detail)
-select place, event, n, at, try_, attempt, provider, detail from {_LINES} g
+select place, event, n, at, try_, attempt, provider, detail from {} g
 on conflict do nothing
 """
 
 
 async def add_finds(connection: Connection, rows: Iterable[tuple[str, str, str, UUID]]) -> None:
     """(tenant, key, value, place): the words under which notifications are found."""
+    table, values = _FINDS.of(sorted((value, place, tenant, key) for tenant, key, value, place in rows))
     await connection.execute(
-        f"insert into finds (tenant, key, value, place) select * from {_FINDS} g on conflict do nothing",
-        *columns(rows, 4),
+        f"insert into finds (value, place, tenant, key) select * from {table} g on conflict do nothing", *values
     )
 
 
-_FINDS = given(tenant="text", key="text", value="text", place="uuid")
+_FINDS = Columns(value="text", place="uuid", tenant="text", key="text")
 
 
 async def note_commands(connection: Connection, orders: Iterable[Order]) -> None:
