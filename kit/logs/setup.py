@@ -14,6 +14,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from kit.clock import utc_now
 from kit.logs.files import SharedFile
 from kit.logs.masking import mask_line
+from kit.logs.passing import PassingTrouble
 
 GENERAL_FILE: Final = "notifications.log"
 CHANNEL_FILES: Final = {"email": "email_notifications.log", "sms": "sms_notifications.log"}
@@ -38,6 +39,7 @@ def configure(service: str, level: str, folder: Path | None, *, stdout: bool = T
     those about email and SMS also to the channel's own. Call it once, before anything logs."""
     handler = LineHandler(service, folder, stdout=stdout)
     handler.setFormatter(_formatter(service))
+    handler.addFilter(PassingTrouble())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import structlog
+from aiokafka.errors import KafkaConnectionError, NotLeaderForPartitionError
 
 from kit import logs
 from kit.logs.files import SharedFile
@@ -130,6 +131,16 @@ def test_below_the_level_nothing_is_written(tmp_path: Path) -> None:
     logs.get("x").info("quiet")
     logging.getLogger("aiokafka.cluster").warning("many of these while a server starts")
     assert lines(tmp_path / "notifications.log") == []
+
+
+def test_what_passes_by_itself_is_no_error(tmp_path: Path) -> None:
+    """Kafka's client says so for a moment after topics are made: nobody is to be woken."""
+    logs.configure("intake", "INFO", tmp_path, stdout=False)
+    client = logging.getLogger("aiokafka.consumer.fetcher")
+    client.error("Failed fetch offsets from %s: %s", 1, NotLeaderForPartitionError())
+    client.error("Failed fetch offsets from %s: %s", 1, KafkaConnectionError())
+    logging.getLogger("x").error("NotLeaderForPartition")
+    assert [line["level"] for line in lines(tmp_path / "notifications.log")] == ["warning", "error", "error"]
 
 
 @pytest.mark.parametrize(

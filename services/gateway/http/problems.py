@@ -110,6 +110,16 @@ def too_large(limit: int) -> Problem:
     )
 
 
+def too_large_to_pass_on(limit: int) -> Problem:
+    """Kafka would not take it: what it says grew when it was written anew."""
+    return Problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "too_large",
+        f"written out, this notification is larger than the {limit // 1024} KiB in which it can travel: "
+        "shorten `data` or the attachments, or send a link instead",
+    )
+
+
 def unavailable(what: str, seconds: int = 1) -> Problem:
     """Something we need is away for the moment; nothing was accepted, or nobody can say so."""
     return Problem(

@@ -14,10 +14,19 @@ from starlette.routing import Route
 from contracts.identity import notification_id
 from contracts.request import NotificationRequest
 from contracts.status import Channel
+from contracts.topics import MESSAGE_BYTES
 from services.gateway.http import bodies, looking, shapes
 from services.gateway.http.desk import Desk, check_horizon, new_id, until_seconds
 from services.gateway.http.documented import parameter, problems, takes
-from services.gateway.http.problems import Problem, fields_of, forbidden, invalid, too_large, unavailable
+from services.gateway.http.problems import (
+    Problem,
+    fields_of,
+    forbidden,
+    invalid,
+    too_large,
+    too_large_to_pass_on,
+    unavailable,
+)
 from services.gateway.outbox.writer import Unavailable, Unstorable
 from services.gateway.rules import trust
 from services.gateway.rules.asked import Accepted, Asked, Conflict
@@ -124,7 +133,10 @@ def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | 
     for channel in request.all_channels:
         _check_enabled(desk, channel)
     check_horizon("send_at", request.planned_at)
-    return Asked.of(_id(caller, key), caller.tenant, caller.owner, request)
+    asked = Asked.of(_id(caller, key), caller.tenant, caller.owner, request)
+    if asked.weight > MESSAGE_BYTES:
+        raise too_large_to_pass_on(MESSAGE_BYTES)
+    return asked
 
 
 def _check_enabled(desk: Desk, channel: Channel) -> None:

@@ -14,6 +14,7 @@ from kit.clock import monotonic
 from kit.postgres import Database, fate
 from kit.service import Loop
 from services.gateway.handlers.commands import Kept
+from services.gateway.rules.unsayable import TOO_LARGE, ends
 from services.gateway.settings import Pace
 from services.gateway.store import outbox
 from services.gateway.store.outbox import Key
@@ -52,19 +53,28 @@ class Announcer(Loop):
     async def publish(self, rows: Sequence[tuple[Key, e.Event]]) -> list[Key]:
         """Publish rows of the outbox. Those that Kafka has not acknowledged are given back; the keys of the others.
 
-        What Kafka refuses for what it is counts as said: it would be refused at every look. It is loudly logged, and
-        tried again when it was not answered, after pauses that double.
+        A request that Kafka refuses for what it is ends: it would be refused at every look (P6.1). Anything else of
+        that kind counts as said; it is loudly logged, and tried again after pauses that double.
         """
-        unsaid: set[Key] = set()
+        refused, unsaid = await self._say([event for _, event in rows])
+        requests = [event for event in refused if isinstance(event, e.Requested)]
+        if requests and (await self._say([end for event in requests for end in ends(event, *TOO_LARGE)]))[1]:
+            unsaid += requests
+        events = {id(event) for event in unsaid}
+        again = {key for key, event in rows if id(event) in events}
+        await self._give_back(again)
+        return [key for key, _ in rows if key not in again]
+
+    async def _say(self, events: Sequence[e.Event]) -> tuple[list[e.Event], list[e.Event]]:
+        """Those that Kafka refuses for what they are, and those that it may not have."""
         try:
-            await self._publisher.publish([Outgoing.of(event) for _, event in rows])
+            await self._publisher.publish([Outgoing.of(event) for event in events])
         except PublishFailed as error:
-            refused = {id(outgoing.event) for outgoing, _ in error.refused}
-            failed = {id(outgoing.event) for outgoing, _ in error.failed} - refused
-            unsaid = {key for key, event in rows if id(event) in failed}
+            refused = [outgoing.event for outgoing, _ in error.refused]
             log.log(ERROR if refused else WARNING, "publishing_failed", events=len(error.failed), error=str(error))
-            await self._give_back(unsaid)
-        return [key for key, _ in rows if key not in unsaid]
+            known = {id(event) for event in refused}
+            return refused, [outgoing.event for outgoing, _ in error.failed if id(outgoing.event) not in known]
+        return [], []
 
     async def _announce_on(self) -> None:
         while True:

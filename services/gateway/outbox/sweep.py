@@ -1,9 +1,10 @@
 """What nobody has published is published, and what intake never answered is said again (P6.1)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
+from contracts import events as e
 from contracts.topics import GATEWAY, INTAKE, Group
 from kit import logs
 from kit.clock import monotonic
@@ -11,6 +12,7 @@ from kit.metrics import Metrics
 from kit.postgres import Database, fate
 from kit.service import Loop
 from services.gateway.outbox.announcer import Announcer
+from services.gateway.rules.asked import Waiting
 from services.gateway.settings import Pace
 from services.gateway.store import outbox
 
@@ -69,7 +71,9 @@ class Sweep(Loop):
             waiting = await outbox.take(connection, self._pace.publish_items, self._pace.lease)
         if not waiting:
             return 0
-        said = await self._announcer.publish([((row.id, row.command), row.said()) for row in waiting])
+        events = {(row.id, row.command): _said(row) for row in waiting}
+        said = set(await self._announcer.publish([(key, one) for key, some in events.items() for one in some]))
+        said |= {key for key, some in events.items() if not some}
         async with self._database.connection() as connection:
             await outbox.published(connection, said, self._pace.slack)
         return len(said)
@@ -99,3 +103,13 @@ class Sweep(Loop):
             pending = await outbox.pending(connection)
         for kind in ("request", "cancel", "move", "group", "inbox"):
             self._metrics.outbox_pending(kind, pending.get(kind, 0))
+
+
+def _said(row: Waiting) -> Sequence[e.Event]:
+    """What is published of a row. One that does not hold any more (a rule has become stricter) ends, and stops nobody;
+    a command that does not is left for people, and looked at after pauses that double."""
+    try:
+        return [row.said()]
+    except Exception as error:
+        log.error("row_cannot_be_said", kind=row.kind, id=str(row.id), error=type(error).__name__)
+        return row.ends(error)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
@@ -11,7 +11,11 @@ from contracts import events as e
 from contracts import identity, topics
 from contracts.request import NotificationRequest
 from contracts.status import Channel
+from services.gateway.rules import unsayable
 from services.gateway.rules.search import keys_of
+
+ENVELOPE: Final = 4096
+"""Bytes of a record that are not the request: ids and names of limited length, key, headers."""
 
 Kind = Literal["request", "cancel", "move", "group", "inbox"]
 
@@ -39,6 +43,12 @@ class Asked:
         if not request.attachments:
             return cls(id, tenant, owner, request, body, None, request.fingerprint)
         return cls(id, tenant, owner, request, view_of(request), _files_of(request), request.fingerprint)
+
+    @property
+    def weight(self) -> int:
+        """Bytes of the record in which it will travel, at the most: what it says was written anew, and may have grown
+        (1e15 takes eighteen characters)."""
+        return len(self.view.encode()) + len(self.files or "") + ENVELOPE
 
     @property
     def topic(self) -> str:
@@ -138,3 +148,9 @@ class Waiting:
                 return e.Move.model_validate_json(self.event or "").model_copy(update={"again": again})
             case "inbox":
                 return e.InboxChanged.model_validate_json(self.event or "")
+
+    def ends(self, error: Exception) -> list[e.Event]:
+        """What is said of a request instead, where `said` raised `error`; nothing of a command."""
+        if self.kind != "request":
+            return []
+        return unsayable.ends_of_row(self.id, self.tenant, self.owner or "", self.accepted_at, self.view or "", error)

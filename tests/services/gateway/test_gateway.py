@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts import events as e
-from contracts.status import Channel, Status
+from contracts.status import Channel, Lane, Status
 from contracts.topics import DUE_INAPP, FAILED, RECIPIENTS, REQUESTED, SENT, Topic
 from kit.clock import utc_now
 from kit.settings import KafkaSettings, Settings
@@ -332,3 +333,44 @@ async def test_poison_on_our_topics_is_reported_once_and_stops_nobody(
     await judge.say(e.Sent(**common, at=utc_now()))
     await gateway.shows(id, "sent")
     await until(lambda: as_owner(database, "select count(*) = 2 from gateway.poison"))
+
+
+@pytest.fixture
+async def narrow(kafka: KafkaSettings) -> None:
+    """A Kafka whose limit is lower than ours."""
+    await make(kafka, replace(REQUESTED[Lane.NORMAL], max_message_bytes=20_000))
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_p6_1_a_request_that_kafka_refuses_ends_rejected(judge: Others, gateway: Gateway, database: str) -> None:
+    """It ends with the reason, and intake learns of it, too."""
+    id = await gateway.post(EMAIL | {"body": "x" * 40_000})
+    seen = await gateway.shows(id, "rejected")
+    assert seen["reason"] == "too_large"
+    assert "link" in seen["detail"]
+    [stub] = await judge.hear(e.Cancel)
+    assert (str(stub.id), stub.reason) == (id, "too_large")
+    await until(lambda: as_owner(database, "select count(*) = 0 from gateway.outbox"))
+
+
+@pytest.mark.usefixtures("narrow", "judge")
+async def test_p6_1_each_channel_of_a_refused_request_ends(gateway: Gateway) -> None:
+    both = {"channels": ["email", "inapp"], "user_id": "bob", "subject": "s", "body": "x" * 40_000}
+    seen = await gateway.shows(await gateway.post(both), "rejected")
+    assert [child["status"] for child in seen["children"]] == ["rejected", "rejected"]
+
+
+async def test_p6_1_a_row_that_does_not_hold_any_more_stops_nobody(
+    judge: Others, gateway: Gateway, database: str
+) -> None:
+    """A rule became stricter, or a time zone is gone: that request is rejected, the rest of the sweep goes its way."""
+    ids = [await gateway.post() for _ in range(3)]
+    await judge.hear(e.Requested, 3)
+    wrong = 'update gateway.notifications set request = \'{"channel": "pigeon"}\' where id = '
+    unsaid = "update gateway.outbox set published_at = null, repeats = 0, next_at = clock_timestamp()"
+    await as_owner(database, f"with broken as ({wrong} '{ids[1]}') {unsaid}")
+    seen = await gateway.shows(ids[1], "rejected")
+    assert seen["reason"] == "invalid"
+    assert "channel" in seen["detail"]
+    said = await judge.hear(e.Requested, 5)
+    assert {str(asked.id) for asked in said[3:]} >= {ids[0], ids[2]}

@@ -281,3 +281,30 @@ async def test_wait_is_a_number_of_seconds(house: House) -> None:
     for wait in ("-1", "nan", "31", "soon"):
         answer = await house.http.post(f"/v1/notifications?wait={wait}", json=EMAIL, headers=ALICE)
         assert answer.status_code == 422, wait
+
+
+def shortest(body: dict[str, Any]) -> bytes:
+    """The body as short as JSON allows: 1e15 takes four bytes, and eighteen when it is written out."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).replace("1000000000000000.0", "1e15").encode()
+
+
+async def test_a_request_that_grows_beyond_a_record_is_refused_before_it_is_accepted(house: House) -> None:
+    """Kafka would never take it: better 413 at once than a 202 of which nothing comes."""
+    file = {"name": "f", "content_type": "text/plain", "content": b64encode(b"x").decode()}
+    body = shortest(EMAIL | {"data": {"many": [1e15] * 110_000}, "attachments": [file]})
+    assert len(body) < 700 * KIB
+    answer = await house.http.post("/v1/notifications", content=body, headers=ALICE)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert "link" in answer.json()["detail"]
+    async with house.database.connection() as connection:
+        assert await connection.fetchval("select count(*) from outbox") == 0
+
+
+@pytest.mark.parametrize("data", [{"many": [1e15] * 180_000}, {"text": "x" * 1022 * KIB}], ids=["grows", "fills it"])
+async def test_an_item_that_fits_no_record_is_refused_alone(house: House, data: dict[str, Any]) -> None:
+    body = shortest({"notifications": [EMAIL, EMAIL | {"data": data}]})
+    assert len(body) <= KIB * KIB
+    answer = await house.http.post("/v1/notifications/batch", content=body, headers=ALICE)
+    first, second = answer.json()["results"]
+    assert first["status"] == "accepted"
+    assert (second["error"]["status"], second["error"]["code"]) == (413, "too_large")
