@@ -33,6 +33,7 @@ CACHE: Final = Path(os.environ.get("TOCSIN_TEST_CACHE", ROOT / ".tocsin" / "cach
 PARTITIONS: Final = 12
 PATIENCE: Final = 60.0
 """Seconds that anything may take to start."""
+JWT_SECRET: Final = "of no use to anybody, for the stack goes with the benchmark"
 OURS: Final = ("TOCSIN_", "KAFKA_", "SMTP_", "SMS_", "JWT_", "GATEWAY_", "NOTIFICATION_", "DATABASE_")
 
 
@@ -43,11 +44,13 @@ class NotStarted(Exception):
 class Installation:
     """`async with Installation() as installation:` everything runs and is ready; afterwards nothing is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, sink: int | None = None) -> None:
+        """`sink`: the port of one that is there already."""
         self.folder = Path(tempfile.mkdtemp(prefix="tocsin-bench-"))
         self.kafka = Kafka(self.folder / "kafka", port=free_port(), cache=CACHE, partitions=PARTITIONS)
         self.postgres = Postgres(self.folder / "postgres")
         self.ports = {name: free_port() for name in ("sink", *SERVICES)}
+        self.ports |= {"sink": sink} if sink else {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -76,7 +79,8 @@ class Installation:
         await asyncio.gather(asyncio.to_thread(self.kafka.start), asyncio.to_thread(self.postgres.start))
         await migrate(self.database, all_schemas())
         await TopicKeeper(self.kafka_settings).look()
-        self._run("sink", [sys.executable, "-m", "deploy.local.sink", "--port", str(self.ports["sink"])])
+        if not taken(self.ports["sink"]):
+            self._run("sink", [sys.executable, "-m", "deploy.local.sink", "--port", str(self.ports["sink"])])
         for service in SERVICES:
             self._run(service, [sys.executable, "-m", f"services.{service}"])
         await self._until(["sink"], lambda name: taken(self.ports[name]))
@@ -108,7 +112,7 @@ class Installation:
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.ports["sink"]),
             "SMTP_SECURITY": "none",
-            "JWT_SECRET": "of no use to anybody, for the stack goes with the benchmark",
+            "JWT_SECRET": JWT_SECRET,
         }
         return kept | (settings if name in SERVICES else {"PYTHONPATH": str(ROOT)})
 

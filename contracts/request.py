@@ -205,6 +205,11 @@ class NotificationRequest(Strict):
         return local_time.instant(self.expires_at, self.time_zone, self.fold) if self.expires_at else None
 
     @cached_property
+    def plain(self) -> str:
+        """The fields as JSON, without those that say what is meant anyway."""
+        return self.model_dump_json(exclude_defaults=True)
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the fields as received: the same key with another fingerprint is refused (P1).
 
@@ -212,7 +217,7 @@ class NotificationRequest(Strict):
         request has the same fingerprint on whatever way it came.
         """
         if self.data is None and self.metadata is None:
-            return fingerprint(self.model_dump_json(exclude_defaults=True).encode())
+            return fingerprint(self.plain.encode())
         return fingerprint(json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode())
 
 

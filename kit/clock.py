@@ -9,6 +9,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def unix_ms() -> int:
+    """Milliseconds since 1970, for ids that sort by their time."""
+    return time.time_ns() // 1_000_000
+
+
 def monotonic() -> float:
     """Seconds that only go forward, for deadlines and durations inside one process."""
     return time.monotonic()

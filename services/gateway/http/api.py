@@ -6,12 +6,14 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from contracts.request import NotificationRequest
 from kit.health import Health
 from services.gateway.http import inbox, notifications, problems, recipients, sending, stats
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
+from services.gateway.http.door import Door
 
 VERSION: Final = "1"
 BODIES: Final = (NotificationRequest, sending.Batch, notifications.MoveRequest, recipients.RecipientRequest)
@@ -44,8 +46,8 @@ def api(desk: Desk) -> FastAPI:
     return app
 
 
-def face(desk: Desk, health: Health) -> FastAPI:
+def face(desk: Desk, health: Health) -> ASGIApp:
     """What is served: the API, health and metrics."""
     app = api(desk)
     app.router.routes.extend(health.routes)
-    return app
+    return Door(sending.posts(desk), app)

@@ -17,10 +17,12 @@ LEEWAY_SECONDS: Final = 5
 LONGEST_SUB: Final = 200
 LONGEST_TOKEN: Final = 8192
 REMEMBERED: Final = 4096
+"""Tokens that are known at a time; then all are forgotten, and checked anew."""
 
 
 class Tokens:
-    """Checks tokens. One that was good stays good until it expires, and is not computed again."""
+    """Checks tokens. One that was good stays good until it expires, and is not computed again: nothing revokes a JWT
+    before its `exp` but another secret, which takes a restart. What can be revoked must not be kept here."""
 
     def __init__(self, settings: JwtSettings, secret: str) -> None:
         self._settings = settings

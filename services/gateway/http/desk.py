@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from contracts import local_time
-from contracts.identity import milliseconds, uuid7
+from contracts.identity import uuid7
 from kit.bus.publisher import Publisher
-from kit.clock import monotonic, utc_now
+from kit.clock import monotonic, unix_ms, utc_now
 from kit.postgres import Database
 from kit.settings import Settings
 from services.gateway.http.auth import Tokens
@@ -42,7 +42,7 @@ class Desk:
 
 def new_id() -> UUID:
     """A time-ordered id for what brought none, and for commands (P1)."""
-    return uuid7(milliseconds(utc_now()), os.urandom(10))
+    return uuid7(unix_ms(), os.urandom(10))
 
 
 def id_of(text: str) -> UUID | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,6 +19,7 @@ from contracts.topics import MESSAGE_BYTES
 from services.gateway.http import bodies, looking, shapes
 from services.gateway.http.desk import Desk, check_horizon, new_id, until_seconds
 from services.gateway.http.documented import parameter, problems, takes
+from services.gateway.http.door import Serve
 from services.gateway.http.problems import (
     Problem,
     fields_of,
@@ -32,6 +34,7 @@ from services.gateway.rules import trust
 from services.gateway.rules.asked import Accepted, Asked, Conflict
 from services.gateway.rules.trust import Caller
 
+PREFIX: Final = "/v1/notifications"
 LONGEST_KEY: Final = 255
 
 EXAMPLE: Final = {
@@ -75,45 +78,54 @@ class BatchResults(shapes.Shape):
     results: tuple[BatchResult, ...]
 
 
-def router(desk: Desk) -> APIRouter:
-    """POST /v1/notifications, and in batches."""
-    routes = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+def posts(desk: Desk) -> dict[str, Serve]:
+    """What serves POST, by the path; `Door` finds it."""
 
-    @routes.post(
-        "",
-        status_code=HTTPStatus.ACCEPTED,
-        response_class=Response,
-        responses={202: {"model": shapes.AcceptedNotification}, **problems(403, 413, 422, 503)},
-        openapi_extra=takes(NotificationRequest, EXAMPLE) | {"parameters": [KEY, WAIT]},
-    )
     async def send(request: Request) -> Response:
         """Ask for a notification. With `?wait=5` the answer is the outcome, if there is one by then."""
         caller = desk.tokens.caller(request)
-        seconds = until_seconds(request.query_params.get("wait"))
+        seconds = until_seconds(request.query_params.get("wait")) if request.scope["query_string"] else 0.0
         asked = _asked(desk, caller, await _request(desk, request), request.headers.get("idempotency-key"))
         answer = _one(asked, (await _accept(desk, [asked]))[0])
         return await looking.outcome(desk, asked.id, seconds, answer) if seconds else answer
 
-    @routes.post(
-        "/batch",
-        status_code=HTTPStatus.ACCEPTED,
-        response_class=Response,
-        responses={202: {"model": BatchResults}, **problems(413, 422, 503)},
-        openapi_extra=takes(Batch, {"notifications": [EXAMPLE | {"idempotency_key": "order-17-left"}]}),
-    )
     async def send_batch(request: Request) -> Response:
         """Ask for up to 1,000 notifications at once; each has its own result, in the order of the request."""
         caller = desk.tokens.caller(request)
         items = _items(desk, bodies.json_object(await bodies.read(request, desk.limits.batch_bytes)))
         read = [_item(desk, caller, item) for item in items]
         results = iter(await _accept(desk, [one for one in read if isinstance(one, Asked)]))
-        told = [_result(one, next(results)) if isinstance(one, Asked) else _error(one) for one in read]
-        return BatchResults(results=tuple(told)).response(HTTPStatus.ACCEPTED)
+        told = [_result(one, next(results)) if isinstance(one, Asked) else {"error": one.body()} for one in read]
+        return Response(to_json({"results": told}), HTTPStatus.ACCEPTED, media_type="application/json")
 
-    # FastAPI describes these two and does not serve them: what it would read of a request they read themselves, and
-    # here every microsecond counts.
-    for path, endpoint in (("", send), ("/batch", send_batch)):
-        routes.routes.insert(0, Route(f"{routes.prefix}{path}", endpoint, methods=["POST"], include_in_schema=False))
+    return {PREFIX: send, f"{PREFIX}/batch": send_batch}
+
+
+def router(desk: Desk) -> APIRouter:
+    """POST /v1/notifications, and in batches. FastAPI describes them and does not serve them: what it would read of a
+    request they read themselves."""
+    routes = APIRouter(prefix=PREFIX, tags=["notifications"])
+    served = posts(desk)
+    routes.add_api_route(
+        "",
+        served[PREFIX],
+        methods=["POST"],
+        status_code=HTTPStatus.ACCEPTED,
+        response_class=Response,
+        responses={202: {"model": shapes.AcceptedNotification}, **problems(403, 413, 422, 503)},
+        openapi_extra=takes(NotificationRequest, EXAMPLE) | {"parameters": [KEY, WAIT]},
+    )
+    routes.add_api_route(
+        "/batch",
+        served[f"{PREFIX}/batch"],
+        methods=["POST"],
+        status_code=HTTPStatus.ACCEPTED,
+        response_class=Response,
+        responses={202: {"model": BatchResults}, **problems(413, 422, 503)},
+        openapi_extra=takes(Batch, {"notifications": [EXAMPLE | {"idempotency_key": "order-17-left"}]}),
+    )
+    for path, endpoint in served.items():
+        routes.routes.insert(0, Route(path, endpoint, methods=["POST"], include_in_schema=False))
     return routes
 
 
@@ -199,11 +211,8 @@ def _item(desk: Desk, caller: Caller, item: Any) -> Asked | Problem:
         return problem
 
 
-def _result(asked: Asked, result: Accepted | Conflict | Unstorable) -> BatchResult:
+def _result(asked: Asked, result: Accepted | Conflict | Unstorable) -> dict[str, Any]:
+    """One of `BatchResults`."""
     if isinstance(result, Accepted):
-        return BatchResult(id=asked.id, status=shapes.STATUS[result.rank])
-    return _error(_refusal(result))
-
-
-def _error(problem: Problem) -> BatchResult:
-    return BatchResult(error=problem.body())
+        return {"id": asked.id, "status": shapes.STATUS[result.rank]}
+    return {"error": _refusal(result).body()}

@@ -201,8 +201,8 @@ def derived(children: Iterable[Stored]) -> Status:
 
 
 def accepted(id: UUID, rank: int, request: NotificationRequest, at: datetime) -> AcceptedNotification:
-    """What is answered at once."""
-    return AcceptedNotification(
+    """What is answered at once. Every value has been checked already."""
+    return AcceptedNotification.model_construct(
         id=id,
         status=STATUS[rank],
         channel=request.channel,

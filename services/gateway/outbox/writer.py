@@ -1,7 +1,7 @@
 """Requests of the same moment share one transaction: one commit to the disk for all of them."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -56,15 +56,18 @@ class Writer(Loop):
         """Accept them, each for itself, in the order given. Raises Unavailable when nobody can say whether they are."""
         if self._queued + len(asked) > self._pace.queue_items:
             raise Unavailable("too many requests wait to be written")
-        call = _Call(asked, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        call = _Call(asked, loop.create_future())
         self._queue.append(call)
         self._queued += len(asked)
         self._something.set()
+        patience = loop.call_later(
+            self._pace.patience, _answer, call, Unavailable("the database does not answer in time")
+        )
         try:
-            async with asyncio.timeout(self._pace.patience):
-                return await call.answer
-        except TimeoutError:
-            raise Unavailable("the database does not answer in time") from None
+            return await call.answer
+        finally:
+            patience.cancel()
 
     async def _write_on(self) -> None:
         while True:
@@ -98,7 +101,7 @@ class Writer(Loop):
     async def _accept(self, asked: list[Asked]) -> dict[UUID, Result]:
         """One transaction; a request that the database cannot hold is found by halves. Raises Unavailable."""
         try:
-            async with self._database.transaction() as connection:
+            async with self._database.connection() as connection:
                 results = await accepting.accept(connection, asked)
         except Exception as error:
             return await self._refuse(asked, error)
@@ -117,12 +120,15 @@ class Writer(Loop):
         return await self._accept(asked[:middle]) | await self._accept(asked[middle:])
 
     def _publish(self, asked: Iterable[Asked], results: Mapping[UUID, Accepted | Conflict]) -> None:
+        accepted: Counter[tuple[str, str]] = Counter()
         for one in asked:
             result = results[one.id]
             if isinstance(result, Accepted) and result.first:
                 self._announcer.say((one.id, one.id), one.event(result.accepted_at))
                 for channel in one.request.all_channels:
-                    self._metrics.accepted(channel, one.request.lane)
+                    accepted[channel, one.request.lane] += 1
+        for (name, lane), n in accepted.items():
+            self._metrics.accepted(name, lane, n)
 
 
 def _result(asked: Asked, first: Asked, result: Result, told: set[UUID]) -> Result:

@@ -39,9 +39,8 @@ class Asked:
     @classmethod
     def of(cls, id: UUID, tenant: str, owner: str, request: NotificationRequest) -> Self:
         """The request under this id."""
-        body = request.model_dump_json(exclude_unset=True)
         if not request.attachments:
-            return cls(id, tenant, owner, request, body, None, request.fingerprint)
+            return cls(id, tenant, owner, request, request.plain, None, request.fingerprint)
         return cls(id, tenant, owner, request, view_of(request), _files_of(request), request.fingerprint)
 
     @property
@@ -58,6 +57,11 @@ class Asked:
     @property
     def finds(self) -> tuple[tuple[str, str], ...]:
         return keys_of(self.request)
+
+    @property
+    def ids(self) -> tuple[UUID, ...]:
+        """Of all rows that it makes."""
+        return (self.id, *(child for child, _ in self.children)) if self.request.channels else (self.id,)
 
     @property
     def children(self) -> tuple[tuple[UUID, Channel], ...]:
@@ -83,8 +87,9 @@ class Asked:
 
 def view_of(request: NotificationRequest) -> str:
     """The request as JSON, as people see it: of attachments only what they are."""
-    hidden = {"attachments": {"__all__": {"content"}}} if request.attachments else None
-    return request.model_dump_json(exclude_unset=True, exclude=hidden)
+    if not request.attachments:
+        return request.plain
+    return request.model_dump_json(exclude_defaults=True, exclude={"attachments": {"__all__": {"content"}}})
 
 
 def _files_of(request: NotificationRequest) -> str:

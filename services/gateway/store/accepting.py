@@ -8,31 +8,31 @@ from uuid import UUID
 from contracts.status import Status
 from kit.postgres import Connection
 from services.gateway.rules.asked import Accepted, Asked, Conflict
-from services.gateway.store.arrays import columns, given
-from services.gateway.store.projecting import add_finds
+from services.gateway.store.arrays import Columns
 
 FIRST_LOOK = 6.0
 """Seconds after which a sweep takes over what was accepted: longer than the first publishing can take."""
 
 
 async def accept(connection: Connection, asked: Sequence[Asked]) -> dict[UUID, Accepted | Conflict]:
-    """Accept what is new, recognise what is repeated; no id twice in `asked`. Call it inside a transaction."""
-    made = await _make_rows(connection, asked)
-    new = [one for one in asked if one.id in made]
-    if new:
-        await _keep(connection, new, made)
+    """Accept what is new, recognise what is repeated; no id twice in `asked`. All of it or nothing: one statement."""
+    made = await _make(connection, asked)
     accepted: dict[UUID, Accepted | Conflict] = {
-        one.id: Accepted(one.id, made[one.id][1], Status.ACCEPTED.rank, first=True) for one in new
+        one.id: Accepted(one.id, made[one.id], Status.ACCEPTED.rank, first=True) for one in asked if one.id in made
     }
     repeated = [one for one in asked if one.id not in made]
     return accepted | await _compare(connection, repeated) if repeated else accepted
 
 
-async def _make_rows(connection: Connection, asked: Iterable[Asked]) -> dict[UUID, tuple[UUID, datetime]]:
-    """The (place, accepted_at) of the rows that are ours: new ones, and those that another event has made before us."""
-    rows = sorted((row for one in asked for row in _rows(one)), key=lambda row: row[0])
-    made = await connection.fetch(_MAKE_ROWS, *columns(rows, 14))
-    return {row["id"]: (row["place"], row["accepted_at"]) for row in made}
+async def _make(connection: Connection, asked: Iterable[Asked]) -> dict[UUID, datetime]:
+    """The rows that are ours, with their times: new ones, and those that another event has made before us."""
+    rows = sorted((row for one in asked for row in _rows(one)), key=lambda row: row[0].int)
+    table, values = _ROWS.of(rows)
+    finds = [(id, *find) for one in asked for id in one.ids for find in one.finds]
+    found, words = _FINDS.of(finds, after=len(values)) if finds else (_NO_FINDS, [])
+    parameters = [*values, *words, FIRST_LOOK]
+    statement = _MAKE.format(rows=table, finds=found, first_look=f"${len(parameters)}")
+    return {row["id"]: row["accepted_at"] for row in await connection.fetch(statement, *parameters)}
 
 
 def _rows(one: Asked) -> list[tuple[Any, ...]]:
@@ -41,13 +41,14 @@ def _rows(one: Asked) -> list[tuple[Any, ...]]:
     common = (one.tenant, one.owner, request.lane, request.user_id, request.group)
     plan = (request.planned_at, request.expiry, one.view)
     channels = ",".join(request.channels) if request.channels else None
-    row = (one.id, *common, *plan, one.files, request.channel, one.fingerprint, None, channels)
-    return [row, *((child, *common, *plan, None, channel, None, one.id, None) for child, channel in one.children)]
+    row = (one.id, *common, *plan, one.files, request.channel, one.fingerprint, None, channels, one.topic)
+    return [
+        row,
+        *((child, *common, *plan, None, channel, None, one.id, None, one.topic) for child, channel in one.children),
+    ]
 
 
-# Another event may have made the row already (a cancel that named an id before it was used): then it is ours as long
-# as REST has not accepted a body for it.
-_ROWS = given(
+_ROWS = Columns(
     id="uuid",
     tenant="text",
     owner="text",
@@ -62,55 +63,53 @@ _ROWS = given(
     fingerprint="text",
     parent="uuid",
     channels="text",
+    topic="text",
 )
 
-_MAKE_ROWS = f"""
-insert into notifications as n (
-    id, place, tenant, owner, lane, user_id, group_name, accepted_at, rank, planned_at, expires_at, request, files,
-    channel, fingerprint, parent, channels, posted
+_FINDS = Columns(id="uuid", key="text", value="text")
+_NO_FINDS = "(select null::uuid as id, null::text as key, null::text as value where false)"
+
+# Another event may have made the row already (a cancel that named an id before it was used): then it is ours as long
+# as REST has not accepted a body for it.
+_MAKE = """
+with g as (
+    select * from {rows} g
+), made as (
+    insert into notifications as n (
+        id, place, tenant, owner, lane, user_id, group_name, accepted_at, rank, planned_at, expires_at, request, files,
+        channel, fingerprint, parent, channels, posted
+    )
+    select id, place_of(statement_timestamp(), id), tenant, owner, lane, user_id, group_name, statement_timestamp(), 0,
+           planned_at, expires_at, request, files, channel, fingerprint, parent, string_to_array(channels, ','),
+           parent is null
+    from g
+    on conflict (id) do update set
+        posted = n.posted or excluded.posted,
+        tenant = case when n.owner = '' then excluded.tenant else n.tenant end,
+        owner = coalesce(nullif(n.owner, ''), excluded.owner),
+        lane = case when n.owner = '' then excluded.lane else n.lane end,
+        user_id = coalesce(n.user_id, excluded.user_id),
+        group_name = coalesce(n.group_name, excluded.group_name),
+        fingerprint = excluded.fingerprint,
+        request = coalesce(n.request, excluded.request),
+        files = coalesce(n.files, excluded.files),
+        channel = coalesce(n.channel, excluded.channel),
+        parent = coalesce(n.parent, excluded.parent),
+        channels = coalesce(n.channels, excluded.channels)
+    where n.fingerprint is null
+    returning id, place, tenant, accepted_at
+), kept as (
+    insert into outbox (id, command, kind, tenant, owner, topic, accepted_at, next_at)
+    select id, id, 'request', g.tenant, g.owner, g.topic, made.accepted_at,
+           clock_timestamp() + make_interval(secs => {first_look})
+    from made join g using (id) where g.parent is null
+    on conflict do nothing
+), found as (
+    insert into finds (tenant, key, value, place)
+    select made.tenant, f.key, f.value, made.place from made join {finds} f using (id)
+    on conflict do nothing
 )
-select id, place_of(statement_timestamp(), id), tenant, owner, lane, user_id, group_name, statement_timestamp(), 0,
-       planned_at, expires_at, request, files, channel, fingerprint, parent, string_to_array(channels, ','),
-       parent is null
-from {_ROWS} g
-on conflict (id) do update set
-    posted = n.posted or excluded.posted,
-    tenant = case when n.owner = '' then excluded.tenant else n.tenant end,
-    owner = coalesce(nullif(n.owner, ''), excluded.owner),
-    lane = case when n.owner = '' then excluded.lane else n.lane end,
-    user_id = coalesce(n.user_id, excluded.user_id),
-    group_name = coalesce(n.group_name, excluded.group_name),
-    fingerprint = excluded.fingerprint,
-    request = coalesce(n.request, excluded.request),
-    files = coalesce(n.files, excluded.files),
-    channel = coalesce(n.channel, excluded.channel),
-    parent = coalesce(n.parent, excluded.parent),
-    channels = coalesce(n.channels, excluded.channels)
-where n.fingerprint is null
-returning id, place, accepted_at
-"""
-
-
-async def _keep(connection: Connection, new: Sequence[Asked], made: dict[UUID, tuple[UUID, datetime]]) -> None:
-    rows = [(one.id, one.tenant, one.owner, one.topic, made[one.id][1]) for one in new]
-    await connection.execute(_KEEP, *columns(rows, 5), FIRST_LOOK)
-    finds = [(one.tenant, key, value, made[one.id][0]) for one in new for key, value in one.finds]
-    finds += [
-        (one.tenant, key, value, made[child][0])
-        for one in new
-        for child, _ in one.children
-        for key, value in one.finds
-        if child in made
-    ]
-    if finds:
-        await add_finds(connection, finds)
-
-
-_KEEP = f"""
-insert into outbox (id, command, kind, tenant, owner, topic, accepted_at, next_at)
-select id, id, 'request', tenant, owner, topic, accepted_at, clock_timestamp() + make_interval(secs => $6)
-from {given(id="uuid", tenant="text", owner="text", topic="text", accepted_at="timestamptz")} g
-on conflict do nothing
+select id, accepted_at from made
 """
 
 

@@ -308,3 +308,15 @@ async def test_an_item_that_fits_no_record_is_refused_alone(house: House, data: 
     first, second = answer.json()["results"]
     assert first["status"] == "accepted"
     assert (second["error"]["status"], second["error"]["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("path", ["/v1/notifications", "/v1/notifications/batch"])
+async def test_what_is_served_at_the_door_answers_like_everybody(house: House, path: str) -> None:
+    """Its errors are problems, its other methods and whatever lies beside it are FastAPI's."""
+    answer = await house.http.post(path, json=EMAIL)
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json")
+    answer = await house.http.post(path, content=b"{", headers=ALICE)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_json")
+    assert (await house.http.put(path, headers=ALICE)).status_code == 405
+    assert (await house.http.post(f"{path}?x=%00", json=EMAIL, headers=ALICE)).status_code == 422
+    assert (await house.http.post(f"{path}/none", json=EMAIL, headers=ALICE)).status_code in (404, 405)
