@@ -48,6 +48,7 @@ def _row(change: Change) -> tuple[Any, ...]:
         change.sms,
         change.parent,
         ",".join(change.channels) if change.channels else None,
+        change.replay_of,
         change.request,
     )
 
@@ -79,17 +80,19 @@ _CHANGES = Columns(
     sms="text",
     parent="uuid",
     channels="text",
+    replay_of="uuid",
     request="text",
 )
 
 _UPSERT = """
 insert into notifications as n (
     id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, counted, reason, detail, provider,
-    unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent, channels, request
+    unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent, channels, replay_of,
+    request
 )
 select id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, counted, reason, detail,
        provider, unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent,
-       string_to_array(channels, ','), request
+       string_to_array(channels, ','), replay_of, request
 from {} g
 on conflict (id) do update set
     was = n.counted,
@@ -119,8 +122,9 @@ on conflict (id) do update set
     sms = coalesce(excluded.sms, n.sms),
     parent = coalesce(n.parent, excluded.parent),
     channels = coalesce(n.channels, excluded.channels),
+    replay_of = coalesce(n.replay_of, excluded.replay_of),
     request = coalesce(n.request, excluded.request)
-returning id, place, date_trunc('hour', accepted_at, 'UTC'), tenant, owner, was, counted, rank, posted, parent, edit,
+returning id, place, date_bin('1 hour', accepted_at, 'epoch'), tenant, owner, was, counted, rank, posted, parent, edit,
     sent_at, fingerprint is not null
 """
 

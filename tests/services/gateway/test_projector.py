@@ -67,6 +67,14 @@ async def test_sent_before_requested(house: House) -> None:
     assert [line["event"] for line in seen["timeline"]] == ["accepted", "sent"]
 
 
+async def test_a_replay_names_what_it_repeats(house: House) -> None:
+    """Told by its request, whichever event comes first."""
+    id, failed_one = uuid4(), uuid4()
+    await house.hears(sent(id))
+    await house.hears(requested(id, replay_of=failed_one))
+    assert (await house.get(str(id)))["replay_of"] == str(failed_one)
+
+
 async def test_a_cancel_that_named_no_tenant_gives_nobody_elses_row_away(house: House) -> None:
     """The answer to a stray cancel may create the row; whose it is, the request says."""
     id = uuid4()
