@@ -30,6 +30,9 @@ TAIL_SECONDS: Final = 3.0
 """What is not over this long after the grace is over by force: a thread or a library that hangs keeps no process."""
 SHORTEST_GOODBYE: Final = 0.25
 TRY_AGAIN_SECONDS: Final = 1.0
+COLLECT_AFTER: Final = (20_000, 20, 20)
+"""Allocations, and generations, between two looks of the garbage collector: with Python's 700 it walks through each
+batch of messages dozens of times, and they die with their batch anyway."""
 
 OK: Final = 0
 FAILED: Final = 1
@@ -142,6 +145,7 @@ class Shell:
         # What the start made stays until the end: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
 
     async def _stop(self) -> None:
         log.info("stopping")

@@ -1,5 +1,7 @@
 """P1: the same thing said twice has the same name."""
 
+import json
+import uuid
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -23,6 +25,18 @@ def test_p1_other_words_are_another_id(tenant: str, name: str, key: str, other: 
     assert id != identity.notification_id(tenant, f"user:{name}", key)
     assert (id == identity.notification_id(tenant, f"source:{name}", other)) == (key == other)
     assert (id == identity.notification_id(tenant, f"source:{other}", key)) == (name == other)
+
+
+@given(WORDS, WORDS, WORDS)
+def test_p1_an_id_is_the_uuid5_of_compact_json(tenant: str, name: str, key: str) -> None:
+    """As `uuid.uuid5` and `json.dumps` write it: any language can compute it."""
+    text = json.dumps([tenant, "source", name, key], ensure_ascii=False, separators=(",", ":"))
+    assert identity.notification_id(tenant, f"source:{name}", key) == uuid.uuid5(identity.NAMESPACE, text)
+
+
+@given(st.uuids(), WORDS, WORDS)
+def test_p1_the_text_of_an_event_s_id_is_its_id(subject: UUID, kind: str, n: str) -> None:
+    assert identity.event_id_text(subject, kind, n) == str(identity.event_id(subject, kind, n))
 
 
 def test_p1_words_do_not_run_together() -> None:

@@ -1,6 +1,7 @@
 """The checks of a request, a row each: REST and Kafka share them, so they are tried once."""
 
 from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -146,6 +147,22 @@ def test_p1_the_same_request_has_the_same_fingerprint() -> None:
     assert NotificationRequest.model_validate(same | MAIL).fingerprint == first.fingerprint
     for other in ({"body": "Good evening."}, {"lane": "urgent"}, {"data": {"a": 1}}, {"data": None}):
         assert NotificationRequest.model_validate(MAIL | same | other).fingerprint != first.fingerprint
+
+
+SPELT: list[dict[str, Any]] = [
+    {},
+    {"lane": "normal"},
+    {"lane": "bulk"},
+    {"html": None},
+    {"lane": "normal", "html": "<p>"},
+]
+
+
+@pytest.mark.parametrize("spelt", SPELT)
+def test_p1_the_fingerprint_is_of_what_differs_from_the_defaults(spelt: dict[str, Any]) -> None:
+    """Pinned to its definition: rows keep it for 35 days, over every upgrade."""
+    request = NotificationRequest.model_validate(MAIL | spelt)
+    assert request.fingerprint == sha256(request.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
 
 def test_p1_the_fingerprint_survives_the_way_through_kafka() -> None:

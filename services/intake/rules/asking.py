@@ -62,14 +62,13 @@ def asked(event: e.Requested | e.Unacceptable) -> Asked:
     if isinstance(event, e.Unacceptable):
         return Asked(event, event.id, event.channel, event.group, event.fingerprint)
     request = event.request
-    body = request.model_dump_json(exclude_unset=True).encode()
     return Asked(
         event,
         event.id,
         request.channel,
         event.group or request.group,
         request.fingerprint,
-        body,
+        request.plain.encode(),
         request,
         request.planned_at if request.send_at else None,
         again=event.again,
@@ -82,7 +81,7 @@ def parts(whole: Asked) -> Iterator[Asked]:
     Their group is the request's own, or its id as text.
     """
     request = whole.request
-    if request is None:
+    if request is None or not (request.channels or request.escalate):
         return
     group = whole.group or str(whole.id)
     for channel in request.channels or ():
