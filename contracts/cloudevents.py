@@ -1,13 +1,15 @@
 """How an event travels: CloudEvents 1.0 in binary mode, the value plain JSON, and what outsiders may leave out (P1)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from uuid import UUID
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from contracts import events as e
 from contracts import identity, outside
-from contracts.record import Encoded, Headers, Place, Undecodable, json_object, problems_of, sentence, text_of
+from contracts.record import Encoded, Headers, Place, Undecodable, problems_of, sentence, text_of, what_can_be_read
 from contracts.status import Lane
 from contracts.topics import Topic
 
@@ -18,15 +20,24 @@ OURS = "tocsin."
 
 def encode(event: e.Event, source: str) -> Encoded:
     """The record of `event`, said by `source` (a service's name). A tombstone has no value."""
-    value = None if isinstance(event, e.Tombstone) else event.model_dump_json(exclude_none=True).encode()
+    value = None if isinstance(event, e.Tombstone) else to_json(event, exclude_none=True)
+    subject = event.subject
     headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_type", event.ce_type.encode()),
-        ("ce_source", f"/tocsin/{source}".encode()),
-        ("ce_id", str(event.ce_id).encode()),
-        ("ce_subject", str(event.subject).encode()),
+        *_shared_headers(event.ce_type, source),
+        ("ce_id", identity.event_id_text(subject, event.ce_type, event.n).encode()),
+        ("ce_subject", str(subject).encode()),
     ]
     return Encoded(event.key.encode(), value, headers)
+
+
+@lru_cache(maxsize=256)
+def _shared_headers(ce_type: str, source: str) -> tuple[tuple[str, bytes], ...]:
+    """What all events of this type and speaker say alike."""
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_type", ce_type.encode()),
+        ("ce_source", f"/tocsin/{source}".encode()),
+    )
 
 
 def decode(topic: Topic, key: bytes | None, value: bytes | None, headers: Headers, place: Place) -> e.Event | None:
@@ -71,7 +82,7 @@ def _unacceptable(
     topic: Topic, value: bytes, headers: Mapping[str, bytes], place: Place, error: ValidationError
 ) -> e.Unacceptable:
     """A request under a header of ours that does not hold: the id is in `ce_subject`, the rest as far as it goes."""
-    body = json_object(value)
+    body = what_can_be_read(value)
     try:
         subject = UUID(text_of(headers.get("ce_subject")))
     except ValueError:

@@ -9,11 +9,21 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from contracts import addresses, identity, local_time
 from contracts import events as e
-from contracts.record import Place, Undecodable, json_object, printable, problems_of, sentence, text_of
+from contracts.record import (
+    Place,
+    Undecodable,
+    json_object,
+    printable,
+    problems_of,
+    sentence,
+    text_of,
+    what_can_be_read,
+)
 from contracts.request import LINE, Label, NotificationRequest, When
 from contracts.status import Lane
 from contracts.topics import Topic
 
+UNREADABLE: Final = "body: holds what no reader takes: write numbers of at most 4,300 digits and whole characters"
 TENANT: Final = re.compile(r"[^/]{1,64}")
 OWNER: Final = re.compile(r".{1,300}")
 _OBJECT_KEY: Final = re.compile(r"[^/]{1,64}/[^/]{1,200}")
@@ -55,10 +65,18 @@ def event(topic: Topic, value: bytes, headers: Mapping[str, bytes], place: Place
     Raises Undecodable for what is no JSON object, and for an object of a directory that does not hold. Any other
     problem is said in an `Unacceptable`.
     """
-    body = json_object(value)
     if topic.compacted:
-        return _object(topic, body)
-    return _Record(topic, body, value, headers, place).event()
+        return _object(topic, json_object(value))
+    body, problems = _read(value)
+    return _Record(topic, body, value, headers, place, problems).event()
+
+
+def _read(value: bytes) -> tuple[dict[str, Any], list[str]]:
+    """The object; and why not, where it is one that only tells whose it is (P7)."""
+    try:
+        return json_object(value), []
+    except Undecodable as error:
+        return what_can_be_read(value), [f"{UNREADABLE} ({error})"]
 
 
 def name(value: object, shape: re.Pattern[str], default: str) -> str:
@@ -98,13 +116,19 @@ class _Record:
     """A request, a cancel or a move; problems are collected, so that all of them are told at once."""
 
     def __init__(
-        self, topic: Topic, body: dict[str, Any], value: bytes, headers: Mapping[str, bytes], place: Place
+        self,
+        topic: Topic,
+        body: dict[str, Any],
+        value: bytes,
+        headers: Mapping[str, bytes],
+        place: Place,
+        problems: list[str],
     ) -> None:
         self.topic, self.body, self.value, self.place = topic, body, value, place
         said = {field: body.pop(field, None) for field in Envelope.model_fields}
         said["source"] = printable(text_of(headers.get("ce_source"))) or said["source"]
         self.ce_id = printable(text_of(headers.get("ce_id")))
-        self.problems: list[str] = []
+        self.problems = problems
         self.is_of_no_type = False
         self.envelope = self._envelope({field: item for field, item in said.items() if item not in (None, "")})
 

@@ -1,14 +1,18 @@
 """One record of Kafka as this language sees it: bytes, headers, a place, and sentences for what is wrong with it."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 Headers = Sequence[tuple[str, bytes]]
+
+DIGITS: Final = 4300
+"""The longest number that any reader of ours takes (CPython, `sys.int_info.default_max_str_digits`)."""
 
 
 class Undecodable(ValueError):
@@ -42,6 +46,33 @@ def json_object(value: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Undecodable("is JSON, but not an object")
     return body
+
+
+def what_can_be_read(value: bytes) -> dict[str, Any]:
+    """Of a JSON object that `json_object` refuses: its own texts and numbers, enough to say whose it is.
+
+    Left out are longer numbers and what is nested; half a surrogate pair becomes a question mark. Raises Undecodable
+    for what is no JSON in UTF-8 (RFC 8259), no object, or nested some hundred levels deep.
+    """
+    try:
+        body = json.loads(value.decode(), parse_int=_short_number, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Undecodable(f"is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise Undecodable("is JSON, but not an object")
+    return {_whole(name): _whole(item) for name, item in body.items() if not isinstance(item, dict | list)}
+
+
+def _short_number(digits: str) -> int | None:
+    return int(digits) if len(digits) <= DIGITS else None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _whole(item: Any) -> Any:
+    return item.encode(errors="replace").decode() if isinstance(item, str) else item
 
 
 def text_of(raw: bytes | None) -> str:
