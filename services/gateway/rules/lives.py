@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from contracts.status import Lane
+from contracts.lives import DEFAULT_LIFE
 
-LIVES: Final = {Lane.URGENT: 3600.0, Lane.NORMAL: 72 * 3600.0, Lane.BULK: 72 * 3600.0}
+LIVES: Final = {lane: life.total_seconds() for lane, life in DEFAULT_LIFE.items()}
 """Seconds after the planned instant, or the acceptance."""
 
 LONG_PAST: Final = 45 * 60.0

@@ -2,20 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from contracts.status import Channel, Lane
+from contracts.lives import DEFAULT_LIFE as DEFAULT_LIFE
+from contracts.status import Channel
 from kit.rendering import Template, Unrenderable
-
-DEFAULT_LIFE: Final[Mapping[Lane, timedelta]] = {
-    Lane.URGENT: timedelta(hours=1),
-    Lane.NORMAL: timedelta(hours=72),
-    Lane.BULK: timedelta(hours=72),
-}
-"""How long after its latest planned instant a notification may still be sent, unless it says so itself (P3.7)."""
-
 
 FOR_EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """Later than any acceptance: what a group's cancel for ever reaches."""
