@@ -26,6 +26,10 @@ class Batch:
         self.poison: Counter[str] = Counter()
         self.first: dict[str, str] = {}
         self.reports: list[Outgoing] = []
+        self.slow: list[tuple[Message, Exception]] = []
+        """Those that time out, each alone."""
+        self.passed = False
+        """Whether any transaction of this batch went through."""
         self._service = service
 
     def read(self, records: Iterable[Received]) -> list[Message]:

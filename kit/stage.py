@@ -5,17 +5,16 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from contracts.events import Poison
-from kit import logs
+from kit import logs, refused
 from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing, Received, reached
 from kit.clock import monotonic
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
-from kit.poison import Brake, poison_of_outgoing
-from kit.postgres import Connection, Database, fate
-from kit.reading import Batch, Message, named, told
+from kit.poison import Brake
+from kit.postgres import Connection, Database, fate, timed_out
+from kit.reading import Batch, Message, named
 
 __all__ = ["After", "Handle", "Message", "Stage"]
 
@@ -143,6 +142,7 @@ class Stage:
         """The number of records that were passed over. Raises HeldUp."""
         batch = Batch(self._publisher.source if self._reporter else "")
         out = await self._judged(batch.read(records), batch)
+        self._judge_slow(batch)
         failpoint("stage_after_commit")
         await self._publish([*out, *batch.reports])
         failpoint("stage_before_offsets")
@@ -160,11 +160,14 @@ class Stage:
         if not messages:
             return []
         try:
-            return await self._transacted(messages, tries)
+            out = await self._transacted(messages, tries)
         except _Suspected as suspected:
             if len(messages) == 1:
-                batch.refused(messages[0], suspected.error)
+                self._accuse(messages[0], suspected.error, batch)
                 return []
+        else:
+            batch.passed = True
+            return out
         middle = len(messages) // 2
         halves = messages[:middle], messages[middle:]
         return [one for half in halves for one in await self._judged(half, batch, TRIES if len(half) == 1 else 1)]
@@ -176,7 +179,7 @@ class Stage:
                     return list(await self._handle(connection, messages))
             except Exception as error:
                 tries -= 1
-                kind = fate(error)
+                kind = "other" if timed_out(error) else fate(error)
                 if kind == "connection" or (kind == "other" and not await self._database.alive()):
                     raise HeldUp(named(error)) from error
                 if kind == "data" or tries <= 0:
@@ -184,23 +187,31 @@ class Stage:
                 log.exception("handler_failed", stage=self.name)
                 await self._rest(FIRST_DELAY)
 
+    def _accuse(self, message: Message, error: Exception, batch: Batch) -> None:
+        """Alone it fails. One that is only too slow is judged when it is known whether others pass."""
+        if not timed_out(error):
+            batch.refused(message, error)
+            return
+        batch.slow.append((message, error))
+        if len(batch.slow) > 1:
+            self._judge_slow(batch)
+
+    def _judge_slow(self, batch: Batch) -> None:
+        """What times out while others pass is poison; where nothing passes, a lock or a slow disk is to blame (P7)."""
+        if batch.slow and not batch.passed:
+            log.error("everything_times_out", stage=self.name)
+            raise HeldUp(named(batch.slow[0][1]))
+        while batch.slow:
+            batch.refused(*batch.slow.pop(0))
+
     # ------------------------------------------------------------------------------------------------------ publishing
 
     async def _publish(self, out: Sequence[Outgoing]) -> None:
+        """Perhaps written is not said: the whole batch says it again, from the verdicts it stored."""
         try:
-            await self._publisher.publish(out)
+            await refused.publish(self._publisher, out)
         except PublishFailed as failure:
-            if len(failure.refused) < len(failure.failed):
-                # Perhaps written: the whole batch says it again, from the verdicts it stored.
-                raise HeldUp(named(failure.failed[0][1])) from failure
-            log.error("events_refused_by_kafka", stage=self.name, topics=[one.topic.name for one, _ in failure.refused])
-            await self._publish([one for one in map(self._refusal, failure.refused) if one])
-
-    def _refusal(self, failed: tuple[Outgoing, Exception]) -> Outgoing | None:
-        outgoing, error = failed
-        if isinstance(outgoing.event, Poison):
-            return None  # its report would be refused as well
-        return Outgoing.of(poison_of_outgoing(outgoing, told(error), self._publisher.source))
+            raise HeldUp(named(failure.failed[0][1])) from failure
 
     # --------------------------------------------------------------------------------------------------- time and ends
 

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from asyncpg.exceptions import PostgresError, _base
+from asyncpg.exceptions import PostgresError, QueryCanceledError, _base
 
 Fate = Literal["connection", "data", "other"]
 
@@ -36,6 +36,13 @@ def fate(error: BaseException) -> Fate:
             return "connection"
         case _:
             return "other"
+
+
+def timed_out(error: BaseException) -> bool:
+    """It took too long, by the server's limit (57014) or by ours: of the fate "connection", and perhaps the data's
+    fault all the same, where it goes on while `select 1` answers.
+    """
+    return isinstance(error, TimeoutError | QueryCanceledError)
 
 
 def _of_state(sqlstate: str) -> Fate:

@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from contracts.events import Event, Poison, Requested, Ripe, Setting, TakeBack, Unacceptable
-from contracts.status import Lane
-from contracts.topics import FAILED, MESSAGE_BYTES, REQUESTED, SCHEDULED, SETTINGS, Topic
+from contracts.events import Content, Due, Event, Failed, Poison, Requested, Ripe, Setting, TakeBack, Unacceptable
+from contracts.status import Channel, Lane, Status
+from contracts.topics import DUE, FAILED, MESSAGE_BYTES, REQUESTED, SCHEDULED, SETTINGS, Topic
 from kit import failpoints
 from kit.bus.consumer import Consumer
 from kit.bus.record import Outgoing, Received
@@ -266,6 +266,45 @@ async def test_p7_any_other_error_that_does_not_repeat_is_none(world: World) -> 
     assert world.counted("poison_records_total", topic=TOPIC.name) == 0
 
 
+class Slow(Judge):
+    """Some records make a statement run into the limit."""
+
+    def __init__(self, *slow: UUID) -> None:
+        super().__init__()
+        self.slow = set(slow)
+
+    async def __call__(self, connection: Connection, batch: Sequence[Message]) -> Sequence[Outgoing]:
+        out = await super().__call__(connection, batch)
+        if self.slow & {message.event.subject for message in batch}:
+            await connection.execute("set local statement_timeout = '50ms'")
+            await connection.execute("select pg_sleep(5)")
+        return out
+
+
+@pytest.mark.parametrize("position", [0, 3, 7])
+async def test_p7_what_always_times_out_while_others_pass_is_poison(world: World, position: int) -> None:
+    """The batch is halved after three times, until the culprit is alone, wherever it stands."""
+    await world.put(IDS[:8])
+    judge = Slow(IDS[position])
+    async with world.stage(judge):
+        await world.committed(8)
+    assert sorted(await world.judged()) == sorted({*IDS[:8]} - {IDS[position]})
+    assert len(await world.poison(1)) == 1
+
+
+async def test_p7_where_everything_times_out_nothing_is_poison(world: World) -> None:
+    """A lock on the whole table, say: the batch is kept until it goes."""
+    await world.put(IDS[:4])
+    judge = Slow(*IDS[:4])
+    async with world.stage(judge) as stage:
+        await eventually(lambda: world.counted("stage_failed_batches_total", stage="judge") >= 2, PATIENCE)
+        assert not stage.ready
+        judge.slow.clear()
+        await world.committed(4)
+    assert sorted(await world.judged()) == sorted(IDS[:4])
+    assert world.counted("poison_records_total", topic=TOPIC.name) == 0
+
+
 OURS = {"ce_type": b"tocsin.ripe", "ce_subject": str(IDS[0]).encode()}
 TEN_KINDS: dict[str, tuple[bytes | None, dict[str, bytes]]] = {
     "no JSON": (b"hello", {}),
@@ -273,7 +312,7 @@ TEN_KINDS: dict[str, tuple[bytes | None, dict[str, bytes]]] = {
     "no UTF-8": (b'{"channel": "\xff\xfe"}', {}),
     "a list": (b"[1, 2]", {}),
     "nothing": (b"", {}),
-    "a lone surrogate": (b'{"channel": "\\ud800"}', {}),
+    "a lone surrogate in an event of ours": (b'{"id": "\\ud800"}', OURS),
     "NUL in an event of ours": (b'{"id": "%s", "round": 1, "tenant": "\\u0000"}' % str(IDS[0]).encode(), OURS),
     "wrong types in an event of ours": (b'{"id": "%s", "round": "one"}' % str(IDS[0]).encode(), OURS),
     "fields missing in an event of ours": (b"{}", OURS),
@@ -394,6 +433,23 @@ async def test_an_event_too_large_for_kafka_wedges_nobody(world: World) -> None:
     assert poison.topic == SETTINGS.name
     assert poison.size > MESSAGE_BYTES
     assert len(poison.value) == 64 * 1024
+
+
+async def test_p7_a_notification_whose_event_is_too_large_for_kafka_ends(world: World) -> None:
+    """Nobody waits for its expiry: `rejected`, with the remedy, beside the poison."""
+    now = datetime.now(UTC)
+    common = {"channel": "email", "accepted_at": now, "owner": "source:s", "round": 1, "at": now, "expires_at": now}
+    judge = Judge()
+    judge.says = lambda event: Outgoing.of(Due(id=event.subject, **common, content=Content(text="x" * MESSAGE_BYTES)))
+    await make(world.kafka, DUE[Channel.EMAIL, Lane.NORMAL])
+    await world.put(IDS[:1])
+    async with world.stage(judge):
+        await world.committed(1)
+    events = [record.event(FAILED) for record in await world.said(FAILED, 2)]
+    [failed] = [event for event in events if isinstance(event, Failed)]
+    assert (failed.id, failed.outcome, failed.reason) == (IDS[0], Status.REJECTED, "too_large")
+    assert "link" in (failed.detail or "")
+    assert len(events) == 2
 
 
 async def test_a_stop_finishes_the_batch_under_way(world: World) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 import phonenumbers
+from pydantic_core import to_json
 
 from contracts import addresses
 from contracts.events import Content
@@ -14,7 +15,9 @@ from services.intake.rules.facts import Facts, Person
 from services.intake.rules.row import Frozen, Row
 
 LARGEST: Final = 900 * 1024
-"""Bytes of content; a record with its fields around it has 1 MiB."""
+"""Bytes of content as JSON. A record has 1 MiB; the rest is for the fields of a `due` and of the `retry` around it."""
+LONGEST_ESCAPE: Final = 6
+"""Bytes that JSON makes of one character at most (RFC 8259, 7: `\\u0001`)."""
 
 NOBODY: Final = Person()
 
@@ -131,8 +134,12 @@ def check(row: Row, content: Content) -> None:
     length = len(content.text or "")
     if row.channel is Channel.SMS and length > SMS_CHARACTERS:
         raise Unsendable("too_large", f"body: a text message holds {SMS_CHARACTERS} characters, this one has {length}")
-    if (size := _size(row, content)) > LARGEST:
-        raise Unsendable("too_large", f"body: with all its parts it has {size} bytes, the limit is {LARGEST}")
+    if _may_be_large(row, content) and (size := len(to_json(content, exclude_none=True))) > LARGEST:
+        raise Unsendable(
+            "too_large",
+            f"body: with all its parts it has {size} bytes as JSON, the limit is {LARGEST}: shorten it, or send a "
+            "link instead of an attachment",
+        )
 
 
 def _own_texts(row: Row, request: NotificationRequest) -> Rendered:
@@ -164,9 +171,9 @@ def _filled(made: Rendered, own: Rendered) -> Rendered:
     )
 
 
-def _size(row: Row, content: Content) -> int:
-    """Bytes, or an upper bound of them: what a template writes is counted beside the whole request."""
+def _may_be_large(row: Row, content: Content) -> bool:
+    """By an upper bound: what a template writes is counted at its worst, beside the whole request."""
     size = len(row.body or b"")
-    if content.template is None:
-        return size
-    return size + sum(len((text or "").encode()) for text in (content.subject, content.text, content.html))
+    if content.template is not None:
+        size += LONGEST_ESCAPE * sum(len(text or "") for text in (content.subject, content.text, content.html))
+    return size > LARGEST

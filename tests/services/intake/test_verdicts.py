@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from contracts import events as e
+from contracts.cloudevents import encode
 from contracts.status import Channel, Lane, Status
+from contracts.topics import MESSAGE_BYTES
 from kit.rendering import Template, Unrenderable
 from services.intake.rules.facts import Found, Person, Policy
 from services.intake.rules.row import State
@@ -18,6 +20,7 @@ WELCOME = Found(
 )
 BROKEN = Found("broken@1", None, Unrenderable("bad_template", "text: is no text"))
 LONG = Found("long@1", Template(subject="{{ name }}", text="{% for i in range(2000) %}x{% endfor %}"))
+BELLS = Found("bells@1", Template(text="{% for i in range(200) %}{{ sound }}{% endfor %}"))
 
 KNOWN = replace(
     FACTS,
@@ -34,6 +37,8 @@ KNOWN = replace(
         ("default", "broken@1"): BROKEN,
         ("default", "long"): LONG,
         ("default", "long@1"): LONG,
+        ("default", "bells"): BELLS,
+        ("default", "bells@1"): BELLS,
     },
     directory_until=NOON + timedelta(seconds=1),
 )
@@ -95,6 +100,25 @@ def test_never(fields: dict[str, Any], reason: str, told: str) -> None:
     assert isinstance(failed, e.Failed)
     assert (failed.outcome, failed.reason) == (Status.REJECTED, reason)
     assert told in (failed.detail or "")
+
+
+def test_p7_what_a_template_writes_is_measured_as_json() -> None:
+    """A kilobyte of control characters has six as JSON; over Kafka's limit nobody would ever hear of it."""
+    intake = Intake(KNOWN)
+    wanted = {"template": "bells", "subject": "Ring", "body": None}
+    (due,) = intake.hear(requested("short", **wanted, data={"sound": "\x07" * 100}))
+    (failed,) = intake.hear(requested("long", **wanted, data={"sound": "\x07" * 1000}))
+    assert isinstance(due, e.Due) and isinstance(failed, e.Failed)
+    assert (failed.outcome, failed.reason) == (Status.REJECTED, "too_large")
+    assert "as JSON" in (failed.detail or "") and "link" in (failed.detail or "")
+
+
+def test_p7_a_due_that_is_just_not_too_large_fits_into_the_retry_around_it() -> None:
+    wanted = {"template": "bells", "subject": "Ring", "body": None, "data": {"sound": "\x07" * 765}}
+    (due,) = Intake(KNOWN).hear(requested(**wanted))
+    assert isinstance(due, e.Due)
+    retry = e.Retry(**due.passed_on(), at=due.at, due=due, reason="unavailable", detail="x" * 2000)
+    assert MESSAGE_BYTES * 0.85 < len(encode(retry, "email_sender").value or b"") < MESSAGE_BYTES
 
 
 def test_simulator_numbers_are_free_of_the_country_list() -> None:
