@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from contracts.request import NotificationRequest
+from kit import logs
 from kit.postgres import Connection
 from services.intake.rules.facts import Found, Person, Tenanted
 from services.intake.rules.row import Row, State, stored
 from services.intake.store import directory, rows
+
+log = logs.get(__name__)
 
 
 @dataclass(slots=True)
@@ -53,5 +56,11 @@ async def with_requests(connection: Connection, found: Mapping[UUID, Row], ids: 
 
 
 def loaded(row: Row, body: bytes | None) -> Row:
-    """The row with its request, read once."""
-    return row if body is None else row._replace(body=body, request=stored(body))
+    """The row with its request, read once; without it where today's version cannot read it: nobody else is stopped."""
+    if body is None:
+        return row
+    try:
+        return row._replace(body=body, request=stored(body))
+    except (ValueError, TypeError, AttributeError) as error:
+        log.error("request_unreadable", id=str(row.id), error=type(error).__name__)
+        return row

@@ -9,6 +9,7 @@ from kit.bus.record import Outgoing
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database
 from services.intake.handlers.counting import count_said
+from services.intake.loops.one_by_one import one_by_one
 from services.intake.rules.ending import end
 from services.intake.rules.facts import Facts
 from services.intake.store import counts, groups, rows
@@ -52,7 +53,8 @@ class GroupEnds:
     async def _end(self, connection: Connection, open_end: OpenEnd, ids: list[UUID]) -> list[e.Event]:
         moment = await rows.moment(connection)
         before = await rows.lock(connection, set(ids))
-        steps = [end(row, End.CANCELLED, open_end.reason, Facts(), moment) for row in before.values()]
+        reason = open_end.reason
+        steps = one_by_one(before.values(), lambda row: end(row, End.CANCELLED, reason, Facts(), moment))
         changed = rows.changed(before, (step.row for step in steps if step.row))
         if changed:
             await rows.update(connection, changed, moment)

@@ -8,8 +8,9 @@ from kit import logs
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.postgres import Database
+from services.intake.loops.one_by_one import one_by_one
+from services.intake.rules.editing import again
 from services.intake.rules.facts import Facts
-from services.intake.rules.saying import say
 from services.intake.store import rows
 
 log = logs.get(__name__)
@@ -48,5 +49,6 @@ class Retelling:
     async def _say(self, ids: list[UUID]) -> None:
         async with self.db.connection() as connection:
             found = await rows.read(connection, ids)
-        said = [event for row in found for event in say(row, Facts(), again=True)]
+        steps = one_by_one(found, lambda row: again(row, Facts()))
+        said = [event for step in steps for event in step.said]
         await self.publisher.publish([Outgoing.of(event) for event in said])

@@ -15,14 +15,14 @@ from contracts.topics import (
     Group,
     due_topic,
 )
-from kit import logs
+from kit import logs, refused
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.bus.served import earliest
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database
 from services.intake.handlers.gathering import Wanted, with_requests
-from services.intake.rules.content import Unsendable
+from services.intake.loops.one_by_one import one_by_one
 from services.intake.rules.facts import Facts, Policy
 from services.intake.rules.row import Moment, Row, Step
 from services.intake.rules.sweeping import PILES, Pace, Pile, driven, overdue, resting
@@ -115,27 +115,27 @@ class Sweep:
             moment = await rows.moment(connection)
             found = await rows.lost(connection, pile, until, most)
             facts, found = await self._facts(connection, found)
-            steps = [self._driven(row, facts, moment) for row in found.values()]
+            steps = one_by_one(
+                found.values(),
+                lambda row: self._driven(row, facts, moment),
+                lambda row: Step(resting(row, self.pace, moment)),
+            )
             await _write(connection, found, steps, moment)
         await self._say(steps, "scheduled" if pile.channel is None else "due")
         return len(steps)
 
     def _driven(self, row: Row, facts: Facts, moment: Moment) -> Step:
-        """A row that cannot be said stops no other; it comes again, later each time."""
+        """One that cannot be said comes again all the same, later each time."""
         if row.sweeps >= self.pace.alarm_after:
             log.error("driven_without_effect", id=str(row.id), times=row.sweeps, channel=row.channel, lane=row.lane)
             self.metrics.republished("alarm")
-        try:
-            return driven(row, facts, self.pace, moment)
-        except (Unsendable, LookupError) as error:
-            log.error("cannot_be_driven", id=str(row.id), error=type(error).__name__)
-            return Step(resting(row, self.pace, moment))
+        return driven(row, facts, self.pace, moment)
 
     async def _end_overdue(self, most: int) -> int:
         async with self.db.transaction() as connection:
             moment = await rows.moment(connection)
             found = await rows.overdue(connection, moment.now - self.pace.overdue, most)
-            steps = [overdue(row, Facts(), moment) for row in found.values()]
+            steps = one_by_one(found.values(), lambda row: overdue(row, Facts(), moment))
             await _write(connection, found, steps, moment)
         await self._say(steps, "expired")
         return len(steps)
@@ -149,7 +149,7 @@ class Sweep:
     async def _say(self, steps: Iterable[Step], kind: str) -> None:
         said = [event for step in steps for event in step.said]
         if said:
-            await self.publisher.publish([Outgoing.of(event) for event in said])
+            await refused.publish(self.publisher, [Outgoing.of(event) for event in said])
             self.metrics.republished(kind, len(said))
 
     def _show_age(self, oldest: Mapping[str, datetime], moment: Moment) -> None:

@@ -83,6 +83,19 @@ async def test_p3_9_a_lost_row_is_driven_as_it_was_stored_and_then_left_alone(to
         assert await town.drives() == [], "the pause doubles"
 
 
+async def test_p3_9_a_row_that_cannot_be_said_any_more_stops_no_other(town: Swept) -> None:
+    """Its request does not hold by the rules of today: it rests, the other is driven in the same sweep."""
+    async with handed(town) as due:
+        key = uuid4().hex
+        await town.put(mail(key))
+        await town.hear(e.Due, about=id_of(key))
+    await town.owner("update intake.notifications set body = $2 where id = $1", id_of(key), b"[7]")
+    await town.owner("update intake.notifications set since = since - interval '1 s' where id = $1", id_of(key))
+    await town.read(EMAIL_SENDER)
+    assert await town.drives() == [due]
+    assert await town.owner("select sweeps from intake.notifications where id = $1", id_of(key)) == 1
+
+
 async def test_p3_9_what_ended_is_not_driven(town: Swept) -> None:
     async with handed(town) as due:
         await town.read(EMAIL_SENDER)
