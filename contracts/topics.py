@@ -16,7 +16,11 @@ MESSAGE_BYTES = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic: `events` by model, `writers` and `readers` by service, `reporter` the reader who tells of poison."""
+    """One topic: `events` by model, `writers` and `readers` by service, `reporter` the reader who tells of poison.
+
+    `readers` is what was agreed; who reads today stands in `GROUPS`. Where the reporter has no group on a topic yet,
+    nobody tells of its poison: the others count it and pass on.
+    """
 
     name: str
     events: tuple[type[e.Event], ...]
