@@ -12,6 +12,7 @@ from kit.bus.record import Outgoing, Received, reached
 from kit.clock import monotonic
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
+from kit.pacing import Growing
 from kit.poison import Brake
 from kit.postgres import Connection, Database, fate, timed_out
 from kit.reading import Batch, Message, named
@@ -60,12 +61,13 @@ class Stage:
         handle: Handle,
         *,
         metrics: Metrics,
-        batch: int | Sequence[int] = BATCH,
+        batch: int | Sequence[int] | Growing = BATCH,
         reporter: bool = True,
         after: After | None = None,
     ) -> None:
-        """`batch`: the most records of one transaction, one number or one per lane of the consumer. `reporter` False:
-        poison is only counted here, even of topics that this service (the publisher's) is to report."""
+        """`batch`: the most records of one transaction; one number, one per lane of the consumer, or growing while
+        nothing urgent comes. `reporter` False: poison is only counted here, even of topics that this service (the
+        publisher's) is to report."""
         self.name = name
         self.task: asyncio.Task[None] | None = None
         self._consumer = consumer
@@ -109,7 +111,7 @@ class Stage:
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
-            records = await self._consumer.poll(self._batch, WAIT)
+            records = await self._consumer.poll(self._limit(), WAIT)
             if records:
                 await self._rest(await self._take(records))
             if monotonic() - self._committed_at >= COMMIT_EVERY:
@@ -118,9 +120,14 @@ class Stage:
                 for topic, left in self._consumer.lag().items():
                     self._metrics.lag(self._consumer.group, topic, left)
 
+    def _limit(self) -> int | Sequence[int]:
+        return self._batch.limit(monotonic()) if isinstance(self._batch, Growing) else self._batch
+
     async def _take(self, records: Sequence[Received]) -> float:
         """One batch from its records to its offsets; seconds to rest before the next one."""
         begun, generation = monotonic(), self._consumer.generation
+        if isinstance(self._batch, Growing):
+            self._batch.came(records, begun)
         self._idle.clear()
         try:
             poison = await self._do(records)

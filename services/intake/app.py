@@ -11,6 +11,7 @@ from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.bus.served import served, served_by_topic
 from kit.bus.topics import TopicKeeper
+from kit.pacing import Growing
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings
@@ -23,7 +24,7 @@ from services.intake.loops.directory_watch import DirectoryWatch
 from services.intake.loops.group_ends import GroupEnds
 from services.intake.loops.retelling import Retelling
 from services.intake.loops.sweep import Served, Sweep
-from services.intake.settings import BATCH, Pauses, pace_of, policy_of, sweeps
+from services.intake.settings import BATCH, LARGE_BATCH, Pauses, pace_of, policy_of, sweeps
 
 NAME: Final = "intake"
 
@@ -57,7 +58,8 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     shared = database, publisher
     parts.add("directory", Stage("directory", objects, *shared, directory.project, metrics=parts.metrics))
     parts.add("outcomes", Stage("outcomes", answers, *shared, outcomes.hear, metrics=parts.metrics))
-    judging = Stage("judge", requests, *shared, judge.handle, metrics=parts.metrics, batch=BATCH, after=after)
+    pace = Growing(BATCH, LARGE_BATCH)
+    judging = Stage("judge", requests, *shared, judge.handle, metrics=parts.metrics, batch=pace, after=after)
     parts.add("judge", judging)
 
     parts.add("group_ends", group_ends)

@@ -16,6 +16,8 @@ SWEEPS: Final = "TOCSIN_TEST_SWEEPS"
 
 BATCH: Final = 250
 """Requests judged at once: some 20 ms, which is how long an urgent one may have to wait for a bulk batch."""
+LARGE_BATCH: Final = 1000
+"""The same while nothing urgent comes: the first urgent one may have to wait for some 80 ms."""
 
 
 @dataclass(frozen=True, slots=True)
