@@ -1,0 +1,150 @@
+"""When somebody may be disturbed: opening hours less quiet hours, as intervals in UTC. Pure: the time comes in."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from contracts import local_time
+from kit.retry import Window
+
+DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY: Final = timedelta(days=1)
+AHEAD: Final = timedelta(days=7)
+"""As far as anybody looks: a week holds every weekday."""
+
+MINUTES: Final = 24 * 60
+SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The same hours on some days of the week (0 = Monday), in minutes of the day; `end` may lie on the next day."""
+
+    days: frozenset[int]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Spans by the clock on the wall of one zone: an instant is inside while that clock shows a time inside.
+
+    So a span begins at the end of a gap that swallows its start, and what the clock shows twice is inside twice.
+    """
+
+    spans: tuple[Span, ...]
+    time_zone: str
+
+
+def span(start: str, end: str, days: Iterable[str] = DAYS) -> Span:
+    """From `start` to `end` ("08:00", at most "24:00"); one that ends earlier than it starts ends on the day after.
+
+    Raises ValueError where both are the same, which could mean all day or never.
+    """
+    begin, over = _minutes(start), _minutes(end)
+    if begin == over:
+        raise ValueError('from and to are the same: give "00:00" and "24:00" for the whole day')
+    return Span(frozenset(DAYS.index(day) for day in days), begin, over if over > begin else over + MINUTES)
+
+
+def allowed(opened: Calendar | None, quiet: Calendar | None, now: datetime) -> tuple[Window, ...] | None:
+    """The intervals of the next seven days that lie in `opened` and outside of `quiet`; None: all the time.
+
+    `kit.retry.moved_into` names the first allowed instant from them. None of them: there is none within seven days.
+    """
+    if opened is None and quiet is None:
+        return None
+    last = now + AHEAD
+    known = _from_day_on(opened, quiet, now.astimezone(UTC).date())
+    near = tuple((max(begin, now), min(end, last)) for begin, end in known if end > now and begin < last)
+    return None if near == ((now, last),) else near
+
+
+@lru_cache(maxsize=4096)
+def _from_day_on(opened: Calendar | None, quiet: Calendar | None, day: date) -> tuple[Window, ...]:
+    """From the beginning of this day in UTC, for whoever has the same hours; long enough for all of its instants."""
+    begin = datetime.combine(day, time(), UTC)
+    end = begin + AHEAD + DAY
+    windows = [(begin, end)] if opened is None else _times(opened, begin, end)
+    return tuple(windows if quiet is None else _less(windows, _times(quiet, begin, end)))
+
+
+def _times(calendar: Calendar, begin: datetime, end: datetime) -> list[Window]:
+    """When the clock of the calendar's zone shows a time inside. Between two changes of the clocks that is simple."""
+    found = []
+    for since, until, offset in _stretches(local_time.zone(calendar.time_zone), begin, end):
+        for shown, over in _on_the_wall(calendar.spans, since + offset, until + offset):
+            found.append((max(shown - offset, since), min(over - offset, until)))
+    return _merged(found)
+
+
+def _on_the_wall(spans: Iterable[Span], begin: datetime, end: datetime) -> Iterator[Window]:
+    """The spans of each day that touch these times, all as the clock shows them (in UTC's clothes)."""
+    day = datetime.combine(begin.date(), time(), UTC) - DAY
+    while day < end:
+        for one in spans:
+            start, over = day + timedelta(minutes=one.start), day + timedelta(minutes=one.end)
+            if day.weekday() in one.days and start < end and over > begin:
+                yield start, over
+        day += DAY
+
+
+def _stretches(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime, timedelta]]:
+    """The pieces of this time in each of which the zone keeps its offset."""
+    changes = []
+    day = begin
+    while day < end:
+        after = min(day + DAY, end)
+        if _offset(zone, day) != _offset(zone, after):
+            changes.append(_change(zone, day, after))
+        day = after
+    for since, until in pairwise([begin, *changes, end]):
+        if since < until:
+            yield since, until, _offset(zone, since)
+
+
+def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
+    """The second at which the clocks change; they do so at most once a day."""
+    offset = _offset(zone, before)
+    while after - before > SECOND:
+        middle = before + (after - before) // 2
+        middle -= timedelta(microseconds=middle.microsecond)
+        before, after = (middle, after) if _offset(zone, middle) == offset else (before, middle)
+    return after
+
+
+def _offset(zone: ZoneInfo, at: datetime) -> timedelta:
+    return at.astimezone(zone).utcoffset() or timedelta()
+
+
+def _merged(windows: Iterable[Window]) -> list[Window]:
+    """In their order, those that touch as one."""
+    whole: list[Window] = []
+    for begin, end in sorted(windows):
+        if whole and begin <= whole[-1][1]:
+            whole[-1] = (whole[-1][0], max(end, whole[-1][1]))
+        else:
+            whole.append((begin, end))
+    return whole
+
+
+def _less(windows: Iterable[Window], without: Iterable[Window]) -> list[Window]:
+    """What is left of the windows."""
+    left = list(windows)
+    for begin, end in without:
+        left = [
+            piece
+            for since, until in left
+            for piece in ((since, min(until, begin)), (max(since, end), until))
+            if piece[0] < piece[1]
+        ]
+    return left
+
+
+def _minutes(text: str) -> int:
+    hours, _, minutes = text.partition(":")
+    return int(hours) * 60 + int(minutes)
