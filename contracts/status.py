@@ -47,6 +47,20 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+class Held(StrEnum):
+    """Why a notification waits although its time has come (P3.1)."""
+
+    OPERATING_HOURS = "operating_hours"
+    QUIET_HOURS = "quiet_hours"
+    HOUR_LIMIT = "hour_limit"
+    DAY_LIMIT = "day_limit"
+    LIMITS = "limits"
+    """So many wait for the same recipient that its place is found later."""
+
+
+HOLDS: frozenset[str] = frozenset(Held)
+
+
 class Channel(StrEnum):
     """The ways to reach a person."""
 

@@ -64,6 +64,20 @@ def allowed(opened: Calendar | None, quiet: Calendar | None, now: datetime) -> t
     return None if near == ((now, last),) else near
 
 
+def hour_around(at: datetime) -> Window:
+    """The clock hour of UTC that holds this instant."""
+    begin = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return begin, begin + timedelta(hours=1)
+
+
+def day_around(at: datetime, time_zone: str) -> Window:
+    """The day that holds it there. Where midnight is skipped, the day begins at the end of the gap."""
+    zone = local_time.zone(time_zone)
+    midnight = datetime.combine(at.astimezone(zone).date(), time())
+    begin, end = (each.replace(tzinfo=zone).astimezone(UTC) for each in (midnight, midnight + DAY))
+    return begin, end
+
+
 @lru_cache(maxsize=4096)
 def _from_day_on(opened: Calendar | None, quiet: Calendar | None, day: date) -> tuple[Window, ...]:
     """From the beginning of this day in UTC, for whoever has the same hours; long enough for all of its instants."""

@@ -10,7 +10,7 @@ SHORTEST_SECRET: Final = 32
 
 def contradictions(settings: Settings) -> list[str]:
     """A sentence for each pair of settings that exclude each other, and for each that misses its other half."""
-    return [*_tokens(settings), *_relay(settings), *_twilio(settings), *_same_names(settings)]
+    return [*_tokens(settings), *_relay(settings), *_twilio(settings), *_same_names(settings), *_hours(settings)]
 
 
 def _tokens(settings: Settings) -> list[str]:
@@ -55,4 +55,13 @@ def _same_names(settings: Settings) -> list[str]:
         for channel, providers in (("email", notifications.email.providers), ("sms", notifications.sms.providers))
         for name, count in Counter(provider.name for provider in providers).items()
         if count > 1
+    ]
+
+
+def _hours(settings: Settings) -> list[str]:
+    return [
+        f"notifications.hours.{channel}: from and to are both {hours.start}. "
+        'For the whole day give "00:00" and "24:00".'
+        for channel, hours in settings.notifications.hours.items()
+        if hours.start == hours.end
     ]

@@ -93,7 +93,7 @@ class LimitSettings(Section):
 class HoursSettings(Section):
     """The days and hours in which a channel may speak; urgent is not asked."""
 
-    days: Annotated[tuple[Day, ...], Words] = EVERY_DAY
+    days: Annotated[tuple[Day, ...], Field(min_length=1), Words] = EVERY_DAY
     start: TimeOfDay = Field(default="00:00", alias="from")
     end: TimeOfDay = Field(default="24:00", alias="to")
     time_zone: Zone | None = None
@@ -124,6 +124,7 @@ class NotificationSettings(Section):
     scheduler: SchedulerSettings = SchedulerSettings()
     limits: LimitSettings = LimitSettings()
     hours: Mapping[Literal["email", "sms"], HoursSettings] = Field(default_factory=dict)
+    transactional_categories: Annotated[tuple[Line, ...], Words] = ("account", "security", "transactional")
     alerts: AlertSettings = AlertSettings()
     cleanup: CleanupSettings = CleanupSettings()
 

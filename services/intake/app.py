@@ -24,6 +24,7 @@ from services.intake.loops.directory_watch import DirectoryWatch
 from services.intake.loops.group_ends import GroupEnds
 from services.intake.loops.retelling import Retelling
 from services.intake.loops.sweep import Served, Sweep
+from services.intake.loops.usage import Forgetting
 from services.intake.settings import BATCH, LARGE_BATCH, Pauses, pace_of, policy_of, sweeps
 
 NAME: Final = "intake"
@@ -66,6 +67,7 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.add("retelling", Beat("retelling", retelling.once, pauses.retelling))
     parts.add("directory_watch", Beat("directory_watch", watch.once, pauses.directory))
     parts.add("counts", Beat("counts", Counts(database, publisher).once, pauses.counts))
+    parts.add("usage", Beat("usage", Forgetting(database).once, pauses.usage))
     if sweeps(environ):
         sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings))
         parts.add("sweep", Beat("sweep", sweep.once, pauses.sweep))

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Final, Self
 
 from contracts.status import Channel
+from kit.hours import Calendar, span
 from kit.settings import Settings
 from services.intake.rules.facts import Policy
+from services.intake.rules.limits import Caps
 from services.intake.rules.sweeping import Pace
 
 SWEEPS: Final = "TOCSIN_TEST_SWEEPS"
@@ -29,6 +31,7 @@ class Pauses:
     retelling: float = 1.0
     directory: float = 0.5
     counts: float = 5.0
+    usage: float = 600.0
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -45,11 +48,18 @@ def pace_of(settings: Settings) -> Pace:
 def policy_of(settings: Settings) -> Policy:
     """What the installation allows."""
     told = settings.notifications
+    per_user = told.limits.per_user
     switches = {Channel.EMAIL: told.email.enabled, Channel.SMS: told.sms.enabled}
     return Policy(
         off=frozenset(channel for channel, on in switches.items() if not on),
         countries=frozenset(told.sms.countries),
         time_zone=told.default_time_zone,
+        hours={
+            Channel(channel): Calendar((span(h.start, h.end, h.days),), h.time_zone or told.default_time_zone)
+            for channel, h in told.hours.items()
+        },
+        caps=Caps(per_user.hour, per_user.day),
+        transactional=frozenset(told.transactional_categories),
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from contracts import events as e
+from contracts.status import HOLDS
 
 ORDER = (
     "accepted",
@@ -72,13 +73,15 @@ def scheduled(event: e.Scheduled, heard: datetime) -> list[Entry]:
     if event.handed:
         return [Entry("handed_over", str(event.round), heard)]
     until = e.named(event.at) if event.at else None
+    if event.why in HOLDS:
+        return [Entry("held", f"round/{event.round}", heard, detail=_worded(f"until {until}", event.why))]
     line = Entry("scheduled", str(event.round), heard, detail=_worded(until, event.why))
     return [Entry("moved", str(event.edit), heard, detail=until), line] if event.edit else [line]
 
 
 def retry(event: e.Retry, heard: datetime) -> list[Entry]:
     """It failed and is tried again, or it is held back, which counts as no attempt."""
-    why = _worded(event.reason, event.detail)
+    why = _worded(f"{'until' if event.hold else 'at'} {e.named(event.at)}", event.reason, event.detail)
     if event.hold:
         return [Entry("held", event.n, heard, event.due.try_, None, event.provider, why)]
     failed = event.due.try_ - 1

@@ -53,6 +53,15 @@ async def get(connection: Connection, topic: str, key: str) -> Version | None:
     )
 
 
+async def several(connection: Connection, topic: str, keys: Sequence[str]) -> list[Version]:
+    """The objects with these keys that were ever known here, those that are gone among them."""
+    rows = await connection.fetch("select * from directory where topic = $1 and key = any($2::text[])", topic, keys)
+    return [
+        Version(row["topic"], row["key"], row["tenant"], row["value"], row["as_of"], row["offset"], row["command"])
+        for row in rows
+    ]
+
+
 async def note_renewal(connection: Connection, topics: Sequence[str]) -> None:
     """These topics were made anew: all we know of them is to be published again (P9)."""
     await connection.execute(

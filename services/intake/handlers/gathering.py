@@ -7,20 +7,23 @@ from uuid import UUID
 from contracts.request import NotificationRequest
 from kit import logs
 from kit.postgres import Connection
-from services.intake.rules.facts import Found, Person, Tenanted
+from services.intake.rules.facts import Found, Person, Tenanted, Wishes
+from services.intake.rules.limits import NO_CAPS, Caps, Recipient, Usage, recipient_of
 from services.intake.rules.row import Row, State, stored
-from services.intake.store import directory, rows
+from services.intake.store import directory, preferences, rows, usage
 
 log = logs.get(__name__)
 
 
 @dataclass(slots=True)
 class Wanted:
-    """The names that a batch mentions."""
+    """The names that a batch mentions; recipients only where they have limits."""
 
     people: set[Tenanted] = field(default_factory=set)
     templates: set[Tenanted] = field(default_factory=set)
     versions: set[Tenanted] = field(default_factory=set)
+    recipients: set[Recipient] = field(default_factory=set)
+    caps: Caps = NO_CAPS
 
     def by_request(self, tenant: str, request: NotificationRequest) -> None:
         """It may be judged."""
@@ -28,6 +31,8 @@ class Wanted:
             self.people.add((tenant, request.user_id))
         if request.template:
             self.templates.add((tenant, request.template))
+        if self.caps:
+            self.recipients.add(recipient_of(tenant, request))
 
     def by_rows(self, found: Iterable[Row]) -> None:
         """What waits may be judged anew; what was handed over may have to say its content again."""
@@ -39,6 +44,13 @@ class Wanted:
 
     async def people_known(self, connection: Connection) -> dict[Tenanted, Person]:
         return await directory.people(connection, self.people) if self.people else {}
+
+    async def wishes_known(self, connection: Connection) -> dict[Tenanted, Wishes]:
+        return await preferences.wishes(connection, self.people) if self.people else {}
+
+    async def usage_known(self, connection: Connection) -> Usage:
+        """Locked: what is counted by this batch is counted by no other meanwhile (P3.1)."""
+        return Usage(await usage.lock(connection, self.recipients) if self.recipients else {})
 
     async def templates_known(self, connection: Connection) -> dict[Tenanted, Found]:
         if not self.templates and not self.versions:

@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from contracts import events as e
+from contracts.status import HOLDS
 from kit.bus.record import Outgoing
 from kit.metrics import Metrics
 from kit.postgres import Connection
@@ -16,8 +17,9 @@ from services.intake.handlers.gathering import Wanted, with_requests
 from services.intake.rules.collapsing import key_of
 from services.intake.rules.facts import FOR_EVER, CollapseKey, Facts, GroupEnd, Newest, Policy, Tenanted
 from services.intake.rules.ledger import Ledger, concerned
+from services.intake.rules.limits import Caps
 from services.intake.rules.row import Row, State
-from services.intake.store import counts, groups, rows
+from services.intake.store import counts, groups, rows, usage
 
 STAGE = "judge"
 
@@ -50,7 +52,7 @@ class Judge:
         ends = await _group_ends(connection, events)
         locked = await _newest(connection, events)
         before = await _rows(connection, events, locked)
-        wanted = _wanted(events, before)
+        wanted = _wanted(events, before, self.policy.caps)
         facts = Facts(
             policy=self.policy,
             people=await wanted.people_known(connection),
@@ -58,6 +60,8 @@ class Judge:
             groups=ends,
             newest=locked | await _newest_of_waiting(connection, before, locked),
             directory_until=until,
+            wishes=await wanted.wishes_known(connection),
+            usage=await wanted.usage_known(connection),
         )
         ledger = Ledger(before, facts, moment)
         for event in events:
@@ -87,6 +91,7 @@ class Judge:
             await rows.update(connection, old, ledger.moment)
         if newer := {key: place for key, place in ledger.newest.items() if locked.get(key) != place}:
             await groups.write_newest(connection, newer)
+        await usage.write(connection, ledger.facts.usage.changed(ledger.moment.now))
         await counts.add(connection, STAGE, counts.Tally(before, changed))
         self._count(new)
 
@@ -100,7 +105,7 @@ class Judge:
         for event in events:
             if isinstance(event, e.Again) and event.hour is not None:
                 self.ask_hour(event.hour)
-        if any(isinstance(event, e.Scheduled) and event.why for event in said):
+        if any(isinstance(event, e.Scheduled) and event.why and event.why not in HOLDS for event in said):
             self.directory.wanted()
 
 
@@ -181,8 +186,8 @@ async def _rows(
     return await with_requests(connection, found, again) if again else found
 
 
-def _wanted(events: Iterable[e.Event], found: Mapping[UUID, Row]) -> Wanted:
-    wanted = Wanted()
+def _wanted(events: Iterable[e.Event], found: Mapping[UUID, Row], caps: Caps) -> Wanted:
+    wanted = Wanted(caps=caps)
     for event in events:
         if isinstance(event, e.Requested):
             wanted.by_request(event.tenant, event.request)

@@ -42,7 +42,8 @@ def settled(row: Row, verdict: Verdict, facts: Facts, moment: Moment) -> Step:
     """`row` with the verdict on it, and what is said of that."""
     row = concluded(row, verdict, moment)
     content: Content | None = verdict.content if isinstance(verdict, Now) else None
-    return Step(row, say(row, facts, content=content))
+    place = None if isinstance(verdict, Never) else verdict.place
+    return Step(row, say(row, facts, content=content), place)
 
 
 def concluded(row: Row, verdict: Verdict, moment: Moment) -> Row:
@@ -52,7 +53,8 @@ def concluded(row: Row, verdict: Verdict, moment: Moment) -> Row:
         case Now(frozen):
             changes.update(state=State.HANDED, frozen=frozen)
         case Later(at, why):
-            changes.update(state=State.WAITING, planned_at=at, reason=why)
+            expires = verdict.expires_at or row.expires_at
+            changes.update(state=State.WAITING, planned_at=at, reason=why, expires_at=expires)
         case Never(outcome, reason, detail):
             changes.update(state=State.ENDED, outcome=outcome, reason=reason, detail=detail)
     return row._replace(**changes)

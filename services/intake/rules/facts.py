@@ -8,7 +8,9 @@ from uuid import UUID
 
 from contracts.lives import DEFAULT_LIFE as DEFAULT_LIFE
 from contracts.status import Channel
+from kit.hours import Calendar, Span
 from kit.rendering import Template, Unrenderable
+from services.intake.rules.limits import NO_CAPS, Caps, Usage
 
 FOR_EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """Later than any acceptance: what a group's cancel for ever reaches."""
@@ -16,11 +18,25 @@ FOR_EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the installation allows. `countries`: two letters each, none = all."""
+    """What the installation allows. `countries`: two letters each, none = all. `hours`: a channel without any is open.
+
+    Nobody can opt out of a category of `transactional`.
+    """
 
     off: frozenset[Channel] = frozenset()
     countries: frozenset[str] = frozenset()
     time_zone: str = "Europe/Paris"
+    hours: Mapping[Channel, Calendar] = field(default_factory=dict)
+    caps: Caps = NO_CAPS
+    transactional: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a person wants: (category, channel) pairs that must not come, and the hours without disturbance."""
+
+    opted_out: frozenset[tuple[str, Channel]] = frozenset()
+    quiet: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,8 @@ class Facts:
     groups: Mapping[Tenanted, Sequence[GroupEnd]] = field(default_factory=dict)
     newest: Mapping[CollapseKey, Newest] = field(default_factory=dict)
     directory_until: datetime | None = None
+    wishes: Mapping[Tenanted, Wishes] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
 
     def group_end(self, tenant: str, group: str | None, owner: str, accepted_at: datetime) -> GroupEnd | None:
         """The cancel that a member of this group has met, if any."""

@@ -117,6 +117,8 @@ class Ledger:
     def _take(self, id: UUID, step: Step) -> Spoken:
         if step.row is not None:
             self.rows[id] = step.row
+        if step.place is not None:
+            self.facts.usage.take(step.place)
         return list(step.said)
 
 

@@ -11,6 +11,8 @@ from pydantic_core import from_json
 from contracts import events as e
 from contracts.request import Attachment, Escalation, NotificationRequest
 from contracts.status import Channel, End, Lane, Status
+from kit.retry import Window
+from services.intake.rules.limits import Place
 
 
 class State(StrEnum):
@@ -42,13 +44,14 @@ class Moment:
 class Frozen:
     """The verdict's inputs: with the request they make the same content at every repeat (P3.1).
 
-    `template` is the version's own name ("welcome@3").
+    `template` is the version's own name ("welcome@3"). `windows`: when an attempt is allowed; None = always.
     """
 
     to: str | None = None
     locale: str | None = None
     time_zone: str | None = None
     template: str | None = None
+    windows: tuple[Window, ...] | None = None
 
 
 class Row(NamedTuple):
@@ -138,7 +141,8 @@ def stored(body: bytes) -> NotificationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one event makes of a row, and what is said about it."""
+    """What one event makes of a row, and what is said about it. `place`: the one that the verdict takes (P3.1)."""
 
     row: Row | None
     said: tuple[e.Event, ...] = ()
+    place: Place | None = None

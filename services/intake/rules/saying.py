@@ -51,7 +51,10 @@ def handed(row: Row) -> e.Scheduled:
 def due(row: Row, content: Content) -> e.Due:
     """Send it now."""
     at = row.planned_at or row.accepted_at
-    return e.Due(**row.common(), round=row.round, at=at, expires_at=row.expires_at or at, content=content)
+    windows = row.frozen.windows if row.frozen else None
+    return e.Due(
+        **row.common(), round=row.round, at=at, expires_at=row.expires_at or at, content=content, windows=windows
+    )
 
 
 def ending(row: Row) -> e.Due:

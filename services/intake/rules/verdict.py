@@ -1,15 +1,17 @@
 """Now, later or never: the one question that intake answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from contracts import local_time
-from contracts.events import Content
+from contracts.events import Content, named
 from contracts.request import NotificationRequest
 from contracts.status import Lane, Status
 from services.intake.rules.content import NotKnown, Unsendable, check, content_of, resolve
 from services.intake.rules.facts import DEFAULT_LIFE, Facts
+from services.intake.rules.holding import Unwanted, check_wanted, opening, room_for
+from services.intake.rules.limits import Place, Room
 from services.intake.rules.row import Frozen, Moment, Row
 
 UNKNOWN_PAUSE: Final = timedelta(seconds=2)
@@ -20,18 +22,21 @@ TOO_FAR: Final = "send_at: lies more than ten years ahead"
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Due: with these inputs, which make this content."""
+    """Due: with these inputs, which make this content. `place`: the one it takes, where recipients have limits."""
 
     frozen: Frozen
     content: Content
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Waits until `at`; `why` is None where that was asked for."""
+    """Waits until `at`; `why` is None where that was asked for. Held, it lives from then on, in the place it takes."""
 
     at: datetime
     why: str | None = None
+    expires_at: datetime | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,28 @@ def _whether_due(row: Row, facts: Facts, moment: Moment) -> Verdict:
         return Later(moment.now + UNKNOWN_PAUSE, unknown.reason)
     except Unsendable as unsendable:
         return Never(Status.REJECTED, unsendable.reason, unsendable.detail)
-    return Now(frozen, content)
+    return _whether_now(row, Now(frozen, content), facts, moment)
+
+
+def _whether_now(row: Row, ready: Now, facts: Facts, moment: Moment) -> Verdict:
+    """It could be sent: whether the recipient wants it, and now."""
+    try:
+        check_wanted(row, facts)
+        found = opening(row, facts, moment)
+    except Unwanted as unwanted:
+        return Never(Status.REJECTED, unwanted.reason, unwanted.detail)
+    room = room_for(row, found, facts, moment)
+    if room.at > moment.now:
+        return _held(row, room)
+    return replace(ready, frozen=replace(ready.frozen, windows=found.windows), place=room.place)
+
+
+def _held(row: Row, room: Room) -> Verdict:
+    """Later, not never; but nothing is kept for a time at which it would be too old (P3.7)."""
+    expires = expiry_after_move(row, room.at)
+    if expires <= room.at:
+        return Never(Status.EXPIRED, "expired", f"expires_at: held until {named(room.at)} ({room.why})")
+    return Later(room.at, room.why, expires, room.place)
 
 
 def is_certain(row: Row, directory_until: datetime | None) -> bool:

@@ -11,6 +11,7 @@ from contracts.status import Channel, End, Lane, Status
 from kit.postgres import Connection
 from services.intake.rules.row import Frozen, Moment, Row, State
 from services.intake.rules.sweeping import PILES, Pile, look_at, pile_of
+from services.intake.store import windows
 
 _ITS_OWN: Final = {
     "id": "uuid",
@@ -53,6 +54,7 @@ _CHANGING: Final = {
     "sweeps": "smallint",
     "rest_until": "timestamptz",
     "pile": "text",
+    "windows": "text",
 }
 """All columns: what a row has for itself and what it usually shares with the others of its batch; fixed, or not."""
 
@@ -62,7 +64,7 @@ _KINDS: Final = 4
 _READ: Final = (
     "id, tenant, owner, channel, lane, user_id, group_name, accepted_at, judged_at, parent, steps, fingerprint, "
     "collapse_key, address, locale, time_zone, template, state, edit, round, planned_at, expires_at, reason, detail, "
-    "since, end_asked, outcome, unknown, answer, sweeps, rest_until"
+    "since, end_asked, outcome, unknown, answer, sweeps, rest_until, windows"
 )
 
 
@@ -260,6 +262,7 @@ def _changing(row: Row) -> Values:
         row.sweeps,
         row.rest_until,
         str(pile) if pile else None,
+        windows.written(frozen.windows),
     )
 
 
@@ -290,7 +293,7 @@ def _row(r: Any) -> Row:
         steps=r[10],
         fingerprint=r[11].hex() if r[11] else None,
         collapse_key=r[12],
-        frozen=Frozen(r[13], r[14], r[15], r[16]) if r[15] else None,
+        frozen=Frozen(r[13], r[14], r[15], r[16], windows.read(r[31])) if r[15] else None,
         state=State(r[17]),
         edit=r[18],
         round=r[19],

@@ -198,6 +198,25 @@ async def test_a_recipient_is_in_force_when_it_is_answered(judge: Others, gatewa
     assert (await gateway.http.get("/v1/recipients/bob", headers=BOB)).status_code == 404
 
 
+async def test_preferences_are_in_force_when_they_are_answered(judge: Others, gateway: Gateway) -> None:
+    """Two objects on the topic, one here; what is left out of a PUT is wished for no more."""
+    where = "/v1/recipients/bob/preferences"
+    body = {
+        "categories": {"news": {"email": False, "inapp": True}},
+        "quiet_hours": [{"from": "22:00", "to": "07:00", "days": ["sat"]}],
+    }
+    answer = await gateway.http.put(where, json=body, headers=BOB)
+    assert answer.status_code == 200, answer.text
+    seen = (await gateway.http.get(where, headers=ADMIN)).json()
+    assert seen == answer.json()
+    assert {name: seen[name] for name in body} == body and seen["user_id"] == "bob" and seen["updated_at"]
+    answer = await gateway.http.put(where, json={"quiet_hours": []}, headers=BOB)
+    assert (answer.json()["categories"], answer.json()["quiet_hours"]) == ({}, [])
+    assert (await gateway.http.delete(where, headers=BOB)).status_code == 204
+    seen = (await gateway.http.get(where, headers=BOB)).json()
+    assert seen == {"user_id": "bob", "categories": {}, "quiet_hours": []}
+
+
 async def test_p9_a_directory_topic_made_anew_is_written_again(kafka: KafkaSettings, settings: Settings) -> None:
     """With the time each object was first said, so that readers who know something newer keep it."""
     async with others(kafka, [RECIPIENTS], "reader") as reader:

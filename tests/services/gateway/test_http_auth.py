@@ -109,6 +109,7 @@ async def test_a_token_that_was_good_expires(house: House) -> None:
 
 OPEN = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/health/live", "/health/ready", "/metrics"}
 
+PREFERENCES = "/v1/recipients/{user_id}/preferences"
 MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/v1/notifications/{id}"): {"owner": 200, "bob": 200, "other": 404, "service": 404, "admin": 200},
     ("DELETE", "/v1/notifications/{id}"): {"owner": 202, "bob": 403, "other": 404, "service": 404, "admin": 202},
@@ -118,6 +119,10 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/v1/recipients/{user_id}"): {"owner": 404, "bob": 404, "other": 404, "service": 404, "admin": 404},
     ("PUT", "/v1/recipients/{user_id}"): {"owner": 404, "bob": 503, "other": 404, "service": 503, "admin": 503},
     ("DELETE", "/v1/recipients/{user_id}"): {"owner": 404, "bob": 503, "other": 404, "service": 503, "admin": 503},
+    ("GET", PREFERENCES): {"owner": 404, "bob": 200, "other": 404, "service": 200, "admin": 200},
+    ("PUT", PREFERENCES): {"owner": 404, "bob": 503, "other": 404, "service": 503, "admin": 503},
+    ("DELETE", PREFERENCES): {"owner": 404, "bob": 503, "other": 404, "service": 503, "admin": 503},
+    ("GET", "/v1/admin/limits"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("GET", "/v1/admin/stats"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
 }
 EVERYBODYS_OWN = {
@@ -128,9 +133,19 @@ EVERYBODYS_OWN = {
     ("GET", "/v1/inbox"),
     ("POST", "/v1/inbox/read-all"),
     ("GET", "/v1/stats"),
+    ("GET", "/v1/limits"),
 }
 CALLERS = {"owner": ALICE, "bob": BOB, "other": CAROL, "service": SERVICE, "admin": ADMIN}
-BODIES = {"PATCH": {"send_at": "2030-01-01T00:00:00Z"}, "PUT": {"email": "delivered@simulator.test"}}
+BODIES = {
+    "PATCH": {"send_at": "2030-01-01T00:00:00Z"},
+    "PUT": {"email": "delivered@simulator.test"},
+    PREFERENCES: {"categories": {}},
+}
+NAMED = {"/v1/admin/limits": "?user_id=bob"}
+
+
+def body_of(method: str, path: str) -> dict[str, Any] | None:
+    return BODIES.get(path if method == "PUT" and path in BODIES else method)
 
 
 async def routes(house: House) -> set[tuple[str, str]]:
@@ -162,7 +177,8 @@ async def test_another_ones_object_does_not_exist(house: House) -> None:
     for (method, path), expected in MATRIX.items():
         for who, headers in CALLERS.items():
             where = path.replace("{id}", await addressed_to_bob(house)).replace("{user_id}", "bob")
-            answer = await house.http.request(method, where, headers=headers, json=BODIES.get(method))
+            where += NAMED.get(path, "")
+            answer = await house.http.request(method, where, headers=headers, json=body_of(method, path))
             assert answer.status_code == expected[who], (method, path, who, answer.text)
 
 
@@ -171,7 +187,7 @@ async def test_another_tenant_sees_nothing(house: House) -> None:
     for method, path in MATRIX:
         if "{id}" in path:
             where = path.replace("{id}", id)
-            answer = await house.http.request(method, where, headers=ADMIN_ELSEWHERE, json=BODIES.get(method))
+            answer = await house.http.request(method, where, headers=ADMIN_ELSEWHERE, json=body_of(method, path))
             assert answer.status_code == 404, (method, path)
     listed = await house.http.get("/v1/notifications", headers=ADMIN_ELSEWHERE)
     assert listed.json()["items"] == []

@@ -104,7 +104,7 @@ def test_what_is_only_held_back_is_not_retrying() -> None:
 def test_a_retry_shows_the_hand_over_that_failed() -> None:
     lines = told(retry(provider="smtp", detail="421 come back")).changes[ID].entries
     assert [(x.event, x.try_, x.attempt, x.provider, x.detail) for x in lines] == [
-        ("retrying", 1, 1, "smtp", "unavailable: 421 come back")
+        ("retrying", 1, 1, "smtp", "at 2027-03-01T12:00:00.000Z: unavailable: 421 come back")
     ]
 
 

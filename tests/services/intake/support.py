@@ -9,7 +9,8 @@ from uuid import UUID
 import asyncpg
 
 from contracts import events as e
-from contracts.topics import FAILED, RECIPIENTS, REQUESTED, RETRY, SENT, SETTINGS, Topic, of_event
+from contracts.preferences import SUBJECTS
+from contracts.topics import FAILED, PREFERENCES, RECIPIENTS, REQUESTED, RETRY, SENT, SETTINGS, Topic, of_event
 from kit.bus.record import Received
 from kit.metrics import Metrics
 from kit.postgres import Database
@@ -87,6 +88,8 @@ def topic_of(event: e.Event) -> Topic:
     match event:
         case e.Unacceptable():
             return next(iter(REQUESTED.values()))
+        case e.Tombstone(path=path) if path.endswith(SUBJECTS):
+            return PREFERENCES
         case e.Tombstone(path=path):
             return SETTINGS if "/" in path else RECIPIENTS
         case _:

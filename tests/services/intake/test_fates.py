@@ -22,6 +22,10 @@ from tests.kit.bus.support import until_true
 from tests.services.intake.running import Place, Town, judge_of, until
 from tests.services.intake.samples import OWNER, id_of
 
+HALF_PAST = """
+update tocsin.clock_offset set by = date_trunc('hour', clock_timestamp()) + interval '30 minutes' - clock_timestamp()
+"""
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MAIL = {"channel": "email", "to": "alice@example.org", "subject": "Hello", "body": "How are you?", "source": "tests"}
@@ -90,6 +94,30 @@ async def test_p3_1_the_verdict_is_stable_over_a_crash(town: Town, where: str) -
         dues = await town.hear(e.Due, count=len(before) + 1)
     assert {due.content.to for due in dues if isinstance(due, e.Due) and due.content} == {"old@example.org"}
     assert len({due.ce_id for due in dues}) == 1
+
+
+async def test_p3_1_a_hold_is_stable_over_a_crash_between_database_and_publish(town: Town) -> None:
+    """Held with the last place of an hour, stored, and the process dies before it has said so: it says the same then,
+    and takes no second place."""
+    caps = {"limits": {"per_user": {"hour": 1}}}
+    await town.owner(HALF_PAST)
+    async with town.intake(**caps) as parts:
+        await town.put(mail("k1"))
+        await town.hear(e.Due)
+        failpoints.arm("stage_after_commit:raise")
+        await town.put(mail("k2"))
+        judge = judge_of(parts)
+        await until(lambda: judge.task is not None and judge.task.done())
+        assert not town.heard(e.Scheduled)
+        failpoints.arm("")
+    planned = await town.owner("select planned_at from intake.notifications where reason = 'hour_limit'")
+    async with town.intake(**caps):
+        (held,) = await town.hear(e.Scheduled)
+        await town.put(mail("k3"))
+        _, next_one = await town.hear(e.Scheduled, count=2)
+    assert isinstance(held, e.Scheduled) and isinstance(next_one, e.Scheduled) and next_one.at
+    assert (held.id, held.why, held.at) == (id_of("k2"), "hour_limit", planned)
+    assert next_one.at == planned + timedelta(hours=1)
 
 
 async def _knows(town: Town, email: str) -> None:
