@@ -54,6 +54,8 @@ class Held(StrEnum):
     QUIET_HOURS = "quiet_hours"
     HOUR_LIMIT = "hour_limit"
     DAY_LIMIT = "day_limit"
+    DIGEST = "digest"
+    """It is gathered with others into one (P3.8)."""
     LIMITS = "limits"
     """So many wait for the same recipient that its place is found later."""
 

@@ -78,6 +78,17 @@ def day_around(at: datetime, time_zone: str) -> Window:
     return begin, end
 
 
+def next_time(after: datetime, time_of_day: str, time_zone: str) -> datetime:
+    """The first instant behind `after` at which the clock there shows this time; of two, the first."""
+    zone = local_time.zone(time_zone)
+    day = datetime.combine(after.astimezone(zone).date(), time()) - DAY
+    while True:
+        at = (day + timedelta(minutes=_minutes(time_of_day))).replace(tzinfo=zone).astimezone(UTC)
+        if at > after:
+            return at
+        day += DAY
+
+
 @lru_cache(maxsize=4096)
 def _from_day_on(opened: Calendar | None, quiet: Calendar | None, day: date) -> tuple[Window, ...]:
     """From the beginning of this day in UTC, for whoever has the same hours; long enough for all of its instants."""

@@ -10,7 +10,14 @@ SHORTEST_SECRET: Final = 32
 
 def contradictions(settings: Settings) -> list[str]:
     """A sentence for each pair of settings that exclude each other, and for each that misses its other half."""
-    return [*_tokens(settings), *_relay(settings), *_twilio(settings), *_same_names(settings), *_hours(settings)]
+    return [
+        *_tokens(settings),
+        *_relay(settings),
+        *_twilio(settings),
+        *_same_names(settings),
+        *_hours(settings),
+        *_digests(settings),
+    ]
 
 
 def _tokens(settings: Settings) -> list[str]:
@@ -64,4 +71,12 @@ def _hours(settings: Settings) -> list[str]:
         'For the whole day give "00:00" and "24:00".'
         for channel, hours in settings.notifications.hours.items()
         if hours.start == hours.end
+    ]
+
+
+def _digests(settings: Settings) -> list[str]:
+    return [
+        f"notifications.digests.{category}: give either every_seconds or at, and not both."
+        for category, digest in settings.notifications.digests.items()
+        if (digest.every_seconds is None) == (digest.at is None)
     ]

@@ -99,6 +99,15 @@ class HoursSettings(Section):
     time_zone: Zone | None = None
 
 
+class DigestSettings(Section):
+    """What comes on this channel is gathered per person: every so many seconds, or once a day at this time there."""
+
+    channel: Literal["email", "sms", "inapp"] = "email"
+    every_seconds: Several | None = None
+    at: TimeOfDay | None = None
+    template: Line | None = None
+
+
 class AlertSettings(Section):
     """Who is told when an alert comes in: user ids or addresses."""
 
@@ -124,6 +133,7 @@ class NotificationSettings(Section):
     scheduler: SchedulerSettings = SchedulerSettings()
     limits: LimitSettings = LimitSettings()
     hours: Mapping[Literal["email", "sms"], HoursSettings] = Field(default_factory=dict)
+    digests: Mapping[Line, DigestSettings] = Field(default_factory=dict)
     transactional_categories: Annotated[tuple[Line, ...], Words] = ("account", "security", "transactional")
     alerts: AlertSettings = AlertSettings()
     cleanup: CleanupSettings = CleanupSettings()

@@ -8,7 +8,7 @@ from typing import Final, Self
 from contracts.status import Channel
 from kit.hours import Calendar, span
 from kit.settings import Settings
-from services.intake.rules.facts import Policy
+from services.intake.rules.facts import DigestRule, Policy
 from services.intake.rules.limits import Caps
 from services.intake.rules.sweeping import Pace
 
@@ -59,6 +59,12 @@ def policy_of(settings: Settings) -> Policy:
             for channel, h in told.hours.items()
         },
         caps=Caps(per_user.hour, per_user.day),
+        digests={
+            category: DigestRule(
+                Channel(d.channel), timedelta(seconds=d.every_seconds) if d.every_seconds else None, d.at, d.template
+            )
+            for category, d in told.digests.items()
+        },
         transactional=frozenset(told.transactional_categories),
     )
 

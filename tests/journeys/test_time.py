@@ -15,6 +15,7 @@ from contracts.identity import notification_id
 from tests import servers as real
 from tests.journeys.stack import Stack
 from tests.journeys.test_first_journeys import events, mail, publish
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,6 +27,7 @@ notifications:
   default_time_zone: UTC
   email: {{retry: {{max_attempts: 3, retry_delay_seconds: 3600}}}}
   limits: {{per_user: {{hour: 0, day: 2}}}}
+  digests: {{comments: {{channel: email, every_seconds: 4}}}}
   hours: {{sms: {{from: "{OPENS:%H:%M}", to: "{CLOSES:%H:%M}"}}}}
 """
 
@@ -70,7 +72,7 @@ async def test_over_the_limit_of_the_day_it_is_held_and_the_limits_say_so(stack:
     ends = [await stack.wait_for(one["id"], lambda seen: seen["status"] != "accepted") for one in asked]
     (late,) = [one["id"] for one in ends if one["status"] == "scheduled"]
     assert "day_limit" in await held(stack, late)
-    await stack.finals([one["id"] for one in bells], within=20)
+    await stack.finals([one["id"] for one in bells], within=PATIENCE)
     seen = (await stack.call("GET", "/v1/limits", user="hugo")).json()["per_user"]["day"]
     assert (seen["limit"], seen["used"], seen["left"]) == (2, 2, 0)
 
@@ -90,7 +92,7 @@ async def test_p3_7_what_has_expired_is_not_sent_whoever_asked(stack: Stack) -> 
     on_kafka = mail("iris@example.com") | {"expires_at": past, "source": "dossiers", "id": "late"}
     await publish(stack, json.dumps(on_kafka).encode())
     ids = [by_rest["id"], str(notification_id("default", "source:dossiers", "late"))]
-    done = await stack.finals(ids, within=20)
+    done = await stack.finals(ids, within=PATIENCE)
     assert {one["status"] for one in done.values()} == {"expired"}
     assert not stack.catcher.mails(to="iris@example.com")
 
@@ -103,6 +105,23 @@ async def test_p3_5_a_program_collapses_what_it_asked_for(stack: Stack) -> None:
     first, second = (str(notification_id("default", "source:dossiers", key)) for key in ("1", "2"))
     assert (await stack.final(first))["reason"] == "collapsed"
     assert (await stack.wait_for(second, lambda seen: seen["status"] == "scheduled"))["send_at"]
+
+
+async def test_p3_8_what_belongs_together_comes_as_one(stack: Stack) -> None:
+    """Each comment says into which mail it went; a person who takes the comment back is not in it."""
+    await stack.call("PUT", "/v1/recipients/kate", user="kate", json={"email": "kate@example.com"})
+    comment = {"channel": "email", "user_id": "kate", "category": "comments", "body": "I agree."}
+    ids = [(await stack.post(comment | {"subject": f"Comment {n}"}))["id"] for n in range(3)]
+    assert "digest" in await held(stack, ids[0])
+    done = await stack.finals(ids, within=PATIENCE)
+    assert {(one["status"], one["reason"]) for one in done.values()} == {("cancelled", "merged")}
+    digests = {one["detail"].removeprefix("into ") for one in done.values()}
+    ends = await stack.finals(digests, within=PATIENCE)
+    assert {one["status"] for one in ends.values()} == {"sent"}
+    mails = await stack.catcher.wait_for(to="kate@example.com", count=len(digests))
+    assert sorted(line for one in mails for line in (one.text or "").splitlines() if line.startswith("Comment")) == [
+        f"Comment {n}" for n in range(3)
+    ]
 
 
 async def test_a9_held_until_the_hours_open_and_urgent_passes(stack: Stack) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kit.hours import AHEAD, DAYS, Calendar, allowed, span
+from kit.hours import AHEAD, DAYS, Calendar, allowed, day_around, hour_around, next_time, span
 from kit.retry import Window, moved_into
 
 PARIS = "Europe/Paris"
@@ -113,6 +113,28 @@ def test_all_windows_of_a_week() -> None:
 def test_from_and_to_must_differ() -> None:
     with pytest.raises(ValueError, match="24:00"):
         span("08:00", "08:00")
+
+
+@pytest.mark.parametrize(
+    ("after", "shown", "then"),
+    [
+        (at("2027-03-01T17:59", PARIS), "18:00", at("2027-03-01T18:00", PARIS)),
+        (at("2027-03-01T18:00", PARIS), "18:00", at("2027-03-02T18:00", PARIS)),
+        (at("2027-03-27T18:00", PARIS), "18:00", at("2027-03-28T18:00", PARIS)),
+        (at("2027-10-30T12:00", PARIS), "02:30", at("2027-10-31T00:30")),
+        (at("2027-10-31T00:30"), "02:30", at("2027-11-01T02:30", PARIS)),
+        (at("2027-03-01T12:00", PARIS), "24:00", at("2027-03-02T00:00", PARIS)),
+    ],
+)
+def test_the_next_time_that_a_clock_shows(after: datetime, shown: str, then: datetime) -> None:
+    assert next_time(after, shown, PARIS) == then
+
+
+def test_a_day_has_the_hours_that_it_has() -> None:
+    begin, end = day_around(at("2027-03-28T12:00", PARIS), PARIS)
+    assert (begin, end) == (at("2027-03-28T00:00", PARIS), at("2027-03-29T00:00", PARIS))
+    assert end - begin == timedelta(hours=23)
+    assert hour_around(at("2027-03-28T12:34:56.789"))[1] == at("2027-03-28T13:00")
 
 
 # ------------------------------------------------------------------------------------------------ the minute walker

@@ -17,13 +17,14 @@ log = logs.get(__name__)
 
 @dataclass(slots=True)
 class Wanted:
-    """The names that a batch mentions; recipients only where they have limits."""
+    """The names that a batch mentions; recipients only where they have limits. `digests`: templates by category."""
 
     people: set[Tenanted] = field(default_factory=set)
     templates: set[Tenanted] = field(default_factory=set)
     versions: set[Tenanted] = field(default_factory=set)
     recipients: set[Recipient] = field(default_factory=set)
     caps: Caps = NO_CAPS
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def by_request(self, tenant: str, request: NotificationRequest) -> None:
         """It may be judged."""
@@ -39,6 +40,8 @@ class Wanted:
         for row in found:
             if row.state is State.WAITING and row.request is not None:
                 self.by_request(row.tenant, row.request)
+                if row.digest and (template := self.digests.get(row.request.category or "")):
+                    self.templates.add((row.tenant, template))
             elif row.state is State.HANDED and row.frozen and row.frozen.template:
                 self.versions.add((row.tenant, row.frozen.template))
 

@@ -17,7 +17,6 @@ from services.intake.handlers.gathering import Wanted, with_requests
 from services.intake.rules.collapsing import key_of
 from services.intake.rules.facts import FOR_EVER, CollapseKey, Facts, GroupEnd, Newest, Policy, Tenanted
 from services.intake.rules.ledger import Ledger, concerned
-from services.intake.rules.limits import Caps
 from services.intake.rules.row import Row, State
 from services.intake.store import counts, groups, rows, usage
 
@@ -52,7 +51,7 @@ class Judge:
         ends = await _group_ends(connection, events)
         locked = await _newest(connection, events)
         before = await _rows(connection, events, locked)
-        wanted = _wanted(events, before, self.policy.caps)
+        wanted = _wanted(events, before, self.policy)
         facts = Facts(
             policy=self.policy,
             people=await wanted.people_known(connection),
@@ -181,13 +180,23 @@ async def _rows(
     connection: Connection, events: Iterable[e.Event], newest: Mapping[CollapseKey, Newest]
 ) -> dict[UUID, Row]:
     ids = {id for event in events for id in concerned(event)} | {place.id for place in newest.values()}
-    found = await rows.lock(connection, ids)
     again = [id for event in events if isinstance(event, e.Ripe | e.Move) for id in concerned(event)]
+    gathered = await _of_digests(connection, events)
+    found = await rows.lock(connection, ids | gathered)
+    again += gathered
     return await with_requests(connection, found, again) if again else found
 
 
-def _wanted(events: Iterable[e.Event], found: Mapping[UUID, Row], caps: Caps) -> Wanted:
-    wanted = Wanted(caps=caps)
+async def _of_digests(connection: Connection, events: Iterable[e.Event]) -> set[UUID]:
+    """What is ripe may be part of a digest: it, and the other members (P3.8)."""
+    ripe = [event.id for event in events if isinstance(event, e.Ripe)]
+    digests = await rows.digests(connection, ripe) if ripe else []
+    return {*digests, *await rows.members(connection, digests)} if digests else set()
+
+
+def _wanted(events: Iterable[e.Event], found: Mapping[UUID, Row], policy: Policy) -> Wanted:
+    digests = {category: how.template for category, how in policy.digests.items() if how.template}
+    wanted = Wanted(caps=policy.caps, digests=digests)
     for event in events:
         if isinstance(event, e.Requested):
             wanted.by_request(event.tenant, event.request)

@@ -3,6 +3,10 @@
 alter table notifications add column windows text;
 comment on column notifications.windows is 'When an attempt is allowed, an input of the verdict: "begin-end ..." in microseconds since 1970. Null: always (P5.3).';
 
+alter table notifications add column digest uuid;
+comment on column notifications.digest is 'The digest that it waits for, or became part of (P3.8).';
+create index notifications_of_digest on notifications (digest) where digest is not null;
+
 create table usage (
     tenant    text not null,
     recipient text not null,

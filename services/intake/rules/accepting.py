@@ -38,6 +38,14 @@ def accept(stub: Row | None, asked: Asked, facts: Facts, moment: Moment) -> Step
     return Step(row, say(row, facts))
 
 
+def opened(row: Row, stub: Row | None, facts: Facts, moment: Moment) -> Step:
+    """One of intake's own making (P3.8), judged like any that was asked for, unless it was cancelled before."""
+    if stub and stub.tenant == row.tenant and stub.state is State.ENDED:
+        ended = closed(row, End.CANCELLED, stub.reason, moment)
+        return Step(ended, say(ended, facts))
+    return settled(row, judge(row, facts, moment), facts, moment)
+
+
 def settled(row: Row, verdict: Verdict, facts: Facts, moment: Moment) -> Step:
     """`row` with the verdict on it, and what is said of that."""
     row = concluded(row, verdict, moment)
@@ -54,7 +62,7 @@ def concluded(row: Row, verdict: Verdict, moment: Moment) -> Row:
             changes.update(state=State.HANDED, frozen=frozen)
         case Later(at, why):
             expires = verdict.expires_at or row.expires_at
-            changes.update(state=State.WAITING, planned_at=at, reason=why, expires_at=expires)
+            changes.update(state=State.WAITING, planned_at=at, reason=why, expires_at=expires, digest=verdict.digest)
         case Never(outcome, reason, detail):
             changes.update(state=State.ENDED, outcome=outcome, reason=reason, detail=detail)
     return row._replace(**changes)

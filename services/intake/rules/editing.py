@@ -62,6 +62,7 @@ def _moved(row: Row, event: e.Move, moment: Moment) -> Row:
         planned_at=event.at,
         expires_at=expiry_after_move(row, event.at),
         reason=None,
+        digest=None,
         since=moment.real,
         sweeps=0,
         rest_until=None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +14,16 @@ from services.intake.rules.limits import NO_CAPS, Caps, Usage
 
 FOR_EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """Later than any acceptance: what a group's cancel for ever reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestRule:
+    """How a category is gathered into digests (P3.8): every so often, or daily `at` a time of the person's zone."""
+
+    channel: Channel
+    every: timedelta | None = None
+    at: str | None = None
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,7 @@ class Policy:
     hours: Mapping[Channel, Calendar] = field(default_factory=dict)
     caps: Caps = NO_CAPS
     transactional: frozenset[str] = frozenset()
+    digests: Mapping[str, DigestRule] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from contracts import events as e
-from services.intake.rules import collapsing, editing
-from services.intake.rules.accepting import answer
+from services.intake.rules import collapsing, digesting, editing
+from services.intake.rules.accepting import answer, opened
 from services.intake.rules.asking import Asked, asked, family, parts, step_id, step_ids
 from services.intake.rules.facts import Facts
 from services.intake.rules.row import Moment, Row, State, Step
@@ -83,11 +83,44 @@ class Ledger:
 
     def _ripe(self, event: e.Ripe) -> Spoken:
         row = self.rows.get(event.id)
-        if row and row.collapse_key and row.state is State.WAITING and event.round == row.round:
-            newest = self.newest.get(collapsing.key_of(row))
-            if newest and collapsing.place_of(row) < newest:
-                return self._take(row.id, collapsing.collapsed(row, *self._now))
+        if row and row.digest is not None:
+            return self._ripe_of_digest(row, row.digest, event)
+        return self._ripe_alone(row, event)
+
+    def _ripe_of_digest(self, row: Row, digest: UUID, event: e.Ripe) -> Spoken:
+        """P3.8: the first of the members makes the digest, and says it again whenever it is repeated."""
+        made = self.rows.get(digest)
+        if digesting.is_to_be_made(made) and digesting.is_member(row, digest, self.moment) and event.round == row.round:
+            return self._make_digest(row, digest)
+        said = self._ripe_alone(row, event)
+        return [*said, *digesting.say_digest(made, self.facts)] if made and made.parent == row.id else said
+
+    def _make_digest(self, first: Row, digest: UUID) -> Spoken:
+        members = [row for row in self.rows.values() if digesting.is_member(row, digest, self.moment)]
+        gathered: list[Row] = []
+        said: Spoken = []
+        for row in sorted(members, key=lambda row: (row.accepted_at, row.id)):
+            if (ended := self._collapsed(row)) or (ended := digesting.too_old(row, *self._now)):
+                said += self._take(row.id, ended)
+            else:
+                said += self._take(row.id, digesting.merged(row, digest, self.moment))
+                gathered.append(row)
+        if gathered:
+            row = digesting.digest_of(gathered, first, digest, self.facts)
+            self._take(digest, opened(row, self.rows.get(digest), *self._now))
+            said += digesting.say_digest(self.rows[digest], self.facts)
+        return said
+
+    def _ripe_alone(self, row: Row | None, event: e.Ripe) -> Spoken:
+        if row and row.state is State.WAITING and event.round == row.round and (ended := self._collapsed(row)):
+            return self._take(row.id, ended)
         return self._take(event.id, editing.ripe(row, event, *self._now))
+
+    def _collapsed(self, row: Row) -> Step | None:
+        """The end of a row of which a newer one has come (P3.5)."""
+        newest = self.newest.get(collapsing.key_of(row)) if row.collapse_key else None
+        outdone = newest is not None and collapsing.place_of(row) < newest
+        return collapsing.collapsed(row, *self._now) if outdone else None
 
     def _move(self, event: e.Move) -> Spoken:
         """A move of the whole moves its escalation with it, each step by its own distance."""

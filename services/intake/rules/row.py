@@ -58,8 +58,9 @@ class Row(NamedTuple):
     """One notification. The fields are the columns of its table, but for `request` and `body`.
 
     `fingerprint` None: only edits have named it so far. `body` is the request as JSON, loaded where content is needed.
-    `reason` says why it waits or how it ended. `answer` is the outcome as it was heard, for who asks again; None for
-    an end of intake's own making. (A named tuple, because the copy with a change is what the rules do all day.)
+    `reason` says why it waits or how it ended. `digest`: the one that it waits for, or became part of (P3.8).
+    `answer` is the outcome as it was heard, for who asks again; None for an end of intake's own making. (A named tuple,
+    because the copy with a change is what the rules do all day.)
     """
 
     id: UUID
@@ -92,6 +93,7 @@ class Row(NamedTuple):
     answer: bytes | None = None
     sweeps: int = 0
     rest_until: datetime | None = None
+    digest: UUID | None = None
 
     body: bytes | None = None
     request: NotificationRequest | None = None

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from contracts import local_time
 from contracts.events import Content, named
 from contracts.request import NotificationRequest
-from contracts.status import Lane, Status
+from contracts.status import Held, Lane, Status
 from services.intake.rules.content import NotKnown, Unsendable, check, content_of, resolve
+from services.intake.rules.digesting import digest_window
 from services.intake.rules.facts import DEFAULT_LIFE, Facts
 from services.intake.rules.holding import Unwanted, check_wanted, opening, room_for
 from services.intake.rules.limits import Place, Room
@@ -37,6 +39,7 @@ class Later:
     why: str | None = None
     expires_at: datetime | None = None
     place: Place | None = None
+    digest: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ def _whether_now(row: Row, ready: Now, facts: Facts, moment: Moment) -> Verdict:
     """It could be sent: whether the recipient wants it, and now."""
     try:
         check_wanted(row, facts)
+        if window := digest_window(row, facts, moment):
+            return Later(window.end, Held.DIGEST, expiry_after_move(row, window.end), digest=window.id)
         found = opening(row, facts, moment)
     except Unwanted as unwanted:
         return Never(Status.REJECTED, unwanted.reason, unwanted.detail)

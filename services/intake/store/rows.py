@@ -55,6 +55,7 @@ _CHANGING: Final = {
     "rest_until": "timestamptz",
     "pile": "text",
     "windows": "text",
+    "digest": "uuid",
 }
 """All columns: what a row has for itself and what it usually shares with the others of its batch; fixed, or not."""
 
@@ -64,7 +65,8 @@ _KINDS: Final = 4
 _READ: Final = (
     "id, tenant, owner, channel, lane, user_id, group_name, accepted_at, judged_at, parent, steps, fingerprint, "
     "collapse_key, address, locale, time_zone, template, state, edit, round, planned_at, expires_at, reason, detail, "
-    "since, end_asked, outcome, unknown, answer, sweeps, rest_until, windows"
+    "since, end_asked, outcome, unknown, answer, sweeps, rest_until, windows, "
+    "digest"
 )
 
 
@@ -214,6 +216,32 @@ order by expires_at limit $2 for update skip locked
 """
 
 
+async def digests(connection: Connection, ids: Collection[UUID]) -> list[UUID]:
+    """The digests that these rows wait for or became part of."""
+    found = await connection.fetch(_DIGESTS, list(ids))
+    return [row["digest"] for row in found]
+
+
+_DIGESTS: Final = "select distinct digest from notifications where id = any($1::uuid[]) and digest is not null"
+
+
+async def members(connection: Connection, digests: Collection[UUID]) -> list[UUID]:
+    """Who waits for these digests, the oldest first; where they are too many, the others wait for the next one.
+
+    Who makes a digest locks them like all rows, so that somebody else finds them ended, or the digest made.
+    """
+    found = await connection.fetch(_MEMBERS, list(digests), MOST_MEMBERS)
+    return [row["id"] for row in found]
+
+
+MOST_MEMBERS: Final = 1000
+"""As many notifications as the digests of one batch gather."""
+
+_MEMBERS: Final = """
+select id from notifications where digest = any($1::uuid[]) and state = 'waiting' order by accepted_at, id limit $2
+"""
+
+
 async def read(connection: Connection, ids: Collection[UUID]) -> list[Row]:
     """The rows of these ids as they are, without a lock."""
     found = await connection.fetch(f"select {_READ} from notifications where id = any($1::uuid[])", list(ids))
@@ -263,6 +291,7 @@ def _changing(row: Row) -> Values:
         row.rest_until,
         str(pile) if pile else None,
         windows.written(frozen.windows),
+        row.digest,
     )
 
 
@@ -308,6 +337,7 @@ def _row(r: Any) -> Row:
         answer=r[28],
         sweeps=r[29],
         rest_until=r[30],
+        digest=r[32],
     )
 
 

@@ -120,6 +120,29 @@ async def test_p3_1_a_hold_is_stable_over_a_crash_between_database_and_publish(t
     assert next_one.at == planned + timedelta(hours=1)
 
 
+async def test_p3_8_a_digest_is_said_again_after_a_crash_between_database_and_publish(town: Town) -> None:
+    """Made and stored, its members ended, and the process dies before anybody has heard of it."""
+    hourly = {"digests": {"news": {"every_seconds": 3600}}}
+    await town.owner(HALF_PAST)
+    async with town.intake(**hourly) as parts:
+        await town.say(e.Recipient(user_id="alice", email="alice@example.org"))
+        await _knows(town, "alice@example.org")
+        wanted = {name: value for name, value in mail(user_id="alice", category="news").items() if name != "to"}
+        await town.put(wanted, wanted | {"id": "k2"})
+        first, _ = await town.hear(e.Scheduled, count=2)
+        await town.owner("update tocsin.clock_offset set by = by + interval '31 minutes'")
+        failpoints.arm("stage_after_commit:raise")
+        await town.say(e.Ripe(id=first.subject, round=1))
+        judge = judge_of(parts)
+        await until(lambda: judge.task is not None and judge.task.done())
+        failpoints.arm("")
+        assert not town.heard(e.Due)
+    async with town.intake(**hourly):
+        (due,) = await town.hear(e.Due)
+    assert isinstance(due, e.Due) and due.content and due.content.subject == "news: 2"
+    assert await town.owner("select digest from intake.notifications where id = $1", first.subject) == due.id
+
+
 async def _knows(town: Town, email: str) -> None:
     async def there() -> bool:
         return bool(await town.owner("select count(*) from intake.people where email = $1", email))
