@@ -123,6 +123,12 @@ class Facts:
     wishes: Mapping[Tenanted, Wishes] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
 
+    @property
+    def may_hold(self) -> bool:
+        """Whether anything but the request's own time may keep it from being sent."""
+        policy = self.policy
+        return bool(self.wishes or policy.hours or policy.digests or policy.caps)
+
     def group_end(self, tenant: str, group: str | None, owner: str, accepted_at: datetime) -> GroupEnd | None:
         """The cancel that a member of this group has met, if any."""
         ends = self.groups.get((tenant, group), ()) if group else ()

@@ -79,7 +79,8 @@ def _whether_due(row: Row, facts: Facts, moment: Moment) -> Verdict:
         return Later(moment.now + UNKNOWN_PAUSE, unknown.reason)
     except Unsendable as unsendable:
         return Never(Status.REJECTED, unsendable.reason, unsendable.detail)
-    return _whether_now(row, Now(frozen, content), facts, moment)
+    ready = Now(frozen, content)
+    return _whether_now(row, ready, facts, moment) if facts.may_hold else ready
 
 
 def _whether_now(row: Row, ready: Now, facts: Facts, moment: Moment) -> Verdict:
@@ -94,7 +95,8 @@ def _whether_now(row: Row, ready: Now, facts: Facts, moment: Moment) -> Verdict:
     room = room_for(row, found, facts, moment)
     if room.at > moment.now:
         return _held(row, room)
-    return replace(ready, frozen=replace(ready.frozen, windows=found.windows), place=room.place)
+    frozen = replace(ready.frozen, windows=found.windows) if found.windows else ready.frozen
+    return Now(frozen, ready.content, room.place)
 
 
 def _held(row: Row, room: Room) -> Verdict:

@@ -15,8 +15,7 @@ from services.intake.rules.facts import Tenanted, Wishes
 
 async def wishes(connection: Connection, people: Collection[Tenanted]) -> dict[Tenanted, Wishes]:
     """Those of these people who want anything in particular."""
-    asked = [(tenant, f"{user_id}/{subject}") for tenant, user_id in people for subject in SUBJECTS]
-    found = await connection.fetch(_WISHES, *zip(*asked, strict=True))
+    found = await connection.fetch(_WISHES, *zip(*people, strict=True), SUBJECTS)
     texts: dict[Tenanted, list[tuple[str, str]]] = {}
     for tenant, name, value in found:
         user_id, _, subject = name.rpartition("/")
@@ -26,8 +25,10 @@ async def wishes(connection: Connection, people: Collection[Tenanted]) -> dict[T
 
 _WISHES: Final = """
 select tenant, name, value from objects
-where kind = 'preference' and (tenant, name) in (select * from unnest($1::text[], $2::text[])) and not gone
-    and value is not null
+where kind = 'preference' and (tenant, name) in (
+    select tenant, user_id || '/' || subject
+    from unnest($1::text[], $2::text[]) as people(tenant, user_id), unnest($3::text[]) as subject
+) and not gone and value is not null
 """
 
 
