@@ -29,7 +29,7 @@ STUCK_SECONDS: Final = 1.0
 log = logs.get(__name__)
 
 
-class Lane:
+class Tenure:
     """One partition for as long as it is ours: what was delivered, what of it is done, and `high`, the next offset to
     commit. Offsets have gaps, so that nothing is ever counted between two of them."""
 
@@ -76,17 +76,17 @@ class Lane:
 class Ticket:
     """One record that was let in. Whoever has it ends it once: by `finish`, or by `release` when it was not done."""
 
-    __slots__ = ("_lane", "_share", "received")
+    __slots__ = ("_share", "_tenure", "received")
 
-    def __init__(self, received: Received, lane: Lane, share: "Share") -> None:
+    def __init__(self, received: Received, tenure: Tenure, share: "Share") -> None:
         self.received = received
-        self._lane = lane
+        self._tenure = tenure
         self._share = share
 
     @property
     def wanted(self) -> bool:
         """False from the moment that the partition is being taken away: begin nothing for it any more."""
-        return not self._lane.dying
+        return not self._tenure.dying
 
     @property
     def rank(self) -> int:
@@ -94,8 +94,8 @@ class Ticket:
         return self._share.rank
 
     def finish(self) -> None:
-        """Its offset counts as done. Of a lane that has died nobody asks any more."""
-        self._lane.finish(self.received.offset)
+        """Its offset counts as done. Of a tenure that has ended nobody asks any more."""
+        self._tenure.finish(self.received.offset)
         self._share.leave()
 
     def release(self) -> None:
@@ -176,7 +176,7 @@ class Engine:
         self._clock = clock
         self._shares = [Share(rank, *lane) for rank, lane in enumerate(zip(lanes, limits, strict=True))]
         self._share_of = {topic.name: share for share in self._shares for topic in share.topics}
-        self._lanes: dict[Partition, Lane] = {}
+        self._tenures: dict[Partition, Tenure] = {}
         self._paused: set[Topic] = set()
         self.task: asyncio.Task[None] | None = None
         consumer.on_revoked = self._revoked
@@ -236,15 +236,15 @@ class Engine:
 
     def _admit(self, received: Received) -> Ticket | None:
         place, offset, when = (received.topic, received.partition), received.offset, received.timestamp
-        lane = self._lanes.get(place)
-        if lane is not None and not lane.dying and lane.knows(offset, when):
+        tenure = self._tenures.get(place)
+        if tenure is not None and not tenure.dying and tenure.knows(offset, when):
             return None
-        if lane is None or lane.dying or lane.is_of_another_topic(offset, when):
-            lane = self._lanes[place] = Lane(offset)
-        lane.admit(offset, when)
+        if tenure is None or tenure.dying or tenure.is_of_another_topic(offset, when):
+            tenure = self._tenures[place] = Tenure(offset)
+        tenure.admit(offset, when)
         share = self._share_of[received.topic]
         share.enter()
-        return Ticket(received, lane, share)
+        return Ticket(received, tenure, share)
 
     # ------------------------------------------------------------------------------------------------------ committing
 
@@ -254,7 +254,7 @@ class Engine:
             await self._commit()
 
     async def _commit(self) -> None:
-        news = {place: at for place, lane in self._lanes.items() if (at := lane.news())}
+        news = {place: at for place, tenure in self._tenures.items() if (at := tenure.news())}
         if news:
             failpoint("delivery_before_offsets")
         await self._consumer.commit(news)
@@ -268,24 +268,24 @@ class Engine:
             for topic, left in self._consumer.lag().items():
                 self._metrics.lag(self._consumer.group, topic, left)
 
-    # -------------------------------------------------------------------------------------------------- losing a lane
+    # ------------------------------------------------------------------------------------------------- losing tenures
 
     async def _revoked(self) -> None:
-        """The partitions go to somebody else: what is under way may end, and no lane outlives this (P9), also where
-        the commit is cut short: a lane that is dying and given back would swallow all that comes."""
+        """The partitions go to somebody else: what is under way may end, and no tenure outlives this (P9), also where
+        the commit is cut short: one that is dying and given back would swallow all that comes."""
         try:
             await self._drain(REVOKE_SECONDS)
         finally:
-            self._lanes.clear()
+            self._tenures.clear()
 
     async def _anew(self, topics: Collection[str]) -> None:
         """These were made anew: what is in flight of the old ones commits nothing in the new ones."""
-        for place in [place for place in self._lanes if place[0] in topics]:
-            del self._lanes[place]
+        for place in [place for place in self._tenures if place[0] in topics]:
+            del self._tenures[place]
 
     async def _drain(self, seconds: float) -> None:
-        for lane in self._lanes.values():
-            lane.dying = True
+        for tenure in self._tenures.values():
+            tenure.dying = True
         self._work.let_go()
         try:
             async with asyncio.timeout(seconds):

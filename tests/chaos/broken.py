@@ -16,13 +16,13 @@ from kit.postgres import Connection
 
 def offsets_before_the_work() -> None:
     """P7, 4.4: records count as finished as soon as they are let in, so that a crash loses what was under way."""
-    admit = engine.Lane.admit
+    admit = engine.Tenure.admit
 
-    def admit_and_finish(lane: engine.Lane, offset: int, timestamp: datetime) -> None:
-        admit(lane, offset, timestamp)
-        lane.finish(offset)
+    def admit_and_finish(tenure: engine.Tenure, offset: int, timestamp: datetime) -> None:
+        admit(tenure, offset, timestamp)
+        tenure.finish(offset)
 
-    engine.Lane.admit = admit_and_finish  # type: ignore[method-assign]
+    engine.Tenure.admit = admit_and_finish  # type: ignore[method-assign]
     engine.Ticket.finish = lambda ticket: ticket.release()  # type: ignore[method-assign]
 
 

@@ -19,7 +19,7 @@ from contracts.topics import DUE, Topic
 from kit.bus.consumer import Consumer
 from kit.bus.record import Outgoing, Received
 from kit.clock import monotonic
-from kit.engine import Engine, Lane, Share, Ticket
+from kit.engine import Engine, Share, Tenure, Ticket
 from kit.metrics import Metrics
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import IDS, commits, delete, make, publisher
@@ -31,18 +31,18 @@ GROUP = "email_sender"
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
 
 
-# -------------------------------------------------------------------------------------------------------- one lane
+# -------------------------------------------------------------------------------------------------------- one tenure
 
 
-def lane(*offsets: int) -> Lane:
-    made = Lane(offsets[0])
+def tenure(*offsets: int) -> Tenure:
+    made = Tenure(offsets[0])
     for offset in offsets:
         made.admit(offset, NOW + timedelta(seconds=offset))
     return made
 
 
 def test_only_the_contiguous_prefix_counts() -> None:
-    one = lane(4, 5, 6)
+    one = tenure(4, 5, 6)
     one.finish(5)
     assert one.news() is None
     one.finish(4)
@@ -56,8 +56,8 @@ def test_p9_a_lane_that_is_dying_takes_nothing_in() -> None:
     """Given back to us after a rebalance whose commit was cut short, its records must be worked on."""
     share = Share(0, (URGENT,), 10)
     one = Engine.__new__(Engine)
-    one._lanes, one._share_of = {(URGENT.name, 0): lane(4)}, {URGENT.name: share}
-    one._lanes[URGENT.name, 0].dying = True
+    one._tenures, one._share_of = {(URGENT.name, 0): tenure(4)}, {URGENT.name: share}
+    one._tenures[URGENT.name, 0].dying = True
     again = Received(URGENT.name, 0, 4, NOW + timedelta(seconds=4), b"", b"")
     ticket = one._admit(again)
     assert ticket is not None and ticket.wanted
@@ -65,14 +65,14 @@ def test_p9_a_lane_that_is_dying_takes_nothing_in() -> None:
 
 def test_offsets_have_gaps() -> None:
     """Compaction and transactions leave holes: what counts is what was delivered."""
-    one = lane(4, 9, 20)
+    one = tenure(4, 9, 20)
     one.finish(9)
     one.finish(4)
     assert one.news() == (10, NOW + timedelta(seconds=9))
 
 
 def test_what_is_in_flight_is_known() -> None:
-    one = lane(4, 5)
+    one = tenure(4, 5)
     one.finish(5)
     assert one.knows(4, NOW + timedelta(seconds=4)) and one.knows(5, NOW + timedelta(seconds=5))
     assert not one.knows(6, NOW)
@@ -80,7 +80,7 @@ def test_what_is_in_flight_is_known() -> None:
 
 def test_an_offset_below_what_was_finished_is_another_topic() -> None:
     """So is the same offset with another time."""
-    one = lane(4, 5)
+    one = tenure(4, 5)
     one.finish(4)
     assert one.is_of_another_topic(4, NOW) and one.is_of_another_topic(5, NOW)
     assert not one.is_of_another_topic(6, NOW)
@@ -89,7 +89,7 @@ def test_an_offset_below_what_was_finished_is_another_topic() -> None:
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_never_ahead_of_what_is_unfinished(gaps: list[int], luck: random.Random) -> None:
     offsets = [sum(gaps[: n + 1]) for n in range(len(gaps))]
-    one, open_ = lane(*offsets), set(offsets)
+    one, open_ = tenure(*offsets), set(offsets)
     for offset in luck.sample(offsets, len(offsets)):
         one.finish(offset)
         open_.remove(offset)
@@ -252,7 +252,7 @@ async def test_a_held_lane_is_not_read_while_the_others_are(topics: KafkaSetting
 
 
 async def test_lanes_die_at_revoke(topics: KafkaSettings) -> None:
-    """A late finisher finds no lane and commits nothing; the record is somebody else's."""
+    """A late finisher finds no tenure and commits nothing; the record is somebody else's."""
     first, second = Hands(), Hands()
     two = topics.model_copy(update={"partitions": 1})
     async with engine(two, first) as one:
@@ -261,7 +261,7 @@ async def test_lanes_die_at_revoke(topics: KafkaSettings) -> None:
         [ticket] = first.tickets
         first.begun = {IDS[0]}
         await one._revoked()
-        assert not ticket.wanted and one._lanes == {}
+        assert not ticket.wanted and one._tenures == {}
         ticket.finish()
         await one._commit()
         first.tickets.clear()
