@@ -96,6 +96,12 @@ async def give_back(connection: Connection, deliveries: Iterable[tuple[UUID, UUI
     await connection.execute(_GIVE_BACK, *_columns(sorted(deliveries), 2))
 
 
+async def turn_away(connection: Connection, deliveries: Iterable[tuple[UUID, int, UUID]]) -> None:
+    """The same of claims (id, try, token) of unknown fate: a statement of theirs that is still on its way finds its
+    token turned away, and claims nothing. One that has not committed yet is waited for (P5.1)."""
+    await connection.execute(_TURN_AWAY, *_columns(sorted(deliveries), 3))
+
+
 async def record(connection: Connection, results: Iterable[Written]) -> set[tuple[UUID, int]]:
     """Writes results under the tokens of their claims; those whose claim was still ours (P5.6)."""
     rows = [_row(one) for one in sorted(results, key=_by_id)]
@@ -181,24 +187,28 @@ def _by_id(one: Wanted | Written) -> UUID:
     return one.id
 
 
-# The lease goes by clock_timestamp(); `held_until` is its end on the clock that timers go by.
+# The lease goes by clock_timestamp(); `held_until` is its end on the clock that timers go by. A row with neither token
+# nor result is no claim: it is where somebody was turned away.
 _LOOK: Final = """
 select clock.now, id, try, token, made_at, provider, unknown, hand_overs, result, at, reason, detail, provider_id,
        segments, encoding,
        lease_until - clock_timestamp() as lease_left,
        lease_until + (clock.now - statement_timestamp()) as held_until
 from (select tocsin.clock() as now) as clock
-left join claims on id = any($1::uuid[])
+left join claims on id = any($1::uuid[]) and (token is not null or result is not null)
 """
 
 _CLAIM: Final = """
-insert into claims (id, try, token, lease_until, made_at, provider, unknown)
+insert into claims as c (id, try, token, lease_until, made_at, provider, unknown)
 select id, try, token, clock_timestamp() + $7::interval, clock.now, provider, unknown
 from (select tocsin.clock() as now) as clock,
      unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::text[], $5::smallint[], $6::timestamptz[])
          as wanted (id, try, token, provider, unknown, expires_at)
 where expires_at > clock.now
-on conflict (id, try) do nothing
+on conflict (id, try) do update
+set token = excluded.token, lease_until = excluded.lease_until, made_at = excluded.made_at,
+    provider = excluded.provider, unknown = excluded.unknown, hand_overs = 1
+where c.token is null and c.result is null and excluded.token <> all(c.turned_away)
 returning token
 """
 
@@ -222,7 +232,12 @@ _RESULT: Final = """
     segments = excluded.segments, encoding = excluded.encoding, about = excluded.about, result_at = excluded.result_at
 """
 
-_FINISH: Final = f"{_INSERT.format(late='false')} on conflict (id, try) do nothing returning id, try"
+_FINISH: Final = f"""
+{_INSERT.format(late="false")}
+on conflict (id, try) do update set {_RESULT}
+where c.token is null and c.result is null
+returning id, try
+"""
 
 # An upsert that always meets its row: unlike UPDATE ... FROM unnest it has no plan to get wrong. A result of our own
 # is met again when the acknowledgement of its commit was lost.
@@ -249,10 +264,30 @@ where c.id = written.id and c.try = written.try and c.token = written.token
   and c.result is null and c.lease_until <= clock_timestamp()
 """
 
+# Where somebody else was turned away from the row before, that must be remembered: the row stays, without a claim.
 _GIVE_BACK: Final = """
+with given as (select * from unnest($1::uuid[], $2::uuid[]) as given (id, token)),
+kept as (
+    update claims as c set token = null, unknown = 0, hand_overs = 0
+    from given
+    where c.id = given.id and c.token = given.token and c.result is null and c.turned_away is not null
+)
 delete from claims as c
-using unnest($1::uuid[], $2::uuid[]) as given (id, token)
-where c.id = given.id and c.token = given.token and c.result is null
+using given
+where c.id = given.id and c.token = given.token and c.result is null and c.turned_away is null
+"""
+
+# An INSERT waits for one of the same key that has not ended, and one that comes later meets this row.
+_TURN_AWAY: Final = """
+insert into claims as c (id, try, lease_until, made_at, hand_overs, turned_away)
+select id, try, clock_timestamp(), tocsin.clock(), 0, array[token]
+from unnest($1::uuid[], $2::smallint[], $3::uuid[]) as given (id, try, token)
+on conflict (id, try) do update
+set turned_away = coalesce(c.turned_away, '{}') || excluded.turned_away,
+    token = nullif(c.token, excluded.turned_away[1]),
+    unknown = case when c.token is distinct from excluded.turned_away[1] then c.unknown else 0 end,
+    hand_overs = case when c.token is distinct from excluded.turned_away[1] then c.hand_overs else 0 end
+where c.result is null
 """
 
 _UNANNOUNCED: Final = """

@@ -10,6 +10,7 @@ from contracts.status import Lane
 from kit import logs
 from kit.delivery import events, store
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
+from kit.delivery.pipe.leaving import take_back
 from kit.delivery.rules import (
     Attempt,
     Decision,
@@ -49,7 +50,7 @@ class Ways(Protocol):
 
 
 @dataclass(slots=True)
-class Round:
+class Sorting:
     """What one look at the claims of a batch decided; `left` are those that have not gone on from here yet."""
 
     left: set[Delivery]
@@ -69,7 +70,7 @@ class Round:
 
 
 class Claiming:
-    """One round per batch: one look, then at most one statement of each kind; who lost to another looks again."""
+    """For each batch one look, then at most one statement of each kind; who lost to another looks again."""
 
     def __init__(
         self,
@@ -96,10 +97,10 @@ class Claiming:
         if gone := [one for one in batch if not one.ticket.wanted]:
             self._ways.leave(gone)
         if here := [one for one in batch if one.ticket.wanted]:
-            await self._round(here)
+            await self._go_on(here)
 
-    async def _round(self, batch: list[Delivery]) -> None:
-        this = Round(set(batch))
+    async def _go_on(self, batch: list[Delivery]) -> None:
+        this = Sorting(set(batch))
         try:
             async with self._database.connection() as connection:
                 await self._look(connection, batch, this)
@@ -121,12 +122,12 @@ class Claiming:
         elif len(batch) == 1:
             self._ways.poison(batch[0], error)
         else:
-            await self._round(batch[: len(batch) // 2])
-            await self._round(batch[len(batch) // 2 :])
+            await self._go_on(batch[: len(batch) // 2])
+            await self._go_on(batch[len(batch) // 2 :])
 
     # ------------------------------------------------------------------------------------------------------- the look
 
-    async def _look(self, connection: Connection, batch: Iterable[Delivery], this: Round) -> None:
+    async def _look(self, connection: Connection, batch: Iterable[Delivery], this: Sorting) -> None:
         asked_at = self._clock.monotonic()
         look = await store.look(connection, {one.due.id for one in batch})
         self._clock.heard(look.now, asked_at)
@@ -136,7 +137,7 @@ class Claiming:
             decision = decide(one.due, one.past, now=look.now, token=one.token, policy=policy, draw=self._draw())
             self._sort(one, decision, asked_at, this)
 
-    def _sort(self, one: Delivery, decision: Decision, asked_at: float, this: Round) -> None:
+    def _sort(self, one: Delivery, decision: Decision, asked_at: float, this: Sorting) -> None:
         match decision:
             case Say(claim, verdict):
                 event = events.again(verdict, claim, one.due, one.past, self._clock.now())
@@ -157,7 +158,7 @@ class Claiming:
                 one.attempt, one.lease_ends = attempt, asked_at + left
                 this.ours.append(one)
 
-    def _want(self, one: Delivery, attempt: Attempt, this: Round) -> None:
+    def _want(self, one: Delivery, attempt: Attempt, this: Sorting) -> None:
         """P5.4: the gate is asked before a claim is made; while it is only ajar, one may pass."""
         gate = one.outlet.gate
         if gate.is_open or sum(other.outlet is one.outlet for other, _ in this.wanted) < gate.admits:
@@ -167,7 +168,7 @@ class Claiming:
 
     # ------------------------------------------------------------------------------------------------------- the acts
 
-    async def _act(self, connection: Connection, this: Round) -> None:
+    async def _act(self, connection: Connection, this: Sorting) -> None:
         await self._give_back(connection, this)
         for one, event in this.told:
             self._ways.say(one, event)
@@ -182,14 +183,14 @@ class Claiming:
         if this.wanted:
             await self._claim(connection, this)
 
-    async def _give_back(self, connection: Connection, this: Round) -> None:
+    async def _give_back(self, connection: Connection, this: Sorting) -> None:
         if back := this.turning_away:
-            await store.give_back(connection, [(one.due.id, one.token) for one in back])
+            await take_back(connection, back)
             for one in back:
                 one.unclaimed()
         self._again(this, this.given_back)
 
-    async def _mark_unknown(self, connection: Connection, this: Round) -> None:
+    async def _mark_unknown(self, connection: Connection, this: Sorting) -> None:
         marks = [
             Written(one.due.id, mark.claim.try_, mark.claim.token, mark.verdict, one.about)
             for one, mark in this.unknown
@@ -198,7 +199,7 @@ class Claiming:
         self._metrics.unknown(this.unknown[0][0].due.channel or "", len(marks))
         self._again(this, [one for one, _ in this.unknown])
 
-    async def _finish(self, connection: Connection, this: Round) -> None:
+    async def _finish(self, connection: Connection, this: Sorting) -> None:
         final = [Written(one.due.id, end.try_, None, end.verdict, one.about) for one, end in this.final]
         written = await store.finish(connection, final)
         first = {(one.due.id, end.try_): one for one, end in this.final if (one.due.id, end.try_) in written}
@@ -208,7 +209,7 @@ class Claiming:
                 this.left.discard(one)
         self._again(this, [one for one, _ in this.final if one in this.left])
 
-    async def _claim(self, connection: Connection, this: Round) -> None:
+    async def _claim(self, connection: Connection, this: Sorting) -> None:
         before = {one: one.perhaps_claimed for one, _ in this.wanted}
         for one in before:
             one.perhaps_claimed = True
@@ -230,7 +231,7 @@ class Claiming:
         this.left.difference_update(ours)
         self._again(this, [one for one, _ in this.wanted if one in this.left])
 
-    def _again(self, this: Round, deliveries: list[Delivery]) -> None:
+    def _again(self, this: Sorting, deliveries: list[Delivery]) -> None:
         self._ways.again(deliveries)
         this.left.difference_update(deliveries)
 

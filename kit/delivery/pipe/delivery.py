@@ -45,6 +45,11 @@ class Delivery:
         """JSON of the fields that every event of the notification carries."""
         return self.due.model_dump_json(include=_COMMON, exclude_none=True)
 
+    @property
+    def surely_claimed(self) -> bool:
+        """The database said that the claim is ours."""
+        return self.perhaps_claimed and self.attempt is not None
+
     def unclaimed(self) -> None:
         """Its claim is surely gone."""
         self.attempt = None

@@ -1,12 +1,14 @@
 """The way back: who turns away after a claim deletes it under its token, and only then waits or goes (P5.1, P5.5)."""
 
+from collections.abc import Sequence
 from typing import Final, Protocol
+from uuid import uuid4
 
 from contracts.events import Event
 from kit import logs
 from kit.delivery import events, store
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
-from kit.postgres import Database, fate
+from kit.postgres import Connection, Database, fate
 
 AGAIN_SECONDS: Final = 0.5
 
@@ -19,6 +21,16 @@ class Ways(Protocol):
     def say(self, delivery: Delivery, event: Event) -> None: ...
     def again(self, deliveries: list[Delivery]) -> None: ...
     def leave_later(self, seconds: float, deliveries: list[Delivery]) -> None: ...
+
+
+async def take_back(connection: Connection, claimed: Sequence[Delivery]) -> None:
+    """P5.1: none of their claims is there any more, and no statement that is still on its way makes one."""
+    if sure := [(one.due.id, one.token) for one in claimed if one.surely_claimed]:
+        await store.give_back(connection, sure)
+    if unsure := [one for one in claimed if not one.surely_claimed]:
+        await store.turn_away(connection, [(one.due.id, one.due.try_, one.token) for one in unsure])
+        for one in unsure:
+            one.token = uuid4()  # should it come back, it is somebody else
 
 
 class Leaving:
@@ -35,7 +47,7 @@ class Leaving:
         try:
             if claimed:
                 async with self._database.connection() as connection:
-                    await store.give_back(connection, [(one.due.id, one.token) for one in claimed])
+                    await take_back(connection, claimed)
         except Exception as error:
             if fate(error) != "connection":
                 log.error("claims_not_given_back", exc_info=error)

@@ -39,6 +39,7 @@ LANES = due_lanes(Name.EMAIL)
 TOPICS = (*LANES, RETRY, SENT, FAILED)
 SOON = RetryPolicy(delays=(10.0, 20.0), max_attempts=3, budget_seconds=3600.0)
 HOUR = timedelta(hours=1)
+CLAIMS = "select * from claims where id = $1 and (token is not null or result is not null) order by try"
 
 
 def now() -> datetime:
@@ -174,7 +175,7 @@ class House:
     async def claims(self, one: Due | UUID) -> list[asyncpg.Record]:
         id = one if isinstance(one, UUID) else one.id
         async with self.database.connection() as connection:
-            return await connection.fetch("select * from claims where id = $1 order by try", id)
+            return await connection.fetch(CLAIMS, id)
 
     async def sql(self, statement: str, *values: Any) -> Any:
         async with self.database.connection() as connection:

@@ -7,14 +7,16 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from contracts.events import Due, Failed, Retry, Sent
+from contracts.status import Status
 from kit.delivery import store
 from kit.delivery.gate import Pass
 from kit.delivery.outcomes import Halted, Refused, Unavailable, Unknown
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Attempt
-from tests.kit.delivery.support import Deaf, House, Takes, due, now
+from tests.kit.delivery.support import HOUR, Deaf, House, Takes, due, end_of, now
 
-CLAIM = "insert into claims (id, try, token, lease_until"
+CLAIM = "insert into claims as c (id, try, token, lease_until"
+WAITING = "select count(*) from pg_locks where not granted and pid = $1"
 BUSY = Unavailable("provider_unavailable", "421")
 
 
@@ -97,6 +99,59 @@ async def test_p5_1_who_turns_away_after_a_claim_of_unknown_fate_deletes_it(home
         await home.put(one)
         await home.until(lambda: not gate.is_open and bool(running.sender._outlet.waiting))
         assert await home.claims(one) == [] and provider.parcels == []
+
+
+def wants(one: Due, token: UUID) -> store.Wanted:
+    return store.Wanted(one.id, token, Attempt(1, 1, 0, now()), "fake", one.expires_at)
+
+
+async def test_p5_1_a_claim_that_commits_after_its_turning_away_is_none(home: House) -> None:
+    """Its INSERT is under way on a connection that nobody listens to any more: the turning away waits for its end."""
+    one, token, other = due(), uuid4(), uuid4()
+    async with home.database.connection() as late, home.database.connection() as connection:
+        transaction = late.transaction()
+        await transaction.start()
+        assert await store.claim(late, [wants(one, token)], HOUR) == {token}
+        turning_away = asyncio.create_task(store.turn_away(connection, [(one.id, 1, token)]))
+        await home.becomes(lambda: home.sql(WAITING, connection.get_server_pid()), 1)
+        await transaction.commit()
+        await turning_away
+        assert await home.claims(one) == []
+        assert await store.claim(connection, [wants(one, other)], HOUR) == {other}
+
+
+async def test_p5_1_a_claim_that_comes_after_its_turning_away_is_none(home: House) -> None:
+    """Its INSERT lay on the way: it finds its token turned away, whoever had the claim meanwhile; others may claim."""
+    one, token, other = due(), uuid4(), uuid4()
+    async with home.database.connection() as connection:
+        await store.turn_away(connection, [(one.id, 1, token)])
+        assert await store.claim(connection, [wants(one, token)], HOUR) == set()
+        assert await store.claim(connection, [wants(one, other)], HOUR) == {other}
+        await store.give_back(connection, [(one.id, other)])
+        assert await store.claim(connection, [wants(one, token)], HOUR) == set()
+        assert await home.claims(one) == []
+        assert await store.claim(connection, [wants(one, other)], HOUR) == {other}
+
+
+async def test_p5_1_who_was_turned_away_and_comes_back_claims_as_somebody_else(home: House) -> None:
+    """Its provider takes something again: the key that it was turned away from does not keep it out."""
+    provider, one = Takes(), due()
+    deaf = Deaf(home.database, CLAIM)
+    async with home.sender(provider, database=deaf, pauses=(0.1,)) as running:
+        gate = running.sender._outlet.gate
+        deaf.meanwhile = lambda: gate.leave(Pass.ORDINARY, Halted("provider_quota"))
+        await home.put(one)
+        sent = await home.hears(one, Sent)
+    assert (sent.try_, sent.attempt, sent.unknown) == (1, 1, 0)
+
+
+async def test_p5_8_an_end_takes_the_place_of_who_was_turned_away(home: House) -> None:
+    one = due()
+    async with home.database.connection() as connection:
+        await store.turn_away(connection, [(one.id, 1, uuid4())])
+    async with home.sender(Takes()):
+        await home.put(end_of(one))
+        assert (await home.hears(one, Failed)).outcome is Status.CANCELLED
 
 
 async def test_p5_5_nothing_begins_that_its_lease_does_not_outlast(home: House) -> None:
