@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from contracts.events import Delivered, Due, Event, Failed, Retry, Sent, Taken, Undelivered
 from contracts.status import Status
-from kit.delivery.rules import Claim, Past, Result, Verdict
+from kit.delivery.rules import PERHAPS_SENT, Claim, Past, Result, Verdict
+
+TOO_LARGE: Final = "too_large"
 
 TAKEN_EVENTS: Mapping[Result, type[Taken]] = {
     Result.SENT: Sent,
@@ -83,4 +85,18 @@ def again(verdict: Verdict, claim: Claim, due: Due, past: Past, now: datetime) -
         )
     return outcome(
         verdict, due.passed_on(), try_=claim.try_, attempt=attempt, unknown=past.unknown, provider=claim.provider
+    )
+
+
+def too_large(retry: Retry) -> Failed:
+    """What is said instead of a `retry` that Kafka refuses for its size: the end, not a silence until it expires."""
+    return Failed(
+        **retry.passed_on(),
+        outcome=Status.FAILED,
+        reason=PERHAPS_SENT if retry.unknown else TOO_LARGE,
+        detail=f"{retry.reason}: Kafka does not take its retry, which is too large",
+        try_=retry.due.try_,
+        attempt=retry.attempt,
+        unknown=retry.unknown,
+        provider=retry.provider,
     )

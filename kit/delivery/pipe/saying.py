@@ -9,6 +9,7 @@ from contracts.events import Event, Failed, Poison, Retry, Sent
 from kit import logs
 from kit.bus.publisher import Publisher, PublishFailed, is_refusal
 from kit.bus.record import Outgoing
+from kit.delivery import events
 from kit.engine import Ticket
 from kit.metrics import Metrics
 from kit.poison import poison_of_outgoing
@@ -69,9 +70,12 @@ class Saying:
             word.ticket.release()
 
     def _refused(self, word: Word, outgoing: Outgoing, error: Exception) -> None:
-        """It would be refused every time. What it was about ends by its expiry, as intake sees to (P3.7)."""
+        """It would be refused every time. A `retry` that is too large becomes an end; anything else is reported, and
+        what it was about ends by its expiry, as intake sees to (P3.7, P7)."""
         log.error("event_refused_by_kafka", topic=outgoing.topic.name, id=str(word.event.subject))
-        if isinstance(word.event, Poison):
+        if isinstance(word.event, Retry) and not isinstance(error, ValueError):
+            self._ways.say_word(Word(events.too_large(word.event), word.ticket))
+        elif isinstance(word.event, Poison):
             word.ticket.finish()
         else:
             report = poison_of_outgoing(outgoing, f"{type(error).__name__}: {error}", self._publisher.source)

@@ -11,10 +11,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from contracts.events import Content, Failed, Poison, Retry, Sent
-from contracts.status import Lane
+from contracts.status import Lane, Status
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
-from kit.delivery.outcomes import Unavailable
+from kit.delivery.outcomes import Outcome, Unavailable, Unknown
 from kit.delivery.pipe.grouping import Group
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Policy
@@ -178,16 +178,25 @@ async def test_what_kafka_did_not_acknowledge_is_said_again_before_it_is_finishe
     assert [position.offset for position in told.values() if position] == [1]
 
 
-async def test_an_event_that_kafka_refuses_for_itself_ends_as_poison(home: House) -> None:
-    """A retry carries its due and more: one that becomes too large holds up nobody."""
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Unavailable("provider_unavailable", "y" * 300), "too_large"),
+        (Unknown("unknown_outcome", "y" * 300), "perhaps_sent"),
+    ],
+)
+async def test_p7_a_retry_that_kafka_refuses_as_too_large_ends_the_notification(
+    home: House, answer: Outcome, reason: str
+) -> None:
+    """A retry carries its due and more: one that becomes too large gets an end, and holds up nobody."""
     wide, one = due(content=Content(to="ann@example.com", text="x" * 1_047_900)), due()
-    provider = Takes(Unavailable("provider_unavailable", "y" * 300))
-    async with home.sender(provider, hands=1, spare=0):
+    async with home.sender(Takes(answer), hands=1, spare=0):
         await home.put(wide)
-        await home.until(lambda: len(poison(home)) == 1)
+        failed = await home.hears(wide, Failed)
         await home.put(one)
         await home.hears(one, Sent)
-    assert home.said(wide, Retry) == [] and poison(home)[0].topic == "notifications.retry"
+    assert (failed.outcome, failed.reason, failed.attempt) == (Status.FAILED, reason, 1)
+    assert home.said(wide, Retry) == [] and poison(home) == []
 
 
 async def test_a_provider_whose_client_fails_is_an_unknown(home: House) -> None:
