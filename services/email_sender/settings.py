@@ -4,9 +4,9 @@ from typing import Final
 
 IN_FLIGHT: Final = (200, 1000, 1000)
 """Records under way at most, of the urgent, the normal and the bulk lane."""
-HANDS: Final = 32
-"""Hand-overs at a time, each on a connection of its own."""
-SPARE: Final = 8
+HANDS: Final = 64
+"""Hand-overs at a time; from 24 connections on, two of them share one."""
+SPARE: Final = 16
 """Of these, for the urgent lane alone: bulk cannot occupy them."""
 LEASE_SECONDS: Final = 60.0
 """How long a claim keeps others away; what waits longer for a hand than this leaves time for is claimed anew."""

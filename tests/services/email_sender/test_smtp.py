@@ -13,6 +13,7 @@ import pytest
 import uvloop
 
 from contracts.events import Content
+from contracts.status import Lane
 from deploy.local.catcher import Catcher
 from deploy.local.ports import free_port
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
@@ -290,3 +291,52 @@ def test_the_time_out_leaves_a_lease_room() -> None:
     from services.email_sender.settings import LEASE_SECONDS
 
     assert timedelta(seconds=TIMEOUT) < timedelta(seconds=LEASE_SECONDS) / 2
+
+
+# ------------------------------------------------------------------------------------------------ one behind the other
+
+
+@asynccontextmanager
+async def narrow(port: int) -> AsyncIterator[Smtp]:
+    """A provider whose second mail rides behind the first."""
+    async with smtp(port, timeout=2.0) as provider:
+        provider.pool = Pool(provider._open, many=1)
+        yield provider
+
+
+async def both(provider: Smtp, first: str, second: Parcel) -> tuple[Outcome, Outcome]:
+    """What becomes of two mails at once, the connection being open already."""
+    await provider.hand_over(parcel("before@example.com"))
+    one, other = await asyncio.gather(provider.hand_over(parcel(first)), provider.hand_over(second))
+    return one, other
+
+
+async def test_two_mails_at_once_share_a_connection() -> None:
+    async with Catcher() as catcher, narrow(catcher.port) as provider:
+        said = await both(provider, "bob@example.com", parcel())
+        assert all(isinstance(one, Accepted) for one in said)
+        assert len(catcher.mails()) == 3
+        assert [session.mails for session in provider.pool._idle] == [3]
+
+
+@pytest.mark.parametrize("mailbox", ["550", "450", "450data", "451dot", "554dot", "421", "drop-rcpt", "drop-data"])
+async def test_who_rides_behind_a_mail_in_trouble_is_none_the_worse(mailbox: str) -> None:
+    async with Catcher() as catcher, narrow(catcher.port) as provider:
+        first, second = await both(provider, f"{mailbox}@example.com", parcel())
+        assert isinstance(first, Refused | Unavailable) and isinstance(second, Accepted)
+        assert len(catcher.mails(to="ann@example.com")) == 1
+
+
+@pytest.mark.parametrize("mailbox", ["drop-dot", "keep-drop-dot"])
+async def test_p5_2_a_drop_after_the_dot_is_unknown_for_its_own_mail_alone(mailbox: str) -> None:
+    async with Catcher() as catcher, narrow(catcher.port) as provider:
+        first, second = await both(provider, f"{mailbox}@example.com", parcel())
+        assert isinstance(first, Unknown) and isinstance(second, Accepted)
+        assert len(catcher.mails(to="ann@example.com")) == 1
+
+
+async def test_an_urgent_mail_rides_behind_no_other() -> None:
+    urgent = Parcel(due(Lane.URGENT, content=Content(to="ann@example.com", subject="Hello", text="Hi.")))
+    async with Catcher() as catcher, narrow(catcher.port) as provider:
+        await both(provider, "bob@example.com", urgent)
+        assert sorted(session.mails for session in provider.pool._idle) == [1, 2]

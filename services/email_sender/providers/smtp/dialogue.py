@@ -22,11 +22,12 @@ class Dialogue(asyncio.Protocol):
         self._rest = b""
         self._lines: list[bytes] = []
         self._replies: deque[Reply] = deque()
-        self._wanted = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiters: deque[tuple[int, asyncio.Future[list[Reply]]]] = deque()
         self.ended = False
-        self.unsent = False
-        """Not even our own end of the connection had let the last bytes go when it was given up."""
+        self.written = 0
+        """Bytes since we took over."""
+        self.unsent = 0
+        """So many of the last bytes had not even left our own end when the connection was given up."""
         transport.set_protocol(self)
 
     @property
@@ -35,21 +36,20 @@ class Dialogue(asyncio.Protocol):
         return not (self.ended or self._replies or self._rest or self._lines or self._transport.is_closing())
 
     def write(self, data: bytes) -> None:
+        self.written += len(data)
         self._transport.write(data)
 
     async def replies(self, count: int) -> list[Reply]:
-        """The next `count` replies; fewer when the connection ended before."""
-        if len(self._replies) < count and not self.ended:
-            self._wanted, self._waiter = count, self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return [self._replies.popleft() for _ in range(min(count, len(self._replies)))]
+        """The next `count` replies, after those that others wait for; fewer when the connection ended before."""
+        if (self._waiters or len(self._replies) < count) and not self.ended:
+            waiter: asyncio.Future[list[Reply]] = self._loop.create_future()
+            self._waiters.append((count, waiter))
+            return await waiter
+        return self._next(count)
 
     def give_up(self) -> None:
         """The time is over: the connection is cut, and nothing more comes."""
-        self.unsent = self.unsent or self._transport.get_write_buffer_size() > 0
+        self.unsent = self.unsent or self._transport.get_write_buffer_size()
         self._end()
         self._transport.abort()
 
@@ -70,7 +70,7 @@ class Dialogue(asyncio.Protocol):
                 self._lines = []
         if len(self._rest) > LONGEST_LINE or len(self._lines) > MOST_LINES:
             self.give_up()
-        elif len(self._replies) >= self._wanted:
+        else:
             self._wake()
 
     def eof_received(self) -> bool:
@@ -85,8 +85,15 @@ class Dialogue(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter and not self._waiter.done():
-            self._waiter.set_result(None)
+        """Everybody in turn, as far as there is something for them, or nothing comes any more."""
+        while self._waiters and (self.ended or len(self._replies) >= self._waiters[0][0]):
+            count, waiter = self._waiters.popleft()
+            replies = self._next(count)
+            if not waiter.done():
+                waiter.set_result(replies)
+
+    def _next(self, count: int) -> list[Reply]:
+        return [self._replies.popleft() for _ in range(min(count, len(self._replies)))]
 
 
 def _reply(lines: list[bytes]) -> Reply:

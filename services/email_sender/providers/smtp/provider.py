@@ -5,6 +5,7 @@ import ssl
 from dataclasses import replace
 from typing import Final
 
+from contracts.status import Lane
 from kit.clock import utc_now
 from kit.delivery.outcomes import Outcome, Refused, plain
 from kit.delivery.provider import Parcel
@@ -48,15 +49,21 @@ class Smtp:
         except Unsafe as error:
             return Refused("message_refused", plain(str(error)))
         try:
-            session = await self.pool.take(deadline)
+            # An urgent mail waits for no other one's answer.
+            return await self._sent(mail, deadline, rides=parcel.due.lane is not Lane.URGENT)
         except NotOpened as error:
             return error.outcome
-        said = await session.send(mail, deadline)
-        self.pool.give_back(session)
-        return said
 
     async def close(self) -> None:
         await self.pool.close()
+
+    async def _sent(self, mail: Mail, deadline: float, *, rides: bool) -> Outcome:
+        session = await self.pool.take(deadline, rides=rides)
+        try:
+            said = await session.send(mail, deadline)
+        finally:
+            self.pool.give_back(session)
+        return said or await self._sent(mail, deadline, rides=False)
 
     def _mail(self, parcel: Parcel) -> Mail:
         mail = compose(parcel, self._author, utc_now())

@@ -1,6 +1,11 @@
-"""One mail after the other on one connection; how each of them went is exact, or said to be unknown."""
+"""One mail behind the other on one connection; how each of them went is exact, or said to be unknown.
+
+A second mail may ride behind the first: its envelope leaves in one piece with the first one's message, and both are
+answered together (RFC 2920, 3.1: what follows a message may be sent with it).
+"""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +15,7 @@ from services.email_sender.composing.mail import Mail
 from services.email_sender.providers.smtp.dialogue import Dialogue
 from services.email_sender.rules.replies import Reply, Step, outcome
 
+CLOSING: Final = 421
 ENVELOPE: Final = (Step.MAIL, Step.RCPT, Step.DATA)
 
 
@@ -33,31 +39,51 @@ class Session:
         self._dialogue = dialogue
         self._offers = offers
         self._good = True
+        self._mails_here = 0
+        self._message_to_come = False
+        self._behind: tuple[bytes, asyncio.Future[bool]] | None = None
 
     @property
     def good(self) -> bool:
-        """Fit for another mail."""
+        """Fit for another mail, now that there is none."""
         return self._good and self._dialogue.quiet
 
-    async def send(self, mail: Mail, deadline: float) -> Outcome:
+    @property
+    def has_room(self) -> bool:
+        """One mail is on its way, and another may ride behind it."""
+        return self._good and self._offers.pipelining and self._mails_here == 1 and not self._dialogue.ended
+
+    @property
+    def empty(self) -> bool:
+        return not self._mails_here
+
+    def enter(self) -> None:
+        """One more mail, which leaves when it was sent."""
+        self._mails_here += 1
+        self.mails += 1
+
+    def leave(self) -> None:
+        self._mails_here -= 1
+
+    async def send(self, mail: Mail, deadline: float) -> Outcome | None:
         """Hands over one mail; answers by `deadline` (the loop's time) at the latest.
 
-        Silence or a drop after the final dot is Unknown; everything before it is surely not sent.
+        Silence or a drop after the final dot is Unknown; everything before it is surely not sent. None: it rode behind
+        a mail that ended the conversation, was not sent, and is none the worse on another connection.
         """
         if mail.utf8 and not self._offers.utf8:
             return Refused("message_refused", "the address has letters that this mail server cannot take (SMTPUTF8)")
         loop = asyncio.get_running_loop()
         timer = loop.call_at(deadline, self._dialogue.give_up)
-        self.mails += 1
         try:
-            said = await self._envelope(mail) or await self._message(mail)
+            said = await self._said(mail)
         except BaseException:
             self._dialogue.give_up()
             raise
         finally:
             timer.cancel()
             self.used_at = loop.time()
-        self._good = isinstance(said, Accepted)
+        self._good = self._good and isinstance(said, Accepted)
         return said
 
     async def answers(self, deadline: float) -> bool:
@@ -76,17 +102,49 @@ class Session:
 
     # ---------------------------------------------------------------------------------------------------- the envelope
 
-    async def _envelope(self, mail: Mail) -> Outcome | None:
-        """None: the server waits for the message."""
-        commands = self._commands(mail)
+    async def _said(self, mail: Mail) -> Outcome | None:
+        rides, commands = self._mails_here > 1, self._commands(mail)
+        if rides and self._message_to_come:
+            if not await self._taken_along(b"".join(commands)):
+                return None
+            replies = await self._dialogue.replies(len(ENVELOPE))
+        else:
+            self._message_to_come = True
+            replies = await self._asked(commands)
+        if rides and (len(replies) < len(ENVELOPE) or replies[0].code == CLOSING):
+            self._turn_away()
+            return None
+        if refused := _refusal(replies, ENVELOPE):
+            self._turn_away()
+            return refused
+        return await self._message(mail)
+
+    async def _asked(self, commands: Sequence[bytes]) -> list[Reply]:
+        """The answers up to the first that is not the hoped for one, or to all at once where the server can."""
         if self._offers.pipelining:
             self._dialogue.write(b"".join(commands))
-            return _refusal(await self._dialogue.replies(len(ENVELOPE)), ENVELOPE)
+            return await self._dialogue.replies(len(ENVELOPE))
+        replies: list[Reply] = []
         for step, command in zip(ENVELOPE, commands, strict=True):
             self._dialogue.write(command)
-            if refused := _refusal(await self._dialogue.replies(1), (step,)):
-                return refused
-        return None
+            said = await self._dialogue.replies(1)
+            replies += said
+            if _refusal(said, (step,)):
+                break
+        return replies
+
+    async def _taken_along(self, commands: bytes) -> bool:
+        """Whether the mail before us took these with its message."""
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._behind = commands, waiter
+        return await waiter
+
+    def _turn_away(self) -> None:
+        """There is no message to come; who would ride behind it goes elsewhere."""
+        self._good = self._message_to_come = False
+        behind, self._behind = self._behind, None
+        if behind and not behind[1].done():
+            behind[1].set_result(False)
 
     def _commands(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
         size = f" SIZE={len(mail.message)}" if self._offers.size else ""
@@ -100,15 +158,31 @@ class Session:
     # ----------------------------------------------------------------------------------------------------- the message
 
     async def _message(self, mail: Mail) -> Outcome:
-        self._dialogue.write(mail.message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        behind = self._write_message(mail.message.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+        ours = self._dialogue.written - behind
         replies = await self._dialogue.replies(1)
         if replies and 200 <= (reply := replies[0]).code < 300:
             return Accepted(detail=reply.told)
         if replies and 400 <= reply.code < 600:
             return outcome(Step.DOT, reply)
-        if self._dialogue.unsent:
+        if self._surely_unsent(self._dialogue.written - ours):
             return Unavailable("provider_unavailable", "the mail server did not read to the end of the message")
         return Unknown(UNKNOWN_OUTCOME, "no answer after the end of the message")
+
+    def _write_message(self, message: bytes) -> int:
+        """With the envelope of who rides behind, which has so many bytes."""
+        behind, self._behind = self._behind, None
+        commands = behind[0] if behind and not behind[1].done() else b""
+        self._message_to_come = bool(commands)
+        self._dialogue.write(message + commands)
+        if behind and commands:
+            behind[1].set_result(True)
+        return len(commands)
+
+    def _surely_unsent(self, after: int) -> bool:
+        """Whether more was left in our own end than the `after` bytes that followed the message: TLS makes more of
+        them, and where that might be all, nobody knows."""
+        return self._dialogue.unsent > (2 * after + 256 if after else 0)
 
 
 def _refusal(replies: list[Reply], steps: tuple[Step, ...]) -> Outcome | None:
