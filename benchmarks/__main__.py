@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from benchmarks import end_to_end, latency, post
+from benchmarks import end_to_end, latency, post, sender
 from benchmarks.installation import NotStarted
 from kit import logs
 
@@ -23,7 +23,12 @@ class Result(Protocol):
 
 Measure = Callable[[int, int, Callable[[str], None]], Awaitable[Result]]
 
-ALL: Final[dict[str, Measure]] = {"end_to_end": end_to_end.measure, "post": post.measure, "latency": latency.measure}
+ALL: Final[dict[str, Measure]] = {
+    "end_to_end": end_to_end.measure,
+    "sender": sender.measure,
+    "post": post.measure,
+    "latency": latency.measure,
+}
 MAILS: Final = 30_000
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -44,12 +44,13 @@ class NotStarted(Exception):
 class Installation:
     """`async with Installation() as installation:` everything runs and is ready; afterwards nothing is left."""
 
-    def __init__(self, sink: int | None = None) -> None:
-        """`sink`: the port of one that is there already."""
+    def __init__(self, services: Sequence[str] = SERVICES, *, sink: int | None = None) -> None:
+        """`services`: those that shall run; `sink`: the port of one that is there already."""
+        self.services = tuple(services)
         self.folder = Path(tempfile.mkdtemp(prefix="tocsin-bench-"))
         self.kafka = Kafka(self.folder / "kafka", port=free_port(), cache=CACHE, partitions=PARTITIONS)
         self.postgres = Postgres(self.folder / "postgres")
-        self.ports = {name: free_port() for name in ("sink", *SERVICES)}
+        self.ports = {name: free_port() for name in ("sink", *self.services)}
         self.ports |= {"sink": sink} if sink else {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -81,10 +82,10 @@ class Installation:
         await TopicKeeper(self.kafka_settings).look()
         if not taken(self.ports["sink"]):
             self._run("sink", [sys.executable, "-m", "deploy.local.sink", "--port", str(self.ports["sink"])])
-        for service in SERVICES:
+        for service in self.services:
             self._run(service, [sys.executable, "-m", f"services.{service}"])
         await self._until(["sink"], lambda name: taken(self.ports[name]))
-        await self._until(SERVICES, self._ready)
+        await self._until(self.services, self._ready)
 
     def _run(self, name: str, command: list[str]) -> None:
         with self._log(name).open("ab") as log:

@@ -1,8 +1,10 @@
 """First step: records become deliveries; what nobody can read is reported and done with (P7)."""
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final
+from uuid import UUID
 
 from contracts.cloudevents import Undecodable
 from contracts.events import Due
@@ -16,6 +18,7 @@ from kit.metrics import Metrics
 from kit.poison import poison_of
 from kit.reading import told
 
+TOKEN_BYTES: Final = 16
 HIGHEST_TRY: Final = 30_000
 """What a table can hold; no policy makes so many."""
 
@@ -30,11 +33,13 @@ class Reading:
         self._outlet_of = outlet_of
         self._metrics = metrics
 
-    def read(self, tickets: Iterable[Ticket]) -> tuple[list[Delivery], list[Word]]:
+    def read(self, tickets: Sequence[Ticket]) -> tuple[list[Delivery], list[Word]]:
         """The deliveries, and what is to be said about the rest."""
         deliveries: list[Delivery] = []
         words: list[Word] = []
-        for ticket in tickets:
+        # One draw for all: each would be a call of the system's.
+        luck = os.urandom(TOKEN_BYTES * len(tickets))
+        for number, ticket in enumerate(tickets):
             try:
                 due = _due(ticket)
             except Undecodable as error:
@@ -43,7 +48,8 @@ class Reading:
                 if due is None:
                     ticket.finish()
                 else:
-                    deliveries.append(Delivery(ticket, due, self._outlet_of(due)))
+                    token = UUID(bytes=luck[number * TOKEN_BYTES : (number + 1) * TOKEN_BYTES], version=4)
+                    deliveries.append(Delivery(ticket, due, self._outlet_of(due), token))
         for (channel, lane), count in Counter((one.due.channel or "", one.due.lane) for one in deliveries).items():
             self._metrics.due(channel, lane, count)
         return deliveries, words
