@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 MOST: Final = 500
-LINGER: Final = 0.01
+LINGER: Final = 0.025
 MANY: Final = 16
 """A batch of so many means that more are about to come: the next one waits LINGER seconds for them."""
 AT_ONCE: Final = 2

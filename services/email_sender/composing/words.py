@@ -7,6 +7,7 @@ from typing import Final
 
 _PLAIN: Final = re.compile(r"[ -~]*")
 _BREAKS: Final = re.compile(r"\r\n|\r|\n")
+_MOSTLY_READABLE: Final = bytes(range(127))
 _UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
 WORD_BYTES: Final = 45
@@ -50,7 +51,7 @@ def body(text: str) -> tuple[bytes, bytes]:
         plain = lines.replace("\n", "\r\n").encode()
         return b"7bit", plain if plain.endswith(b"\r\n") else plain + b"\r\n"
     octets = lines.encode("utf-8", "replace")
-    if sum(octet > 126 for octet in octets) * 3 > len(octets):
+    if len(octets.translate(None, _MOSTLY_READABLE)) * 3 > len(octets):
         return b"base64", base64_lines(octets.replace(b"\n", b"\r\n"))
     quoted = b2a_qp(octets, quotetabs=False, istext=True).replace(b"\n", b"\r\n")
     return b"quoted-printable", quoted if quoted.endswith(b"\r\n") else quoted + b"\r\n"
