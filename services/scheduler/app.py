@@ -13,6 +13,7 @@ from services.scheduler.counting import count_on
 from services.scheduler.firing import FIRINGS, Firing
 from services.scheduler.handlers.timers import Remember
 from services.scheduler.store.timers import BY_INDEX
+from services.scheduler.waiting import Timers
 
 NAME = "scheduler"
 
@@ -34,7 +35,7 @@ async def build(settings: Settings) -> Parts:
     parts.add("arming", Stage(NAME, consumer, db, publisher, remember, after=remember.committed, metrics=parts.metrics))
 
     if plan.enabled:
-        parts.add("firing", Firing(db, publisher, alarm, parts.metrics, batch_size=plan.batch_size))
+        parts.add("firing", Firing(Timers(), db, publisher, alarm, parts.metrics, batch_size=plan.batch_size))
     parts.add("counting", Loop(lambda: count_on(db, parts.metrics)))
     return parts
 

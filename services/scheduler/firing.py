@@ -1,22 +1,20 @@
-"""When its time has come, a timer is deleted, said and acknowledged in one transaction: never lost, never early."""
+"""When its time has come, a thing is taken, said and acknowledged in one transaction: never lost, never early."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
-from uuid import UUID
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from kit import logs
 from kit.bus.publisher import Publisher
 from kit.clock import monotonic
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
-from kit.postgres import Database
+from kit.postgres import Connection, Database
 from services.scheduler.alarm import Alarm
-from services.scheduler.rules.timers import Timer
-from services.scheduler.saying import say
-from services.scheduler.store import timers as store
+from services.scheduler.store.looking import Look
 
 LONGEST_SLEEP: Final = 0.2
 """Seconds after which we look again, whatever is known: another process may have armed something nearer."""
@@ -24,7 +22,7 @@ SHORTEST_SLEEP: Final = 0.001
 FIRINGS: Final = 8
 """Firings at a time: one that waits 5 s for a partition that does not answer leaves room for the others."""
 FROM_THE_START: Final = 5.0
-"""Seconds between two looks at all timers, however old."""
+"""Seconds between two looks at all that waits, however old."""
 BEHIND: Final = timedelta(seconds=60)
 """How far behind the last firing the other looks reach. An old snapshot elsewhere keeps the index entries of all
 that was fired since; reaching over them again and again made firing 20 times slower."""
@@ -34,22 +32,69 @@ GOODBYE: Final = 7.0
 log = logs.get(__name__)
 
 
-class Firing:
-    """Looks for timers that are due, and fires them in batches of `batch_size`. The row's lock is the lease.
+class Due(Protocol):
+    """Something whose time has come."""
 
-    Several may run side by side, in one process or many: a timer that one holds is passed over by the others. Only
-    tocsin.clock() says what is due. Whatever breaks a firing rolls it back, and the timers fire again: then perhaps a
+    @property
+    def fire_after(self) -> datetime: ...
+
+
+T = TypeVar("T", bound=Due)
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What a firing came to: the kind and the planned instant of all that was said, and the first instant that it
+    armed in turn."""
+
+    said: Iterable[tuple[str, datetime]]
+    next: datetime | None = None
+
+
+class Shelf(Protocol[T]):
+    """Where the things of one kind wait for their time, and what each says when it has come."""
+
+    async def look(self, connection: Connection, since: datetime | None) -> Look:
+        """What time it is, and what is to do; what was due before `since` need not be looked for (None: all is)."""
+
+    async def take(self, connection: Connection, since: datetime | None, now: datetime, limit: int) -> Sequence[T]:
+        """What is due, the oldest first, passing over what another firing holds; ours until the transaction ends."""
+
+    async def say(self, publisher: Publisher, taken: Sequence[T], now: datetime) -> Sequence[T]:
+        """Publishes, and waits for Kafka; those that it has not acknowledged."""
+
+    async def settle(self, connection: Connection, taken: Sequence[T], unheard: Sequence[T], now: datetime) -> Fired:
+        """What becomes of the rows, in the same transaction: `unheard` is what `say` answered, to be said later."""
+
+
+class Firing(Generic[T]):
+    """Looks on a shelf for what is due, and fires it in batches of `batch_size`. The row's lock is the lease.
+
+    Several may run side by side, in one process or many: what one holds is passed over by the others. Only
+    tocsin.clock() says what is due. Whatever breaks a firing rolls it back, and all of it fires again: then perhaps a
     second time, under the same ids.
     """
 
-    def __init__(self, db: Database, publisher: Publisher, alarm: Alarm, metrics: Metrics, *, batch_size: int) -> None:
+    def __init__(
+        self,
+        shelf: Shelf[T],
+        db: Database,
+        publisher: Publisher,
+        alarm: Alarm,
+        metrics: Metrics,
+        *,
+        batch_size: int,
+        firings: int = FIRINGS,
+    ) -> None:
+        """`firings`: at a time; each needs a connection, and one more is needed to look."""
         self.task: asyncio.Task[None] | None = None
+        self._shelf = shelf
         self._db = db
         self._publisher = publisher
         self._alarm = alarm
         self._metrics = metrics
         self._batch_size = batch_size
-        self._room = asyncio.Semaphore(FIRINGS)
+        self._room = asyncio.Semaphore(firings)
         self._under_way: set[asyncio.Task[None]] = set()
         self._reached: datetime | None = None
         self._looked_at_all = -FROM_THE_START
@@ -82,7 +127,7 @@ class Firing:
         """Begins at most one firing; until when, and for how many seconds, nothing else is to do."""
         since = self._since()
         async with self._db.connection() as connection:
-            look = await store.look(connection, since)
+            look = await self._shelf.look(connection, since)
         if look.due and await self._begin(since, look.now) == self._batch_size:
             return None, 0.0
         # What is due and was not taken is in the hands of others.
@@ -103,7 +148,7 @@ class Firing:
         return self._reached - BEHIND
 
     async def _begin(self, since: datetime | None, now: datetime) -> int:
-        """Begins a firing as soon as there is room; returns when it has its timers, and how many they are."""
+        """Begins a firing as soon as there is room; returns when it has taken its things, and how many they are."""
         await self._room.acquire()
         taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(self._fire(since, now, taken))
@@ -124,26 +169,27 @@ class Firing:
         self._reached = None
         log.warning("firing_failed", error=repr(error))
 
-    async def _fire(self, since: datetime | None, now: datetime, taken: "asyncio.Future[int]") -> None:
+    async def _fire(self, since: datetime | None, now: datetime, count: "asyncio.Future[int]") -> None:
         """The one transaction that waits for someone else: the row's lock is the lease, and a crash gives it back."""
         begun = monotonic()
         async with self._db.transaction() as connection:
-            timers = await store.take(connection, since, now, self._batch_size)
-            self._reached = timers[-1].fire_after if len(timers) == self._batch_size else now
-            taken.set_result(len(timers))
-            if not timers:
+            taken = await self._shelf.take(connection, since, now, self._batch_size)
+            self._reached = taken[-1].fire_after if len(taken) == self._batch_size else now
+            count.set_result(len(taken))
+            if not taken:
                 return
             failpoint("firing_before_publish")
-            unheard = await say(self._publisher, timers)
+            unheard = await self._shelf.say(self._publisher, taken, now)
             failpoint("firing_after_publish")
-            await store.put_back(connection, unheard)
-        self._count(timers, {timer.id for timer in unheard}, now + timedelta(seconds=monotonic() - begun))
+            fired = await self._shelf.settle(connection, taken, unheard, now)
+        if fired.next is not None:
+            self._alarm.armed(fired.next)
+        self._count(fired.said, now + timedelta(seconds=monotonic() - begun))
 
-    def _count(self, timers: Sequence[Timer], unheard: Set[UUID], at: datetime) -> None:
+    def _count(self, said: Iterable[tuple[str, datetime]], at: datetime) -> None:
         lateness: dict[str, list[float]] = defaultdict(list)
-        for timer in timers:
-            if timer.id not in unheard:
-                lateness[timer.kind].append((at - timer.planned_at).total_seconds())
+        for kind, planned_at in said:
+            lateness[kind].append((at - planned_at).total_seconds())
         for kind, seconds in lateness.items():
             self._metrics.fired(kind, len(seconds))
             self._metrics.fired_late(kind, seconds)

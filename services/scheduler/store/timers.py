@@ -11,21 +11,13 @@ import asyncpg
 from contracts.status import Lane
 from kit.postgres import Connection
 from services.scheduler.rules.timers import Timer, pause
+from services.scheduler.store.looking import Look
 
 FOR_EVER_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 BY_INDEX: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off"}
 """For the sessions that run these statements: each of them goes by an index, in its order. A planner that has no
 statistics yet (the table is young, or was empty an hour ago) would sort all that is due for every batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The time by tocsin.clock(), whether a timer is due, and the first instant after now at which one will be."""
-
-    now: datetime
-    due: bool
-    next: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ from kit.settings import KafkaSettings
 from services.scheduler.alarm import Alarm
 from services.scheduler.counting import count
 from services.scheduler.firing import Firing
+from services.scheduler.rules.timers import Timer
 from services.scheduler.store import timers as store
+from services.scheduler.waiting import Timers
 from tests.kit.bus.support import delete, until_true
 from tests.kit.bus.support import make as make_topics
 from tests.services.scheduler.support import NOON, Listener, Owner, make, retry, scheduled
@@ -38,9 +40,9 @@ def _disarmed() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def firing(db: Database, publisher: Publisher, **more: int) -> AsyncIterator[Firing]:
+async def firing(db: Database, publisher: Publisher, **more: int) -> AsyncIterator[Firing[Timer]]:
     """One scheduler at work."""
-    one = Firing(db, publisher, Alarm(), Metrics(), **{"batch_size": 50, **more})
+    one = Firing(Timers(), db, publisher, Alarm(), Metrics(), **{"batch_size": 50, **more})
     await one.start()
     yield one
     await one.stop()
@@ -363,7 +365,7 @@ async def test_counted(db: Database, owner: Owner, publisher: Publisher, listene
     await count(db, metrics)
     assert _value(metrics, "tocsin_timers_pending", kind="all") == 2
     assert _value(metrics, "tocsin_timers_overdue") == 1
-    one = Firing(db, publisher, Alarm(), metrics, batch_size=50)
+    one = Firing(Timers(), db, publisher, Alarm(), metrics, batch_size=50)
     await one.start()
     await listener.hear(1)
     await one.stop()
