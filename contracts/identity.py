@@ -57,6 +57,14 @@ def event_id_text(subject: UUID, kind: str, n: str) -> str:
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
+def firing_id(tenant: str, schedule: str, moment: str, recipient: str) -> UUID:
+    """The id of what one recipient gets at one firing of a schedule (P4.4): a firing that is repeated repeats it.
+
+    `moment` is the planned instant in milliseconds, or the id of the command to run it now.
+    """
+    return _named(tenant, "schedule", schedule, moment, recipient)
+
+
 def group_id(tenant: str, group: str) -> UUID:
     """The subject under which events about a whole group travel."""
     return _named(tenant, "group", group)

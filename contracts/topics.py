@@ -244,6 +244,7 @@ INTAKE = _group("intake", REQUESTED.values())
 INTAKE_OUTCOMES = _group("intake.outcomes", (SENT, FAILED, RETRY))
 INTAKE_DIRECTORY = _group("intake.directory", (RECIPIENTS, PREFERENCES, SETTINGS))
 SCHEDULER = _group("scheduler", (SCHEDULED, RETRY))
+SCHEDULER_SCHEDULES = _group("scheduler.schedules", (SETTINGS, CONTROL))
 EMAIL_SENDER = _group("email_sender", due_lanes(Channel.EMAIL))
 SMS_SENDER = _group("sms_sender", due_lanes(Channel.SMS))
 GATEWAY = _group("gateway", (*REQUESTED.values(), SCHEDULED, RETRY, SENT, FAILED))
@@ -256,6 +257,7 @@ GROUPS = (
     INTAKE_OUTCOMES,
     INTAKE_DIRECTORY,
     SCHEDULER,
+    SCHEDULER_SCHEDULES,
     EMAIL_SENDER,
     SMS_SENDER,
     GATEWAY,

@@ -63,6 +63,7 @@ async def test_from_kafka_to_kafka(running: Running, owner: Owner, publisher: Pu
     async with running():
         await say(publisher, reminder, again)
         await listener.hear(2)
+        await until_true(lambda: _no_timers(owner))  # heard is not committed yet
     assert {event.ce_id for event in listener.events} == {e.Ripe(id=reminder.id, round=1).ce_id, again.due.ce_id}
     assert min(received.timestamp for _, received in listener.heard) >= at - timedelta(milliseconds=2)
     assert not await owner.timers() and not await owner.bodies()
