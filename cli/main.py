@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import config, database, send, stack, tokens, topics, watch
+from cli import config, database, schedule, send, stack, tokens, topics, watch
 from cli.output import sentences
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command()(send.send)
 app.command()(watch.watch)
 app.command()(topics.topics)
 app.command()(database.migrate)
+app.add_typer(schedule.app, name="schedule", help="What comes again and again.")
 app.add_typer(config.app, name="config", help="The settings in force, and whether they are good.")
 
 

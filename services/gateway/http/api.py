@@ -10,8 +10,19 @@ from starlette.types import ASGIApp
 
 from contracts.preferences import Preferences
 from contracts.request import NotificationRequest
+from contracts.schedule import ScheduleRequest
 from kit.health import Health
-from services.gateway.http import inbox, limits, notifications, preferences, problems, recipients, sending, stats
+from services.gateway.http import (
+    inbox,
+    limits,
+    notifications,
+    preferences,
+    problems,
+    recipients,
+    schedules,
+    sending,
+    stats,
+)
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
 from services.gateway.http.door import Door
@@ -23,11 +34,13 @@ BODIES: Final = (
     notifications.MoveRequest,
     recipients.RecipientRequest,
     Preferences,
+    ScheduleRequest,
 )
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
     {"name": "inbox", "description": "The bell: what was shown to you."},
     {"name": "recipients", "description": "Where people are reached, and what they want."},
+    {"name": "schedules", "description": "What comes again and again."},
     {"name": "figures", "description": "What became of it all."},
 ]
 
@@ -36,7 +49,7 @@ def api(desk: Desk) -> FastAPI:
     """The routes, with their errors as problems."""
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
-    for room in (sending, notifications, inbox, recipients, preferences, stats, limits):
+    for room in (sending, notifications, inbox, recipients, preferences, schedules, stats, limits):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)

@@ -15,10 +15,11 @@ from contracts.preferences import SUBJECTS, Channels, Preferences, QuietHours
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from services.gateway.http import bodies, shapes
+from services.gateway.http.changing import PATIENCE
 from services.gateway.http.desk import Desk, new_id, until
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.problems import invalid, not_found, unavailable
-from services.gateway.http.recipients import PATIENCE, UserId
+from services.gateway.http.recipients import UserId
 from services.gateway.rules import trust
 from services.gateway.rules.trust import Caller
 from services.gateway.store import directory

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import field_validator
@@ -11,19 +11,14 @@ from starlette.responses import Response
 
 from contracts import addresses, events, local_time, topics
 from contracts.request import HeaderText, Locale, Strict, header_text
-from kit.bus.publisher import PublishFailed
-from kit.bus.record import Outgoing
 from services.gateway.http import bodies, shapes
-from services.gateway.http.desk import Desk, new_id, until
+from services.gateway.http.changing import Changing
+from services.gateway.http.desk import Desk, new_id
 from services.gateway.http.documented import problems, takes
-from services.gateway.http.problems import not_found, unavailable
+from services.gateway.http.problems import not_found
 from services.gateway.rules import trust
 from services.gateway.rules.trust import Caller
-from services.gateway.store import directory
 from services.gateway.store.directory import Version
-
-PATIENCE: Final = 5.0
-"""Seconds that a change waits to see itself here, before it is answered with 202."""
 
 UserId = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:@\-]+$")]
 
@@ -68,13 +63,14 @@ class Recipient(shapes.Shape):
 def router(desk: Desk) -> APIRouter:
     """The routes of the directory: a person's own entry, or anybody's for services and admins."""
     routes = APIRouter(prefix="/v1/recipients", tags=["recipients"])
+    people = Changing(desk, topics.RECIPIENTS)
     Known = Annotated[Caller, Depends(desk.tokens.caller)]
 
     @routes.get("/{user_id}", response_model=Recipient, responses=problems(404, 422, 503))
     async def see(caller: Known, user_id: UserId) -> Response:
         """Where this person is reached."""
         _check(caller, user_id)
-        version = await _version(caller, user_id)
+        version = await people.known(f"{caller.tenant}/{user_id}")
         if version is None or version.value is None:
             raise not_found("recipient")
         return _shown(version).response()
@@ -94,8 +90,7 @@ def router(desk: Desk) -> APIRouter:
         told = events.Recipient(
             tenant=caller.tenant, user_id=user_id, command=new_id(), **asked.model_dump(exclude_none=True)
         )
-        await _publish(told)
-        version = await until(lambda: _in_force(caller, user_id, told), PATIENCE)
+        version = await people.put(told)
         if version is None:
             return Recipient(user_id=user_id, **asked.model_dump()).response(HTTPStatus.ACCEPTED)
         return _shown(version).response()
@@ -104,28 +99,8 @@ def router(desk: Desk) -> APIRouter:
     async def delete(caller: Known, user_id: UserId) -> Response:
         """Forget where this person is reached. 204 once it is forgotten here, 202 when that takes longer."""
         _check(caller, user_id)
-        await _publish(events.Tombstone(tenant=caller.tenant, path=user_id))
-        gone = await until(lambda: _forgotten(caller, user_id), PATIENCE)
+        gone = await people.forget(caller.tenant, user_id)
         return Response(status_code=HTTPStatus.NO_CONTENT if gone else HTTPStatus.ACCEPTED)
-
-    async def _publish(event: events.OfDirectory) -> None:
-        try:
-            await desk.publisher.publish([Outgoing(topics.RECIPIENTS, event)])
-        except PublishFailed:
-            raise unavailable("Kafka", seconds=5) from None
-
-    async def _version(caller: Caller, user_id: str) -> Version | None:
-        async with desk.database.connection() as connection:
-            return await directory.get(connection, topics.RECIPIENTS.name, f"{caller.tenant}/{user_id}")
-
-    async def _in_force(caller: Caller, user_id: str, told: events.Recipient) -> Version | None:
-        """This change, or one that came after it: commands are ordered by time."""
-        version = await _version(caller, user_id)
-        return version if version and version.command and told.command and version.command >= told.command else None
-
-    async def _forgotten(caller: Caller, user_id: str) -> bool | None:
-        version = await _version(caller, user_id)
-        return True if version is not None and version.value is None else None
 
     return routes
 

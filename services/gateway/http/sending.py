@@ -143,7 +143,7 @@ def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | 
     if not trust.may_address(caller, request, desk.settings.gateway.address_anyone):
         raise forbidden("recipient_not_allowed", "this installation lets you write to yourself only: give your user_id")
     for channel in request.all_channels:
-        _check_enabled(desk, channel)
+        check_enabled(desk, channel)
     check_horizon("send_at", request.planned_at)
     asked = Asked.of(_id(caller, key), caller.tenant, caller.owner, request)
     if asked.weight > MESSAGE_BYTES:
@@ -151,7 +151,8 @@ def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | 
     return asked
 
 
-def _check_enabled(desk: Desk, channel: Channel) -> None:
+def check_enabled(desk: Desk, channel: Channel) -> None:
+    """Raises Problem 422 where this installation does without the channel."""
     channels = desk.settings.notifications
     if not {Channel.EMAIL: channels.email.enabled, Channel.SMS: channels.sms.enabled}.get(channel, True):
         raise invalid([("channel", f"{channel} is switched off in this installation")], "channel_disabled")
@@ -161,10 +162,15 @@ def _id(caller: Caller, key: str | None) -> UUID:
     """The same key of the same caller names the same notification (P1)."""
     if key is None:
         return new_id()
+    return notification_id(caller.tenant, caller.owner, check_key(key))
+
+
+def check_key(key: str) -> str:
+    """The idempotency key. Raises Problem 422 for one that is none."""
     if not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
         message = f"is a text of 1 to {LONGEST_KEY} characters without control characters"
         raise invalid([("Idempotency-Key", message)])
-    return notification_id(caller.tenant, caller.owner, key)
+    return key
 
 
 async def _accept(desk: Desk, asked: Sequence[Asked]) -> list[Accepted | Conflict | Unstorable]:

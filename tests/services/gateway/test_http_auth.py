@@ -10,7 +10,11 @@ from typing import Any
 import jwt
 import pytest
 
+from contracts import events as e
+from contracts.topics import SETTINGS
+from kit.bus.record import Received
 from kit.clock import utc_now
+from kit.stage import Message
 from tests.services.gateway.conftest import (
     ADMIN,
     ADMIN_ELSEWHERE,
@@ -24,6 +28,7 @@ from tests.services.gateway.conftest import (
     House,
     bearer,
     due_of,
+    offsets,
     token,
 )
 
@@ -110,6 +115,7 @@ async def test_a_token_that_was_good_expires(house: House) -> None:
 OPEN = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/health/live", "/health/ready", "/metrics"}
 
 PREFERENCES = "/v1/recipients/{user_id}/preferences"
+SCHEDULE = "/v1/schedules/{id}"
 MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/v1/notifications/{id}"): {"owner": 200, "bob": 200, "other": 404, "service": 404, "admin": 200},
     ("DELETE", "/v1/notifications/{id}"): {"owner": 202, "bob": 403, "other": 404, "service": 404, "admin": 202},
@@ -123,6 +129,11 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("PUT", PREFERENCES): {"owner": 404, "bob": 503, "other": 404, "service": 503, "admin": 503},
     ("DELETE", PREFERENCES): {"owner": 404, "bob": 503, "other": 404, "service": 503, "admin": 503},
     ("GET", "/v1/admin/limits"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
+    ("GET", SCHEDULE): {"owner": 200, "bob": 404, "other": 404, "service": 404, "admin": 200},
+    ("PUT", SCHEDULE): {"owner": 503, "bob": 404, "other": 404, "service": 404, "admin": 503},
+    ("DELETE", SCHEDULE): {"owner": 503, "bob": 404, "other": 404, "service": 404, "admin": 503},
+    ("POST", "/v1/schedules/{id}/run"): {"owner": 503, "bob": 404, "other": 404, "service": 404, "admin": 503},
+    ("GET", "/v1/schedules/{id}/preview"): {"owner": 200, "bob": 404, "other": 404, "service": 404, "admin": 200},
     ("GET", "/v1/admin/stats"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
 }
 EVERYBODYS_OWN = {
@@ -134,12 +145,16 @@ EVERYBODYS_OWN = {
     ("POST", "/v1/inbox/read-all"),
     ("GET", "/v1/stats"),
     ("GET", "/v1/limits"),
+    ("POST", "/v1/schedules"),
+    ("GET", "/v1/schedules"),
+    ("GET", "/v1/schedules/preview"),
 }
 CALLERS = {"owner": ALICE, "bob": BOB, "other": CAROL, "service": SERVICE, "admin": ADMIN}
 BODIES = {
     "PATCH": {"send_at": "2030-01-01T00:00:00Z"},
     "PUT": {"email": "delivered@simulator.test"},
     PREFERENCES: {"categories": {}},
+    SCHEDULE: {"cron": "0 8 * * *", "recipients": ["bob"], "notification": {"channel": "inapp", "body": "b"}},
 }
 NAMED = {"/v1/admin/limits": "?user_id=bob"}
 
@@ -166,10 +181,19 @@ async def test_no_route_answers_without_a_token(house: House) -> None:
         assert (await house.http.get(path)).status_code in (200, 503), path
 
 
+def schedule_of(id: str) -> Message:
+    """Alice's, for bob."""
+    made = {"owner": "user:alice", "created_at": "2026-11-01T12:00:00Z", "changed_at": "2026-11-01T12:00:00Z"}
+    value = {"time_zone": "UTC", **BODIES[SCHEDULE], **made}
+    event = e.Setting(what="schedule", id=id, version=1, value=value)
+    return Message(event, Received(SETTINGS.name, 0, next(offsets), NOW, b"", b""))
+
+
 async def addressed_to_bob(house: House) -> str:
-    """Made by alice, addressed to bob, and in his inbox."""
+    """Made by alice, addressed to bob, and in his inbox; and a schedule of hers with the same id."""
     id = await house.post(BELL)
     await house.shows(due_of(id))
+    await house.remembers(schedule_of(id))
     return id
 
 

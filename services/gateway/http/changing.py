@@ -1,0 +1,54 @@
+"""A change of the directory: its topic is the truth, so that it is answered once Kafka has it."""
+
+from typing import Final
+
+from contracts import events
+from contracts.topics import Topic
+from kit.bus.publisher import PublishFailed
+from kit.bus.record import Outgoing
+from services.gateway.http.desk import Desk, until
+from services.gateway.http.problems import unavailable
+from services.gateway.store import directory
+from services.gateway.store.directory import Version
+
+PATIENCE: Final = 5.0
+"""Seconds that a change waits to see itself here, before it is answered with 202."""
+
+
+class Changing:
+    """Reads and changes the objects of one compacted topic."""
+
+    def __init__(self, desk: Desk, topic: Topic) -> None:
+        self._desk = desk
+        self._topic = topic
+
+    async def known(self, key: str) -> Version | None:
+        """The object as it is known here, a tombstone too; None when it never was."""
+        async with self._desk.database.connection() as connection:
+            return await directory.get(connection, self._topic.name, key)
+
+    async def put(self, told: events.OfDirectory) -> Version | None:
+        """Publishes, and waits for it to be in force here. None: that takes longer. Raises Problem 503."""
+        await self._publish(told)
+        return await until(lambda: self._in_force(told), PATIENCE)
+
+    async def forget(self, tenant: str, path: str) -> bool:
+        """Publishes that it is gone, and waits for that; False: it takes longer. Raises Problem 503."""
+        gone = events.Tombstone(tenant=tenant, path=path)
+        await self._publish(gone)
+        return bool(await until(lambda: self._is_gone(gone.key), PATIENCE))
+
+    async def _publish(self, event: events.OfDirectory) -> None:
+        try:
+            await self._desk.publisher.publish([Outgoing(self._topic, event)])
+        except PublishFailed:
+            raise unavailable("Kafka", seconds=5) from None
+
+    async def _in_force(self, told: events.OfDirectory) -> Version | None:
+        """This change, or one that came after it: commands are ordered by time."""
+        version = await self.known(told.key)
+        return version if version and version.command and told.command and version.command >= told.command else None
+
+    async def _is_gone(self, key: str) -> bool | None:
+        version = await self.known(key)
+        return True if version is not None and version.value is None else None

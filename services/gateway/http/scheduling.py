@@ -1,0 +1,107 @@
+"""What the routes of schedules do with the directory: what is asked for is checked, numbered, published and found."""
+
+from datetime import datetime
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts import topics
+from contracts.schedule import WHAT, Schedule, ScheduleRequest
+from services.gateway.http import bodies
+from services.gateway.http.changing import Changing
+from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.problems import Problem, forbidden, invalid, not_found
+from services.gateway.http.recurring import shown
+from services.gateway.http.sending import check_enabled
+from services.gateway.http.versions import etag, stale
+from services.gateway.rules import recurring
+from services.gateway.rules.recurring import Kept
+from services.gateway.rules.trust import Caller
+from services.gateway.store import editions
+from services.gateway.store import schedules as store
+
+
+class Scheduling:
+    """The schedules behind the routes; every method may raise a Problem."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._settings = Changing(desk, topics.SETTINGS)
+
+    @property
+    def zone(self) -> str:
+        """The zone of a schedule that names none."""
+        return self._desk.settings.notifications.default_time_zone
+
+    async def now(self) -> datetime:
+        """tocsin.clock()."""
+        async with self._desk.database.connection() as connection:
+            return await store.now(connection)
+
+    async def asked(self, request: Request, caller: Caller, made_at: datetime | None = None) -> ScheduleRequest:
+        """What this caller may ask for, and what can fire."""
+        asked = await bodies.model(request, ScheduleRequest, self._desk.limits.notification_bytes)
+        asked = asked.model_copy(update={"time_zone": asked.time_zone or self.zone})
+        if not recurring.allows(asked, caller, self._desk.settings.gateway.address_anyone):
+            raise forbidden("recipient_not_allowed", "this installation lets you write to yourself only")
+        for channel in {channel for _, one in asked.requests for channel in one.all_channels}:
+            check_enabled(self._desk, channel)
+        now = await self.now()
+        check_rule(asked, made_at or now, now)
+        return asked
+
+    async def known(self, caller: Caller, id: str) -> Kept | None:
+        """The schedule, if it is there and the caller's."""
+        version = await self._settings.known(recurring.key(caller.tenant, id))
+        kept = Kept.of(version.value) if version and version.value else None
+        return kept if kept and kept.is_open_to(caller) else None
+
+    async def found(self, caller: Caller, id: str) -> Kept:
+        """The same; 404 without it."""
+        kept = await self.known(caller, id)
+        if kept is None:
+            raise not_found("schedule")
+        return kept
+
+    async def again(self, there: Kept, asked: ScheduleRequest) -> Response:
+        """The same key: the same schedule, or a conflict (P1)."""
+        fields = there.schedule.model_dump(include=set(ScheduleRequest.model_fields))
+        if ScheduleRequest.model_validate(fields) != asked:
+            message = "was used for another schedule: repeat that one, or take a new key"
+            raise invalid([("Idempotency-Key", message)], "idempotency_conflict")
+        return shown(there, await self.now()).response(HTTPStatus.CREATED, etag(there.version))
+
+    async def publish(
+        self, caller: Caller, id: str, current: int, expected: int | None, schedule: Schedule, status: HTTPStatus
+    ) -> Response:
+        """Takes the version after `current`, publishes it and waits for it to be in force here: `status`, else 202."""
+        command, where = new_id(), (topics.SETTINGS.name, recurring.key(caller.tenant, id))
+        async with self._desk.database.connection() as connection:
+            taken = await editions.take(connection, *where, current=current, expected=expected, command=command)
+        if taken is None:
+            raise stale()
+        try:
+            known = await self._settings.put(recurring.setting(caller.tenant, id, taken, command, schedule))
+        except Problem:
+            async with self._desk.database.connection() as connection:
+                await editions.give_back(connection, command, *where)
+            raise
+        kept = Kept(caller.tenant, id, taken, schedule)
+        headers = etag(taken) | {"Location": f"/v1/schedules/{id}"}
+        return shown(kept, schedule.changed_at).response(status if known else HTTPStatus.ACCEPTED, headers)
+
+    async def forget(self, caller: Caller, id: str) -> bool:
+        """Publishes that it is gone; False: it takes longer until that is seen here."""
+        return await self._settings.forget(caller.tenant, f"{WHAT}/{id}")
+
+
+def made(asked: ScheduleRequest, owner: str, created_at: datetime, now: datetime) -> Schedule:
+    """The schedule as it is kept."""
+    return Schedule(**asked.model_dump(), owner=owner, created_at=created_at, changed_at=now)
+
+
+def check_rule(asked: ScheduleRequest, made_at: datetime, now: datetime) -> None:
+    """Raises Problem 422 for what could never fire."""
+    if found := list(recurring.problems(asked, made_at, now)):
+        raise invalid(found)
