@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from contracts import addresses, identity, local_time
 from contracts import events as e
+from contracts.deadline import OutsideDeadline
 from contracts.record import (
     Place,
     Undecodable,
@@ -92,12 +93,17 @@ def _object(topic: Topic, body: dict[str, Any]) -> e.Event:
     if not body.get("tenant"):
         body.pop("tenant", None)
     try:
-        found = topic.events[0].model_validate(body)
+        found = _deadline(body) if topic.events[0] is e.Deadline else topic.events[0].model_validate(body)
     except ValidationError as error:
         raise Undecodable(sentence(error)) from None
     if not _fits(found.key, _OBJECT_KEY):
         raise Undecodable("its tenant and id are no names: at most 64 and 200 characters, without “/”")
     return _checked_recipient(found) if isinstance(found, e.Recipient) else found
+
+
+def _deadline(body: dict[str, Any]) -> e.Deadline:
+    said = OutsideDeadline.model_validate(body)
+    return said.event(tenant=said.tenant, id=said.id, owner=said.whose)
 
 
 def _checked_recipient(found: e.Recipient) -> e.Recipient:

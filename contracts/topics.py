@@ -245,6 +245,7 @@ INTAKE_OUTCOMES = _group("intake.outcomes", (SENT, FAILED, RETRY))
 INTAKE_DIRECTORY = _group("intake.directory", (RECIPIENTS, PREFERENCES, SETTINGS))
 SCHEDULER = _group("scheduler", (SCHEDULED, RETRY))
 SCHEDULER_SCHEDULES = _group("scheduler.schedules", (SETTINGS, CONTROL))
+SCHEDULER_DEADLINES = _group("scheduler.deadlines", (RECIPIENTS, SETTINGS, DEADLINES))
 EMAIL_SENDER = _group("email_sender", due_lanes(Channel.EMAIL))
 SMS_SENDER = _group("sms_sender", due_lanes(Channel.SMS))
 GATEWAY = _group("gateway", (*REQUESTED.values(), SCHEDULED, RETRY, SENT, FAILED))
@@ -258,6 +259,7 @@ GROUPS = (
     INTAKE_DIRECTORY,
     SCHEDULER,
     SCHEDULER_SCHEDULES,
+    SCHEDULER_DEADLINES,
     EMAIL_SENDER,
     SMS_SENDER,
     GATEWAY,

@@ -128,6 +128,7 @@ class NotificationSettings(Section):
 
     enabled: bool = True
     default_time_zone: Zone = "Europe/Paris"
+    daily_report_at: Annotated[TimeOfDay, Field(pattern="^([01][0-9]|2[0-3])")] = "18:00"
     email: EmailSettings = EmailSettings()
     sms: SmsChannelSettings = SmsChannelSettings()
     scheduler: SchedulerSettings = SchedulerSettings()

@@ -1,6 +1,15 @@
 """The scheduler, put together: events come in and become timers, timers come due and are said."""
 
-from contracts.topics import RETRY, SCHEDULED, SCHEDULER, SCHEDULER_SCHEDULES
+from contracts.topics import (
+    DEADLINES,
+    RECIPIENTS,
+    RETRY,
+    SCHEDULED,
+    SCHEDULER,
+    SCHEDULER_DEADLINES,
+    SCHEDULER_SCHEDULES,
+    SETTINGS,
+)
 from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
@@ -10,16 +19,20 @@ from kit.settings import Settings
 from kit.stage import Stage
 from kit.zone_data import edition
 from services.scheduler.alarm import Alarm
+from services.scheduler.considering import Considering
 from services.scheduler.counting import count_on
 from services.scheduler.firing import FIRINGS, Firing
+from services.scheduler.handlers.deadlines import Follow
 from services.scheduler.handlers.schedules import Recur
 from services.scheduler.handlers.timers import Remember
 from services.scheduler.recurring import Schedules, recompute_on
+from services.scheduler.reminding import Deadlines
 from services.scheduler.store.timers import BY_INDEX
 from services.scheduler.waiting import Timers
 
 NAME = "scheduler"
 SCHEDULE_FIRINGS = 2
+DEADLINE_FIRINGS = 2
 
 
 async def build(settings: Settings) -> Parts:
@@ -28,27 +41,38 @@ async def build(settings: Settings) -> Parts:
     parts = Parts(NAME)
     # One connection for each firing, one to look at each shelf, one for each stage, one to count, one for health, one
     # to compute again.
-    size = FIRINGS + 1 + SCHEDULE_FIRINGS + 1 + 5
+    size = (FIRINGS + 1) + (SCHEDULE_FIRINGS + 1) + (DEADLINE_FIRINGS + 1) + 6
     db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=size, settings=BY_INDEX))
     parts.watch("postgresql_answers", db.alive)
     parts.add("topics", TopicKeeper(settings.kafka))
     publisher = parts.add("publisher", Publisher(settings.kafka, NAME))
-    alarm = Alarm()
+    timers_alarm, schedules_alarm, deadlines_alarm = Alarm(), Alarm(), Alarm()
+    zones = edition()
 
-    remember = Remember(alarm)
-    consumer = Consumer(settings.kafka, SCHEDULER.name, [[SCHEDULED, RETRY]])
-    parts.add("arming", Stage(NAME, consumer, db, publisher, remember, after=remember.committed, metrics=parts.metrics))
-
-    due, zones = Alarm(), edition()
-    recur = Recur(due, zones)
+    remember = Remember(timers_alarm)
+    later = Consumer(settings.kafka, SCHEDULER.name, [[SCHEDULED, RETRY]])
+    recur = Recur(schedules_alarm, zones)
     told = Consumer(settings.kafka, SCHEDULER_SCHEDULES.name, [SCHEDULER_SCHEDULES.topics])
-    parts.add("schedules", Stage("schedules", told, db, publisher, recur, after=recur.committed, metrics=parts.metrics))
+    follow = Follow(deadlines_alarm)
+    # Zones and plans before the deadlines that go by them.
+    tracked = Consumer(settings.kafka, SCHEDULER_DEADLINES.name, [[RECIPIENTS, SETTINGS], [DEADLINES]])
+    for name, stage, consumer, handle in (
+        ("arming", NAME, later, remember),
+        ("schedules", "schedules", told, recur),
+        ("following", "deadlines", tracked, follow),
+    ):
+        after = handle.committed
+        parts.add(name, Stage(stage, consumer, db, publisher, handle, after=after, metrics=parts.metrics))
 
     if plan.enabled:
-        parts.add("firing", Firing(Timers(), db, publisher, alarm, parts.metrics, batch_size=plan.batch_size))
-        shared = db, publisher, due, parts.metrics
-        recurring = Firing(Schedules(zones), *shared, batch_size=plan.batch_size, firings=SCHEDULE_FIRINGS)
-        parts.add("recurring", recurring)
+        due = Considering(settings.notifications.default_time_zone, settings.notifications.daily_report_at)
+        for name, shelf, alarm, firings in (
+            ("firing", Timers(), timers_alarm, FIRINGS),
+            ("recurring", Schedules(zones), schedules_alarm, SCHEDULE_FIRINGS),
+            ("reminding", Deadlines(due), deadlines_alarm, DEADLINE_FIRINGS),
+        ):
+            shared = db, publisher, alarm, parts.metrics
+            parts.add(name, Firing(shelf, *shared, batch_size=plan.batch_size, firings=firings))
         parts.add("recomputing", Loop(lambda: recompute_on(db, zones)))
     parts.add("counting", Loop(lambda: count_on(db, parts.metrics)))
     return parts

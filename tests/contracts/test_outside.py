@@ -1,6 +1,7 @@
 """What strangers publish is read, or refused with a reason; nothing they write stops a reader."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -365,3 +366,48 @@ def test_p7_whatever_comes_is_an_event_or_undecodable(
         record = encode(event, "gateway")
         if isinstance(event, e.Requested):
             assert decode(topic, record.key, record.value, record.headers, PLACE) == event
+
+
+def test_a_deadline_is_read_as_rest_reads_it() -> None:
+    """Local time with its zone, an own plan, whose it is; what is not known is passed over."""
+    body = {
+        "id": 118,
+        "title": "Dossier 118",
+        "due_at": "2027-03-01T17:00",
+        "time_zone": "Europe/Paris",
+        "assignees": ["bob", "bob"],
+        "source": "dossiers",
+        "colour": "red",
+        "plan": {"reminders": [{"rule": "x", "days": -1, "at": "08:00", "while": "urgent"}]},
+    }
+    found = read(body, topics.DEADLINES)
+    assert isinstance(found, e.Deadline)
+    assert (found.key, found.owner, found.assignees) == ("default/118", "source:dossiers", ("bob",))
+    assert found.due_at == datetime(2027, 3, 1, 16, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("body", [{"status": "closed"}, {"urgent": True, "title": "x", "assignees": ["bob"]}])
+def test_a_deadline_that_is_closed_or_urgent_needs_no_date(body: dict[str, Any]) -> None:
+    assert isinstance(read({"id": "118"} | body, topics.DEADLINES), e.Deadline)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({}, "due_at: give due_at"),
+        ({"due_date": "2027-02-30"}, "due_date: is not a day"),
+        ({"due_date": "20270201"}, "due_date: is not a day"),
+        ({"due_date": "2027-02-01", "due_at": "2027-02-01T08:00Z"}, "not both"),
+        ({"due_at": "2027-02-01T08:00"}, "has no offset"),
+        ({"due_at": "9999-02-01T08:00Z"}, "outside the years"),
+        ({"due_date": "2027-02-01", "assignees": ["b b"]}, "assignees"),
+        ({"due_date": "2027-02-01", "time_zone": "Europe/Pariss"}, "did you mean Europe/Paris"),
+        ({"due_date": "2027-02-01", "id": "a/b"}, "id"),
+        ({"due_date": "2027-02-01", "plan": {"reminders": [{"rule": "x"}]}}, "plan"),
+    ],
+)
+def test_p7_a_deadline_that_does_not_hold_is_poison(body: dict[str, Any], why: str) -> None:
+    """With a sentence that names the field."""
+    said = {"id": "118", "title": "x", "assignees": ["bob"]} | body
+    with pytest.raises(Undecodable, match=why):
+        read(said, topics.DEADLINES)

@@ -1,0 +1,157 @@
+"""What is due about deadlines, together with all that decides what is said of it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Final, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from contracts import events as e
+from contracts import local_time, plan
+from contracts.plan import DAILY_REPORT, Plan
+from kit import logs
+from kit.postgres import Connection
+from services.scheduler.rules import reminding, reporting
+from services.scheduler.rules.deadlines import Watch
+from services.scheduler.rules.reminding import Case
+from services.scheduler.rules.reporting import Report
+from services.scheduler.rules.timers import MOST_FAILURES, pause
+from services.scheduler.store import directory
+from services.scheduler.store import reminding as store
+from services.scheduler.store.directory import Person, Tenanted
+from services.scheduler.store.reminding import DueEnd, Replan
+
+NOBODY: Final = Person()
+
+P = ParamSpec("P")
+Row = DueEnd | Replan | Watch | Report
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row that is due, what it says, the kind and instant of each word, and the row once Kafka has heard it."""
+
+    fire_after: datetime
+    row: Row
+    then: Watch | Report | None = None
+    words: tuple[e.Event, ...] = ()
+    said: tuple[tuple[str, datetime], ...] = ()
+
+
+class Considering:
+    """Takes what is due and asks the rules; the rows stay ours until the transaction ends."""
+
+    def __init__(self, default_zone: str, report_at: str) -> None:
+        """`default_zone`: of people and deadlines that name none; `report_at`: the wall time of reports, "18:00"."""
+        self._default_zone = default_zone
+        self._report_at = report_at
+
+    async def reminders(self, connection: Connection, now: datetime, limit: int) -> list[Job]:
+        """Reminders whose instant has come, and those that have to find out when theirs is."""
+        watches = await store.take_watches(connection, now, limit)
+        if not watches:
+            return []
+        deadlines = await store.tracked(connection, {(w.tenant, w.deadline_id) for w in watches})
+        people = await directory.people(connection, {(w.tenant, w.user_id) for w in watches})
+        plans = await directory.plans(connection, {(w.tenant, w.plan) for w in watches if w.plan})
+        jobs = []
+        for watch in watches:
+            tracked = deadlines[watch.tenant, watch.deadline_id]
+            person = people.get((watch.tenant, watch.user_id), NOBODY)
+            told = tracked.own_plan if tracked.own_plan is not None else plans.get((watch.tenant, watch.plan))
+            zone = self._zone(person.time_zone or tracked.time_zone)
+            jobs.append(_reminded(Case(watch, tracked, _plan(told), zone, person.locale), now))
+        return jobs
+
+    async def reports(self, connection: Connection, now: datetime, limit: int) -> list[Job]:
+        """Daily reports; who has no open deadline any more gets none, and is forgotten here."""
+        reports = await store.take_reports(connection, now, limit)
+        if not reports:
+            return []
+        people = await directory.people(connection, [(r.tenant, r.user_id) for r in reports])
+        zones = {key: self._zone(people.get(key, NOBODY).time_zone) for key in map(_key, reports)}
+        todays = [(*_key(r), *reporting.end_of_day(now, zones[_key(r)])) for r in reports]
+        open_ = await store.concerning(connection, todays)
+        jobs = []
+        for report in reports:
+            key = _key(report)
+            if key not in open_:
+                jobs.append(Job(report.next_at, report))
+                continue
+            day, then = reporting.look(report, self._report_at, zones[key], now)
+            found = reporting.sorted_out(open_[key], zones[key], now)
+            locale = people.get(key, NOBODY).locale
+            word = _tried(reporting.requested, report, day, found, locale, now) if day else None
+            said = ((DAILY_REPORT, report.planned),) if word and report.planned else ()
+            jobs.append(Job(report.next_at, report, then, (word,) if word else (), said))
+        return jobs
+
+    def _zone(self, name: str | None) -> ZoneInfo:
+        """The zone of this name; the installation's where there is none, or none that this machine knows."""
+        try:
+            return local_time.zone(name or self._default_zone)
+        except local_time.BadTime:
+            return ZoneInfo(self._default_zone)
+
+
+def cancelled(end: DueEnd, now: datetime) -> Job:
+    """The cancel of a group."""
+    ended = end.ended
+    word = reminding.cancelled(ended.tenant, ended.group, ended.reason, now)
+    return Job(end.fire_after, end, words=(word,), said=(("group_cancel", end.fire_after),))
+
+
+def _reminded(case: Case, now: datetime) -> Job:
+    """What no rule can make sense of is looked at again later, so that it keeps nobody else waiting."""
+    assert case.watch.next_at is not None
+    try:
+        said, then = reminding.look(case, now)
+    except (ValueError, ArithmeticError) as error:
+        log.error("deadline_without_sense", error=type(error).__name__)
+        return Job(case.watch.next_at, case.watch, put_back(case.watch, now))
+    words, instants = [], []
+    for one in said:
+        if word := _tried(reminding.requested, case, one, now):
+            words.append(word)
+            instants.append(("reminder", one.at))
+    return Job(case.watch.next_at, case.watch, then, tuple(words), tuple(instants))
+
+
+R = TypeVar("R", Watch, Report)
+
+
+def put_back(row: R, now: datetime) -> R:
+    """Looked at again after a pause that grows, and then said under the same ids."""
+    failures = min(row.failures + 1, MOST_FAILURES)
+    return replace(row, failures=failures, next_at=now + pause(failures))
+
+
+def _tried(make: Callable[P, e.Requested | None], *told: P.args, **more: P.kwargs) -> e.Requested | None:
+    """What cannot be said (a name that is none, from a program that checks nothing) keeps nobody else waiting."""
+    try:
+        return make(*told, **more)
+    except ValueError as error:
+        log.error("reminder_cannot_be_said", error=type(error).__name__)
+        return None
+
+
+def _key(report: Report) -> Tenanted:
+    return report.tenant, report.user_id
+
+
+@lru_cache(maxsize=256)
+def _plan(told: str | None) -> Plan:
+    """A stored plan, checked once; the default where there is none, or none that can be read."""
+    if told is None:
+        return plan.DEFAULT
+    try:
+        return plan.read(json.loads(told))
+    except ValidationError as error:
+        log.error("plan_unreadable", problems=error.error_count())
+        return plan.DEFAULT

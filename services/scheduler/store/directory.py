@@ -1,0 +1,100 @@
+"""The SQL of people's zones and of plans, as the directory tells them; only what is newer replaces anything (P1)."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from kit.postgres import Connection
+from services.scheduler.rules.deadlines import As
+
+Tenanted = tuple[str, str]
+"""Tenant, and the name of a person or plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What reminders go by; who is forgotten, or was never known, has neither."""
+
+    time_zone: str | None = None
+    locale: str | None = None
+
+
+async def put_people(connection: Connection, people: Mapping[Tenanted, tuple[Person, As]]) -> set[Tenanted]:
+    """Takes over what is newer; those whose zone is another one than before."""
+    rows = [(*key, person.time_zone, person.locale, *at) for key, (person, at) in sorted(people.items())]
+    before = await _zones(connection, people)
+    written = await connection.fetch(_PUT_PEOPLE, *zip(*rows, strict=True))
+    return {key for row in written if before.get(key := (row["tenant"], row["user_id"])) != people[key][0].time_zone}
+
+
+async def _zones(connection: Connection, people: Collection[Tenanted]) -> dict[Tenanted, str | None]:
+    rows = await connection.fetch(
+        f"{_PEOPLE} order by p.tenant, p.user_id for update", *zip(*sorted(people), strict=True)
+    )
+    return {(row["tenant"], row["user_id"]): row["time_zone"] for row in rows}
+
+
+async def people(connection: Connection, wanted: Collection[Tenanted]) -> dict[Tenanted, Person]:
+    """Those of them whom the directory has told of."""
+    rows = await connection.fetch(_PEOPLE, *zip(*sorted(wanted), strict=True))
+    return {(row["tenant"], row["user_id"]): Person(row["time_zone"], row["locale"]) for row in rows}
+
+
+async def put_plans(connection: Connection, plans: Mapping[Tenanted, tuple[str | None, As]]) -> set[Tenanted]:
+    """Takes over what is newer; those that are new."""
+    rows = [(*key, value, *at) for key, (value, at) in sorted(plans.items())]
+    written = await connection.fetch(_PUT_PLANS, *zip(*rows, strict=True))
+    return {(row["tenant"], row["name"]) for row in written}
+
+
+async def plans(connection: Connection, wanted: Collection[Tenanted]) -> dict[Tenanted, str]:
+    """Those of these plans that there are, as JSON."""
+    if not wanted:
+        return {}
+    rows = await connection.fetch(_PLANS, *zip(*sorted(wanted), strict=True))
+    return {(row["tenant"], row["name"]): row["value"] for row in rows}
+
+
+async def begin_replans(
+    connection: Connection, what: Literal["person", "plan"], names: Iterable[Tenanted], now: datetime
+) -> None:
+    """All reminders that go by these are to be looked at again, from the first."""
+    rows = sorted(names)
+    if rows:
+        await connection.execute(_BEGIN_REPLANS, *zip(*rows, strict=True), what, now)
+
+
+_PUT_PEOPLE: Final = """
+insert into people as p (tenant, user_id, time_zone, locale, as_of, "offset")
+select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
+on conflict (tenant, user_id) do update set time_zone = excluded.time_zone, locale = excluded.locale,
+    as_of = excluded.as_of, "offset" = excluded."offset"
+where (p.as_of, p."offset") < (excluded.as_of, excluded."offset")
+returning tenant, user_id
+"""
+
+_PEOPLE: Final = """
+select p.tenant, p.user_id, p.time_zone, p.locale from people p
+where (p.tenant, p.user_id) in (select * from unnest($1::text[], $2::text[]))
+"""
+
+_PUT_PLANS: Final = """
+insert into plans as p (tenant, name, value, as_of, "offset")
+select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[])
+on conflict (tenant, name) do update set value = excluded.value, as_of = excluded.as_of, "offset" = excluded."offset"
+where (p.as_of, p."offset") < (excluded.as_of, excluded."offset")
+returning tenant, name
+"""
+
+_PLANS: Final = """
+select p.tenant, p.name, p.value from plans p
+where (p.tenant, p.name) in (select * from unnest($1::text[], $2::text[])) and p.value is not null
+"""
+
+_BEGIN_REPLANS: Final = """
+insert into replans as r (tenant, name, what, changed_at, next_at)
+select tenant, name, $3, $4, $4 from unnest($1::text[], $2::text[]) as g(tenant, name)
+on conflict (tenant, what, name) do update
+set changed_at = excluded.changed_at, next_at = excluded.next_at, done_to = '{"", ""}'
+"""
