@@ -6,7 +6,7 @@ from contracts import events as e
 from kit.bus.record import Outgoing
 from kit.postgres import Connection
 from kit.stage import Message
-from services.gateway.store import directory
+from services.gateway.store import deadlines, directory
 from services.gateway.store.directory import Version
 
 
@@ -20,8 +20,15 @@ async def remember(connection: Connection, messages: Sequence[Message]) -> Seque
             if old is None or (version.as_of, version.offset) > (old.as_of, old.offset):
                 newest[version.topic, version.key] = version
     if newest:
-        await directory.apply(connection, list(newest.values()))
+        applied = await directory.apply(connection, list(newest.values()))
+        await _file_deadlines(connection, [newest[place] for place in applied])
     return ()
+
+
+async def _file_deadlines(connection: Connection, versions: Sequence[Version]) -> None:
+    there, gone = deadlines.filed(versions)
+    await deadlines.write(connection, there)
+    await deadlines.forget(connection, gone)
 
 
 def _version(message: Message, event: e.OfDirectory) -> Version:

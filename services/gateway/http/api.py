@@ -8,14 +8,18 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
+from contracts.deadline import DeadlineRequest
+from contracts.plan import Plan
 from contracts.preferences import Preferences
 from contracts.request import NotificationRequest
 from contracts.schedule import ScheduleRequest
 from kit.health import Health
 from services.gateway.http import (
+    deadlines,
     inbox,
     limits,
     notifications,
+    plans,
     preferences,
     problems,
     recipients,
@@ -35,12 +39,15 @@ BODIES: Final = (
     recipients.RecipientRequest,
     Preferences,
     ScheduleRequest,
+    DeadlineRequest,
+    Plan,
 )
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
     {"name": "inbox", "description": "The bell: what was shown to you."},
     {"name": "recipients", "description": "Where people are reached, and what they want."},
     {"name": "schedules", "description": "What comes again and again."},
+    {"name": "deadlines", "description": "What is due, and when people are reminded."},
     {"name": "figures", "description": "What became of it all."},
 ]
 
@@ -49,7 +56,8 @@ def api(desk: Desk) -> FastAPI:
     """The routes, with their errors as problems."""
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
-    for room in (sending, notifications, inbox, recipients, preferences, schedules, stats, limits):
+    rooms = (sending, notifications, inbox, recipients, preferences, schedules, deadlines, plans, stats, limits)
+    for room in rooms:
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)

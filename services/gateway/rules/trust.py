@@ -60,6 +60,21 @@ def may_address(caller: Caller, request: NotificationRequest, anyone: Collection
     return caller.role in anyone or request.user_id == caller.sub
 
 
+def may_read_deadline(caller: Caller, owner: str | None, assignees: Collection[str]) -> bool:
+    """One's own, what one is assigned to, and all of a tenant for its services and admins."""
+    return caller.role != "user" or caller.owner == owner or caller.sub in assignees
+
+
+def may_change_deadline(caller: Caller, owner: str | None) -> bool:
+    """Its owner, services and admins."""
+    return caller.role != "user" or caller.owner == owner
+
+
+def may_assign(caller: Caller, assignees: Collection[str], anyone: Collection[Role]) -> bool:
+    """Whether he may have these people reminded: `anyone` lists the roles that may write to anybody."""
+    return caller.role in anyone or all(person == caller.sub for person in assignees)
+
+
 def may_edit_person(caller: Caller, user_id: str) -> bool:
     """A person's own entry in the directory, or the directory for services and admins."""
     return caller.role != "user" or caller.sub == user_id

@@ -22,12 +22,15 @@ class Version:
     command: UUID | None
 
 
-async def apply(connection: Connection, versions: Sequence[Version]) -> None:
-    """Take over what is newer than what is there, by (as_of, offset); one version per key. Sorted: no deadlocks."""
+async def apply(connection: Connection, versions: Sequence[Version]) -> set[tuple[str, str]]:
+    """Take over what is newer than what is there, by (as_of, offset); one version per key. Sorted: no deadlocks.
+
+    The (topic, key) of those that were newer.
+    """
     rows = sorted(
         ((v.topic, v.key, v.tenant, v.value, v.as_of, v.offset, v.command) for v in versions), key=lambda row: row[:2]
     )
-    await connection.execute(_APPLY, *columns(rows, 7))
+    return {(row["topic"], row["key"]) for row in await connection.fetch(_APPLY, *columns(rows, 7))}
 
 
 _VERSIONS = given(
@@ -40,6 +43,7 @@ select * from {_VERSIONS} g
 on conflict (topic, key) do update set
     value = excluded.value, as_of = excluded.as_of, "offset" = excluded."offset", command = excluded.command
 where (excluded.as_of, excluded."offset") > (d.as_of, d."offset")
+returning topic, key
 """
 
 
