@@ -26,13 +26,15 @@ def events(answer: dict[str, Any]) -> list[str]:
     return [entry["event"] for entry in answer["timeline"]]
 
 
-async def publish(stack: Stack, value: bytes, topic: str = "notifications.requested", **headers: str) -> None:
-    """What `kcat -P` does: one value, perhaps headers, no key."""
+async def publish(
+    stack: Stack, value: bytes, topic: str = "notifications.requested", *, key: bytes | None = None, **headers: str
+) -> None:
+    """What `kcat -P` does: one value, perhaps headers, and a key with `-k`."""
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka.bootstrap_servers, acks="all")
     await producer.start()
     try:
         pairs = [(name, text.encode()) for name, text in headers.items()]
-        await producer.send_and_wait(stack.kafka.topic_prefix + topic, value, headers=pairs)
+        await producer.send_and_wait(stack.kafka.topic_prefix + topic, value, key=key, headers=pairs)
     finally:
         await producer.stop()
 
