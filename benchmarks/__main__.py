@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from benchmarks import end_to_end, latency, post, sender
+from benchmarks import deadlines, end_to_end, latency, post, sender
 from benchmarks.installation import NotStarted
 from kit import logs
 
@@ -28,6 +28,7 @@ ALL: Final[dict[str, Measure]] = {
     "sender": sender.measure,
     "post": post.measure,
     "latency": latency.measure,
+    "deadlines": deadlines.measure,
 }
 MAILS: Final = 30_000
 

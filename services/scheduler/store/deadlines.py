@@ -127,16 +127,17 @@ from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::ti
     as w(tenant, deadline_id, user_id, plan, epoch, changed_at, through, next_at, said, spoke, failures)
 """
 
+# Key by key, in their order: a planner that may join as it likes reads a whole index where it must not sort.
 _LOCK: Final = """
-select d.* from deadlines d
-where (d.tenant, d.id) in (select * from unnest($1::text[], $2::text[]))
-order by d.tenant, d.id for update
+select d.* from unnest($1::text[], $2::text[]) as k(tenant, id)
+cross join lateral (select * from deadlines d where d.tenant = k.tenant and d.id = k.id for update) as d
 """
 
 _LOCK_WATCHES: Final = """
-select r.* from reminders r
-where (r.tenant, r.deadline_id) in (select * from unnest($1::text[], $2::text[]))
-order by r.tenant, r.deadline_id, r.user_id for update
+select r.* from unnest($1::text[], $2::text[]) as k(tenant, id)
+cross join lateral (
+    select * from reminders r where r.tenant = k.tenant and r.deadline_id = k.id order by r.user_id for update
+) as r
 """
 
 _WRITE: Final = """
@@ -168,8 +169,13 @@ on conflict (tenant, deadline_id, user_id) do update set
 """
 
 _DELETE_WATCHES: Final = """
-delete from reminders
-where (tenant, deadline_id, user_id) in (select * from unnest($1::text[], $2::text[], $3::text[]))
+delete from reminders where ctid = any (array(
+    select r.ctid from unnest($1::text[], $2::text[], $3::text[]) as k(tenant, deadline_id, user_id)
+    cross join lateral (
+        select ctid from reminders r
+        where r.tenant = k.tenant and r.deadline_id = k.deadline_id and r.user_id = k.user_id for update
+    ) as r
+))
 """
 
 _END_GROUPS: Final = """

@@ -29,15 +29,13 @@ async def put_people(connection: Connection, people: Mapping[Tenanted, tuple[Per
 
 
 async def _zones(connection: Connection, people: Collection[Tenanted]) -> dict[Tenanted, str | None]:
-    rows = await connection.fetch(
-        f"{_PEOPLE} order by p.tenant, p.user_id for update", *zip(*sorted(people), strict=True)
-    )
+    rows = await connection.fetch(_PEOPLE.format(lock="for update"), *zip(*sorted(people), strict=True))
     return {(row["tenant"], row["user_id"]): row["time_zone"] for row in rows}
 
 
 async def people(connection: Connection, wanted: Collection[Tenanted]) -> dict[Tenanted, Person]:
     """Those of them whom the directory has told of."""
-    rows = await connection.fetch(_PEOPLE, *zip(*sorted(wanted), strict=True))
+    rows = await connection.fetch(_PEOPLE.format(lock="offset 0"), *zip(*sorted(wanted), strict=True))
     return {(row["tenant"], row["user_id"]): Person(row["time_zone"], row["locale"]) for row in rows}
 
 
@@ -74,9 +72,10 @@ where (p.as_of, p."offset") < (excluded.as_of, excluded."offset")
 returning tenant, user_id
 """
 
+# Key by key, which `offset 0` keeps the planner from making a join of.
 _PEOPLE: Final = """
-select p.tenant, p.user_id, p.time_zone, p.locale from people p
-where (p.tenant, p.user_id) in (select * from unnest($1::text[], $2::text[]))
+select p.* from unnest($1::text[], $2::text[]) as k(tenant, user_id)
+cross join lateral (select * from people p where p.tenant = k.tenant and p.user_id = k.user_id {lock}) as p
 """
 
 _PUT_PLANS: Final = """
@@ -88,8 +87,10 @@ returning tenant, name
 """
 
 _PLANS: Final = """
-select p.tenant, p.name, p.value from plans p
-where (p.tenant, p.name) in (select * from unnest($1::text[], $2::text[])) and p.value is not null
+select p.* from unnest($1::text[], $2::text[]) as k(tenant, name)
+cross join lateral (
+    select * from plans p where p.tenant = k.tenant and p.name = k.name and p.value is not null offset 0
+) as p
 """
 
 _BEGIN_REPLANS: Final = """

@@ -109,9 +109,13 @@ async def forget_ends(connection: Connection, ends: Iterable[DueEnd]) -> None:
 
 async def put_back_ends(connection: Connection, ends: Iterable[DueEnd], now: datetime) -> None:
     """These were not: each is said again after its own pause."""
-    rows = [(o.ended.tenant, o.ended.group, now + pause(o.failures + 1), o.failures + 1) for o in ends]
+    rows = [(*_ended(one), now + pause(one.failures + 1), one.failures + 1) for one in ends]
     if rows:
         await connection.execute(_PUT_BACK_ENDS, *zip(*rows, strict=True))
+
+
+def _ended(one: DueEnd) -> tuple[str, str, str]:
+    return one.ended.tenant, one.ended.group, one.ended.reason
 
 
 async def write_reports(connection: Connection, reports: Iterable[Report]) -> None:
@@ -131,11 +135,12 @@ async def end_reports(connection: Connection, reports: Iterable[Report]) -> None
 async def go_on(connection: Connection, replan: Replan, now: datetime) -> bool:
     """Has the next reminders looked at again; whether there are more."""
     by = "user_id" if replan.what == "person" else "plan"
-    rows = await connection.fetch(
-        _NEXT.format(by=by), replan.tenant, replan.name, *replan.done_to, replan.changed_at, now, AT_ONCE
-    )
-    if len(rows) == AT_ONCE:
-        last = max((row["deadline_id"], row["user_id"]) for row in rows)
+    rows = await connection.fetch(_NEXT.format(by=by), replan.tenant, replan.name, *replan.done_to, AT_ONCE)
+    keys = [(row["deadline_id"], row["user_id"]) for row in rows]
+    if keys:
+        await connection.execute(_LOOK_AGAIN, replan.tenant, *zip(*keys, strict=True), replan.changed_at, now)
+    if len(keys) == AT_ONCE:
+        last = keys[-1]
         await connection.execute(_ADVANCE, replan.tenant, replan.what, replan.name, list(last), now)
         return True
     if replan.what == "person":
@@ -165,28 +170,40 @@ lateral (select case when first > now then first else least(
 ) end as next) as following
 """
 
+# Key by key, everywhere: `offset 0` keeps the planner from making a join of it, which may read a whole index.
 _TRACKED: Final = """
-select d.* from deadlines d where (d.tenant, d.id) in (select * from unnest($1::text[], $2::text[]))
+select d.* from unnest($1::text[], $2::text[]) as k(tenant, id)
+cross join lateral (select * from deadlines d where d.tenant = k.tenant and d.id = k.id offset 0) as d
 """
 
 _CONCERNING: Final = """
 select p.tenant as report_tenant, p.user_id as report_user, d.*
 from unnest($1::text[], $2::text[], $3::date[], $4::timestamptz[]) as p(tenant, user_id, today, over)
-join lateral (
-    select w.deadline_id from reminders w where w.tenant = p.tenant and w.user_id = p.user_id
-) as w on true
-left join deadlines d on d.tenant = p.tenant and d.id = w.deadline_id
-    and (d.urgent_since is not null or d.due_date <= p.today or d.due_at < p.over)
+cross join lateral (
+    select w.deadline_id from reminders w where w.tenant = p.tenant and w.user_id = p.user_id offset 0
+) as w
+left join lateral (
+    select * from deadlines d
+    where d.tenant = p.tenant and d.id = w.deadline_id
+      and (d.urgent_since is not null or d.due_date <= p.today or d.due_at < p.over)
+    offset 0
+) as d on true
 """
 
 _FORGET_ENDS: Final = """
-delete from ended_groups where (tenant, group_name) in (select * from unnest($1::text[], $2::text[]))
+delete from ended_groups where ctid = any (array(
+    select g.ctid from unnest($1::text[], $2::text[]) as k(tenant, group_name)
+    cross join lateral (
+        select ctid from ended_groups g where g.tenant = k.tenant and g.group_name = k.group_name offset 0
+    ) as g
+))
 """
 
+# Upserts that always meet their rows, which are locked.
 _PUT_BACK_ENDS: Final = """
-update ended_groups g set next_at = u.next_at, failures = u.failures
-from unnest($1::text[], $2::text[], $3::timestamptz[], $4::smallint[]) as u(tenant, group_name, next_at, failures)
-where (g.tenant, g.group_name) = (u.tenant, u.group_name)
+insert into ended_groups as g (tenant, group_name, reason, next_at, failures)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::smallint[])
+on conflict (tenant, group_name) do update set next_at = excluded.next_at, failures = excluded.failures
 """
 
 _WRITE_REPORTS: Final = """
@@ -197,19 +214,31 @@ on conflict (tenant, user_id) do update set
 """
 
 _END_REPORTS: Final = """
-delete from reports where (tenant, user_id) in (select * from unnest($1::text[], $2::text[]))
+delete from reports where ctid = any (array(
+    select r.ctid from unnest($1::text[], $2::text[]) as k(tenant, user_id)
+    cross join lateral (
+        select ctid from reports r where r.tenant = k.tenant and r.user_id = k.user_id offset 0
+    ) as r
+))
 """
 
+# Locked by one statement and changed by the next: one alone would not see a row that it has waited for.
 _NEXT: Final = """
-update reminders r set changed_at = greatest(r.changed_at, $5), next_at = $6
-from (
-    select tenant, deadline_id, user_id from reminders
-    where tenant = $1 and {by} = $2 and (deadline_id, user_id) > ($3, $4)
-    order by deadline_id, user_id limit $7
-    for update
-) as piece
-where (r.tenant, r.deadline_id, r.user_id) = (piece.tenant, piece.deadline_id, piece.user_id)
-returning r.deadline_id, r.user_id
+select deadline_id, user_id from reminders
+where tenant = $1 and {by} = $2 and (deadline_id, user_id) > ($3, $4)
+order by deadline_id, user_id limit $5
+for update
+"""
+
+_LOOK_AGAIN: Final = """
+update reminders set changed_at = greatest(changed_at, $4), next_at = $5
+where ctid = any (array(
+    select r.ctid from unnest($2::text[], $3::text[]) as k(deadline_id, user_id)
+    cross join lateral (
+        select ctid from reminders r
+        where r.tenant = $1 and r.deadline_id = k.deadline_id and r.user_id = k.user_id offset 0
+    ) as r
+))
 """
 
 _ADVANCE: Final = "update replans set done_to = $4, next_at = $5 where tenant = $1 and what = $2 and name = $3"
