@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -183,11 +183,12 @@ async def _mover(url: str, count: int, dice: random.Random) -> AsyncIterator[Mov
         nonlocal offset
         offset += 1
         n = dice.randint(1, count)
-        due = date.today() + timedelta(days=dice.randint(20, 360))  # noqa: DTZ011
+        now = datetime.now(UTC)
+        due_at = now + timedelta(days=dice.randint(20, 360), seconds=dice.randint(0, 86_400))
         told = e.Deadline(
-            id=str(n), title=f"Dossier {n}", due_date=due.isoformat(), assignees=(f"user-{1 + n % min(PEOPLE, count)}",)
+            id=str(n), title=f"Dossier {n}", due_at=due_at, assignees=(f"user-{1 + n % min(PEOPLE, count)}",)
         )
-        message = Message(told, Received(DEADLINES.name, 0, offset, datetime.now(UTC), b"", b""))
+        message = Message(told, Received(DEADLINES.name, 0, offset, now, b"", b""))
         begun = time.perf_counter()
         async with db.transaction() as connection:
             await follow(connection, [message])

@@ -23,6 +23,7 @@ NAMES: Final[Mapping[str, Place]] = {
     "AWS_ACCESS_KEY_ID": ("aws", "access_key_id"),
     "AWS_SECRET_ACCESS_KEY": ("aws", "secret_access_key"),
     "NOTIFICATION_LOG_LEVEL": ("log_level",),
+    "NOTIFICATION_DAILY_REPORT_AT": ("notifications", "daily_report_at"),
     "NOTIFICATION_SCHEDULER_INTERVAL": ("notifications", "scheduler", "check_interval_seconds"),
     "KAFKA_BOOTSTRAP_SERVERS": ("kafka", "bootstrap_servers"),
     "KAFKA_TOPIC_PREFIX": ("kafka", "topic_prefix"),

@@ -117,6 +117,14 @@ class Anything(RuleBasedStateMachine):
         before, self.now = self.now, self.now + timedelta(hours=hours)
         self.model.advance(before, self.now)
 
+    @rule()
+    def it_is_a_second_before_the_next_word(self) -> None:
+        """So that whatever is looked at then, because something changes, is looked at a second too early."""
+        coming = [watch.next_at for watch in self.state.watches.values() if watch.next_at]
+        if coming and (then := min(coming) - timedelta(seconds=1)) > self.now:
+            before, self.now = self.now, then
+            self.model.advance(before, then)
+
     @rule(days=st.integers(-20, 20))
     def is_moved(self, days: int) -> None:
         """And perhaps back again, by the next move: that is a new beginning, too."""
@@ -271,6 +279,20 @@ def test_p4_4_moved_into_the_past_says_once_what_was_missed() -> None:
     [(word, at, missed)] = machine.heard["bob"]
     assert (word, at) == (MISSED, BEGIN)
     assert missed == ("week_before", "day_before", "same_day", "late", "critical")
+
+
+def test_p4_4_what_is_looked_at_a_second_before_is_not_said() -> None:
+    """P4.4: urgency changes at 7:59:59; what is said at eight comes at eight."""
+    machine = Anything()
+    machine.created({"bob"}, 30)
+    machine.p4_4_each_once_and_none_early()
+    machine.it_is_a_second_before_the_next_word()
+    machine.is_urgent_or_not(True)
+    machine.p4_4_each_once_and_none_early()
+    assert machine.heard["bob"] == []
+    machine.time_passes(1 / 3600)
+    machine.p4_4_each_once_and_none_early()
+    assert [word for word, _, _ in machine.heard["bob"]] == ["week_before", "urgent"]
 
 
 def test_p4_4_who_comes_back_is_told_again() -> None:
