@@ -7,9 +7,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from contracts.plan import Plan, Reminder
+from kit.recurrence.clocks import next_change
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-SECOND: Final = timedelta(seconds=1)
 MIDNIGHT: Final = time()
 
 
@@ -106,19 +106,9 @@ def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
     The same rule as for recurring schedules (cronsim's and java.time's).
     """
     by_before, by_after = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    return by_before if by_before <= by_after else _end_of_gap(by_after, by_before, zone)
-
-
-def _end_of_gap(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    """The clocks change after `low` and not after `high`, on a whole second."""
-    offset = low.astimezone(zone).utcoffset()
-    while high - low > SECOND:
-        middle = low + (high - low) // SECOND // 2 * SECOND
-        if middle.astimezone(zone).utcoffset() == offset:
-            low = middle
-        else:
-            high = middle
-    return high
+    if by_before <= by_after:
+        return by_before
+    return next_change(by_after, zone, until=by_before) or by_before
 
 
 def _on_the_day(reminder: Reminder, due: Due) -> datetime | None:
