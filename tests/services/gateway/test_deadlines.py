@@ -185,6 +185,7 @@ async def test_plans_are_read_by_all_and_changed_by_admins(house: House) -> None
     await house.remembers(said(e.Setting(what="plan", id="x", value=plan)))
     assert (await house.http.get("/v1/admin/plans/x", headers=ALICE)).json()["reminders"] == plan["reminders"]
     assert (await house.http.put("/v1/admin/plans/x", json=plan, headers=ALICE)).status_code == 403
+    assert (await house.http.delete("/v1/admin/plans/x", headers=SERVICE)).status_code == 403
     wrong = await house.http.put("/v1/admin/plans/x", json={"reminders": [{"rule": "y"}]}, headers=ADMIN)
     assert wrong.status_code == 422 and "give at" in wrong.text
     assert (await house.http.put("/v1/admin/plans/x", json=plan, headers=ADMIN)).status_code == 503
