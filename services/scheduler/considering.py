@@ -1,7 +1,7 @@
 """What is due about deadlines, together with all that decides what is said of it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -16,7 +16,7 @@ from contracts.plan import DAILY_REPORT, Plan
 from kit import logs
 from kit.postgres import Connection
 from services.scheduler.rules import reminding, reporting
-from services.scheduler.rules.deadlines import Watch
+from services.scheduler.rules.deadlines import Tracked, Watch
 from services.scheduler.rules.reminding import Case
 from services.scheduler.rules.reporting import Report
 from services.scheduler.rules.timers import MOST_FAILURES, pause
@@ -74,23 +74,26 @@ class Considering:
         reports = await store.take_reports(connection, now, limit)
         if not reports:
             return []
-        people = await directory.people(connection, [(r.tenant, r.user_id) for r in reports])
-        zones = {key: self._zone(people.get(key, NOBODY).time_zone) for key in map(_key, reports)}
-        todays = [(*_key(r), *reporting.end_of_day(now, zones[_key(r)])) for r in reports]
+        people = await directory.people(connection, [_key(report) for report in reports])
+        zones = {_key(one): self._zone(people.get(_key(one), NOBODY).time_zone) for one in reports}
+        todays = [(*_key(one), *reporting.end_of_day(now, zones[_key(one)])) for one in reports]
         open_ = await store.concerning(connection, todays)
-        jobs = []
-        for report in reports:
-            key = _key(report)
-            if key not in open_:
-                jobs.append(Job(report.next_at, report))
-                continue
-            day, then = reporting.look(report, self._report_at, zones[key], now)
-            found = reporting.sorted_out(open_[key], zones[key], now)
-            locale = people.get(key, NOBODY).locale
-            word = _tried(reporting.requested, report, day, found, locale, now) if day else None
-            said = ((DAILY_REPORT, report.planned),) if word and report.planned else ()
-            jobs.append(Job(report.next_at, report, then, (word,) if word else (), said))
-        return jobs
+        return [
+            self._reported(one, zones[_key(one)], people.get(_key(one), NOBODY).locale, open_.get(_key(one)), now)
+            for one in reports
+        ]
+
+    def _reported(
+        self, report: Report, zone: ZoneInfo, locale: str | None, deadlines: Sequence[Tracked] | None, now: datetime
+    ) -> Job:
+        if deadlines is None:
+            return Job(report.next_at, report)
+        day, then = reporting.look(report, self._report_at, zone, now)
+        found = reporting.sorted_out(deadlines, zone, now)
+        word = _tried(reporting.requested, report, day, found, locale, now) if day else None
+        if word is None or report.planned is None:
+            return Job(report.next_at, report, then)
+        return Job(report.next_at, report, then, (word,), ((DAILY_REPORT, report.planned),))
 
     def _zone(self, name: str | None) -> ZoneInfo:
         """The zone of this name; the installation's where there is none, or none that this machine knows."""
