@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import config, database, schedule, send, stack, tokens, topics, watch
-from cli import config, database, deadline, send, stack, tokens, topics, watch
+from cli import config, database, deadline, schedule, send, stack, tokens, topics, watch
 from cli.output import sentences
 
 app = typer.Typer(
