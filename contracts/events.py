@@ -565,10 +565,11 @@ class Control(Event):
 
 
 class ServiceStatus(Event):
-    """What an instance of a service answers to a command, or says of itself every few seconds."""
+    """What an instance of a service answers to a `command`, or says of itself every few seconds."""
 
     ce_type = "tocsin.status"
     correlation_id: UUID
+    command: str | None = None
     service: str
     instance: str
     state: str

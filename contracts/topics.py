@@ -175,7 +175,7 @@ STATUS = Topic(
     "ops.status",
     (e.ServiceStatus,),
     writers=SERVICES,
-    readers=("gateway",),
+    readers=("scheduler", "gateway"),
     reporter="gateway",
     key="tenant/correlation_id",
     busy=False,
@@ -252,6 +252,9 @@ GATEWAY = _group("gateway", (*REQUESTED.values(), SCHEDULED, RETRY, SENT, FAILED
 GATEWAY_INAPP = _group("gateway.inapp", (DUE_INAPP,))
 GATEWAY_DIRECTORY = _group("gateway.directory", (RECIPIENTS, PREFERENCES, SETTINGS, DEADLINES))
 GATEWAY_COUNTS = _group("gateway.counts", (STATUS,))
+SCHEDULER_ANSWERS = _group("scheduler.answers", (STATUS,))
+CONTROL_OF = {service: _group(f"{service}.control", (CONTROL,)) for service in SERVICES}
+"""A group per service: one of its instances writes a command down, for all of them (P9)."""
 
 GROUPS = (
     INTAKE,
@@ -266,6 +269,8 @@ GROUPS = (
     GATEWAY_INAPP,
     GATEWAY_DIRECTORY,
     GATEWAY_COUNTS,
+    SCHEDULER_ANSWERS,
+    *CONTROL_OF.values(),
 )
 
 SENDER_OF = {Channel.EMAIL: EMAIL_SENDER, Channel.SMS: SMS_SENDER, Channel.INAPP: GATEWAY_INAPP}

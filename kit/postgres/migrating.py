@@ -26,13 +26,13 @@ _PATIENCE_MS: Final = 120_000
 
 def all_schemas() -> Migrations:
     """The schemas of all services. A kit that keeps state brings its own folder into each schema that uses it."""
-    claims, services = _ROOT / "kit" / "delivery", _ROOT / "services"
+    control, claims, services = _ROOT / "kit" / "control", _ROOT / "kit" / "delivery", _ROOT / "services"
     rooms = {
-        "intake": [services / "intake"],
-        "scheduler": [services / "scheduler"],
-        "email_sender": [claims, services / "email_sender"],
-        "sms_sender": [claims, services / "sms_sender"],
-        "gateway": [services / "gateway"],
+        "intake": [control, services / "intake"],
+        "scheduler": [control, services / "scheduler"],
+        "email_sender": [control, claims, services / "email_sender"],
+        "sms_sender": [control, claims, services / "sms_sender"],
+        "gateway": [control, services / "gateway"],
     }
     return {schema: [room / "migrations" for room in folders] for schema, folders in rooms.items()}
 

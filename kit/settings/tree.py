@@ -18,6 +18,7 @@ from kit.settings.providers import (
 from kit.settings.retry import RetrySettings
 from kit.settings.values import (
     Count,
+    Daily,
     DatabaseUrl,
     Day,
     HttpUrl,
@@ -62,12 +63,21 @@ class SmsChannelSettings(ChannelSettings):
     countries: Annotated[tuple[Annotated[str, Field(pattern="^[A-Z]{2}$")], ...], Words] = ()
 
 
+class JobTimes(Section):
+    """When the scheduler runs a job by itself, as cron in `time_zone` (none: the default one)."""
+
+    cleanup: Daily = "0 2 * * *"
+    daily_report: Daily = "0 18 * * *"
+    time_zone: Zone | None = None
+
+
 class SchedulerSettings(Section):
     """Timers are exact anyway: the interval bounds the sweeps, the size one firing."""
 
     enabled: bool = True
     check_interval_seconds: Seconds = 60.0
     batch_size: Several = 50
+    jobs: JobTimes = JobTimes()
 
 
 class PerUser(Section):

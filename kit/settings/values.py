@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from kit.settings.masking import HIDDEN, MASK, is_hidden
 
+_DAILY = re.compile(r"[0-5]?\d ([01]?\d|2[0-3]) \* \* \*")
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 
 
@@ -57,6 +58,12 @@ def _time_of_day(value: str) -> str:
     return value
 
 
+def _daily(value: str) -> str:
+    if not _DAILY.fullmatch(value):
+        raise ValueError('minute and hour of every day, such as "0 2 * * *"')
+    return value
+
+
 def _servers(value: str) -> str:
     for server in value.split(","):
         host, _, port = server.strip().rpartition(":")
@@ -74,6 +81,7 @@ Count = Annotated[int, Field(ge=0)]
 Several = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
+Daily = Annotated[str, AfterValidator(_daily)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 Security = Annotated[Literal["starttls", "tls", "none"], BeforeValidator(_lower)]

@@ -10,13 +10,14 @@ from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher
 from kit.bus.served import served, served_by_topic
 from kit.bus.topics import TopicKeeper
+from kit.control.controlled import controlled
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings, need
 from kit.stage import Stage
 from kit.web_server import WebServer
 from services.gateway.gathering import Gathering
-from services.gateway.handlers import counts, directory, inbox, projector
+from services.gateway.handlers import directory, inbox, jobs, operations, projector
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
@@ -49,7 +50,8 @@ async def build(settings: Settings) -> Parts:
     announcer = parts.add("announcer", Announcer(database, publisher, pace))
     writer = parts.add("writer", Writer(database, announcer, pace, parts.metrics))
     again = sweeps(os.environ)
-    parts.add("sweep", Sweep(database, announcer, _by_topic(kafka), pace, parts.metrics, says_again=again))
+    sweep = Sweep(database, announcer, _by_topic(kafka), pace, parts.metrics, says_again=again)
+    parts.add("sweep", sweep)
     asking = Asking(database, publisher, _as_a_whole(kafka), lambda: _unread(seen), pace)
     renewing = Renewing(database, publisher, lambda: _unread(known), pace)
 
@@ -66,7 +68,7 @@ async def build(settings: Settings) -> Parts:
         ("projector", seen, projector.project, None),
         ("inapp", shown, inbox.show, inbox.counted(parts.metrics)),
         ("directory", known, directory.remember, None),
-        ("counts", told, counts.note, None),
+        ("counts", told, operations.note, None),
     ):
         stage = Stage(name, consumer, database, publisher, handle, metrics=parts.metrics, after=after)
         parts.add(name, stage, needed=False)
@@ -74,6 +76,7 @@ async def build(settings: Settings) -> Parts:
     desk = Desk(settings, database, writer, announcer, publisher, Tokens(settings.jwt, secret), Limits())
     host, port = settings.gateway.host, settings.gateway.port
     parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", http="httptools"))
+    controlled(parts, kafka, database, publisher, jobs.works(database, sweep))
     return parts
 
 

@@ -11,12 +11,13 @@ from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.bus.served import served, served_by_topic
 from kit.bus.topics import TopicKeeper
+from kit.control.controlled import controlled
 from kit.pacing import Growing
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings
 from kit.stage import Stage
-from services.intake.handlers import directory, outcomes
+from services.intake.handlers import directory, jobs, outcomes
 from services.intake.handlers.judge import Judge, ends_a_group
 from services.intake.loops.beat import Beat
 from services.intake.loops.counting import Counts
@@ -68,9 +69,10 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.add("directory_watch", Beat("directory_watch", watch.once, pauses.directory))
     parts.add("counts", Beat("counts", Counts(database, publisher).once, pauses.counts))
     parts.add("usage", Beat("usage", Forgetting(database).once, pauses.usage))
+    sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings))
     if sweeps(environ):
-        sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings))
         parts.add("sweep", Beat("sweep", sweep.once, pauses.sweep))
+    controlled(parts, kafka, database, publisher, jobs.works(database, sweep))
     return parts
 
 

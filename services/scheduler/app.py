@@ -6,6 +6,7 @@ from contracts.topics import (
     RETRY,
     SCHEDULED,
     SCHEDULER,
+    SCHEDULER_ANSWERS,
     SCHEDULER_DEADLINES,
     SCHEDULER_SCHEDULES,
     SETTINGS,
@@ -13,6 +14,7 @@ from contracts.topics import (
 from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
+from kit.control.controlled import controlled
 from kit.postgres import Database
 from kit.service import Loop, Parts, run
 from kit.settings import Settings
@@ -22,12 +24,14 @@ from services.scheduler.alarm import Alarm
 from services.scheduler.considering import Considering
 from services.scheduler.counting import count_on
 from services.scheduler.firing import FIRINGS, Firing
+from services.scheduler.handlers import answers, jobs
 from services.scheduler.handlers.deadlines import Follow
 from services.scheduler.handlers.schedules import Recur
 from services.scheduler.handlers.timers import Remember
 from services.scheduler.recurring import Schedules, recompute_on
 from services.scheduler.reminding import Deadlines
 from services.scheduler.store.timers import BY_INDEX
+from services.scheduler.timing import Timing, plans_of
 from services.scheduler.waiting import Timers
 
 NAME = "scheduler"
@@ -39,9 +43,9 @@ async def build(settings: Settings) -> Parts:
     """All parts of one scheduler; several may run at once, on as many machines as you like."""
     plan = settings.notifications.scheduler
     parts = Parts(NAME)
-    # One connection for each firing, one to look at each shelf, one for each stage, one to count, one for health, one
-    # to compute again.
-    size = (FIRINGS + 1) + (SCHEDULE_FIRINGS + 1) + (DEADLINE_FIRINGS + 1) + 6
+    # One connection for each firing, one to look at each shelf, one for each stage, one each to count, for health, for
+    # jobs and to compute again.
+    size = (FIRINGS + 1) + (SCHEDULE_FIRINGS + 1) + (DEADLINE_FIRINGS + 1) + 9
     db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=size, settings=BY_INDEX))
     parts.watch("postgresql_answers", db.alive)
     parts.add("topics", TopicKeeper(settings.kafka))
@@ -75,6 +79,12 @@ async def build(settings: Settings) -> Parts:
             parts.add(name, Firing(shelf, *shared, batch_size=plan.batch_size, firings=firings))
         parts.add("recomputing", Loop(lambda: recompute_on(db, zones)))
     parts.add("counting", Loop(lambda: count_on(db, parts.metrics)))
+
+    answered = Consumer(settings.kafka, SCHEDULER_ANSWERS.name, [SCHEDULER_ANSWERS.topics])
+    hearing = Stage("answers", answered, db, publisher, answers.hear, metrics=parts.metrics, reporter=False)
+    parts.add("answers", hearing, needed=False)
+    parts.add("timing", Timing(db, publisher, plans_of(settings)))
+    controlled(parts, settings.kafka, db, publisher, jobs.works(db, None))
     return parts
 
 

@@ -8,6 +8,8 @@ from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
+from kit.control.controlled import controlled
+from kit.delivery.forgetting import works
 from kit.delivery.policies import policies
 from kit.delivery.sender import Channel, Sender
 from kit.delivery.store import BY_INDEX
@@ -58,6 +60,7 @@ async def build(settings: Settings) -> Parts:
         clock=monotonic,
     )
     parts.add("engine", engine)
+    controlled(parts, kafka, database, publisher, works(database))
     return parts
 
 

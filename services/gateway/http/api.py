@@ -19,6 +19,7 @@ from services.gateway.http import (
     inbox,
     limits,
     notifications,
+    operations,
     plans,
     preferences,
     problems,
@@ -49,6 +50,7 @@ TAGS: Final = [
     {"name": "schedules", "description": "What comes again and again."},
     {"name": "deadlines", "description": "What is due, and when people are reminded."},
     {"name": "figures", "description": "What became of it all."},
+    {"name": "operations", "description": "Jobs, and who is alive: for admins of the tenant `default`."},
 ]
 
 
@@ -56,8 +58,8 @@ def api(desk: Desk) -> FastAPI:
     """The routes, with their errors as problems."""
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
-    rooms = (sending, notifications, inbox, recipients, preferences, schedules, deadlines, plans, stats, limits)
-    for room in rooms:
+    people = (inbox, recipients, preferences, schedules, deadlines, plans)
+    for room in (sending, notifications, *people, stats, limits, operations):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from contracts import events as e
@@ -22,6 +23,14 @@ REQUESTED = {topic.name for topic in INTAKE.topics}
 
 Served = Callable[[Group, Collection[str]], Awaitable[Mapping[str, datetime | None]]]
 """How far a group has come on each of these topics, by Kafka's clock; None when nobody knows (P3.9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one look came to: rows that nobody had published, rows that nobody had answered."""
+
+    published: int
+    said_again: int
 
 
 class Sweep(Loop):
@@ -56,15 +65,19 @@ class Sweep(Loop):
                 if fate(error) != "connection":
                     log.exception("sweep_failed")
 
-    async def sweep(self) -> None:
-        """One look at the outbox."""
-        while await self._publish_some() == self._pace.publish_items:
-            pass
-        if monotonic() - self._looked >= self._pace.look_every:
+    async def sweep(self, *, at_once: bool = False) -> Swept:
+        """One look at the outbox; `at_once`: also for what intake never answered, whenever that was last looked for."""
+        published, again = 0, 0
+        while some := await self._publish_some():
+            published += some
+            if some < self._pace.publish_items:
+                break
+        if at_once or monotonic() - self._looked >= self._pace.look_every:
             self._looked = monotonic()
             if self._says_again:
-                await self._say_again()
+                again = await self._say_again()
             await self._measure()
+        return Swept(published, again)
 
     async def _publish_some(self) -> int:
         async with self._database.connection() as connection:
@@ -78,18 +91,19 @@ class Sweep(Loop):
             await outbox.published(connection, said, self._pace.slack)
         return len(said)
 
-    async def _say_again(self) -> None:
+    async def _say_again(self) -> int:
         """Only what the judge must have read, and did not answer: late is not lost."""
         async with self._database.connection() as connection:
             overdue = await outbox.overdue_topics(connection, self._pace.slack)
         served = {**await self._ask(INTAKE, overdue), **await self._ask(GATEWAY, overdue)}
         if not served:
-            return
+            return 0
         async with self._database.connection() as connection:
             again = await outbox.unanswered(connection, served, self._pace.slack, self._pace.publish_items)
         if again:
             log.info("said_again", rows=again)
             self._metrics.republished("outbox", again)
+        return again
 
     async def _ask(self, judge: Group, overdue: Collection[str]) -> dict[str, datetime]:
         """Requests and their edits are intake's to answer; what a person did with an entry comes back to us."""

@@ -33,6 +33,11 @@ class Caller:
     def is_admin(self) -> bool:
         return self.role == "admin"
 
+    @property
+    def is_operator(self) -> bool:
+        """He may see and do what concerns all tenants."""
+        return self.is_admin and self.tenant == "default"
+
 
 @dataclass(frozen=True, slots=True)
 class Whose:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -61,6 +62,15 @@ class Horizons:
         return self._known[group.name]
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one look came to: rows said again, rows whose end was asked for, and whether there may be more."""
+
+    driven: int
+    ended: int
+    more: bool
+
+
 class Sweep:
     """One look at everything that is open; `served` asks Kafka."""
 
@@ -81,20 +91,25 @@ class Sweep:
         self.pace = pace or Pace()
 
     async def once(self) -> bool:
-        """Drives what is lost, the most urgent first, at most `per_second`; whether there may be more."""
+        """One look, and a second's rest where there may be more; whether there may."""
+        swept = await self.look()
+        if swept.more:
+            await asyncio.sleep(1)
+        return swept.more
+
+    async def look(self) -> Swept:
+        """Drives what is lost, the most urgent first, at most `per_second`."""
         async with self.db.connection() as connection:
             moment = await rows.moment(connection)
             oldest = await rows.oldest(connection)
         self._show_age(oldest, moment)
-        left = self.pace.per_second - await self._end_overdue(self.pace.per_second)
+        ended = await self._end_overdue(self.pace.per_second)
+        most = left = self.pace.per_second - ended
         horizons = Horizons(self.served)
         for pile in PILES:
             if left > 0 and (until := await self._until(pile, oldest, horizons, moment)):
                 left -= await self._drive(pile, until, left)
-        if left > 0:
-            return False
-        await asyncio.sleep(1)
-        return True
+        return Swept(driven=most - left, ended=ended, more=left <= 0)
 
     async def _until(
         self, pile: Pile, oldest: Mapping[str, datetime], horizons: Horizons, moment: Moment

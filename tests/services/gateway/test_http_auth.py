@@ -135,6 +135,16 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/v1/schedules/{id}/run"): {"owner": 503, "bob": 404, "other": 404, "service": 404, "admin": 503},
     ("GET", "/v1/schedules/{id}/preview"): {"owner": 200, "bob": 404, "other": 404, "service": 404, "admin": 200},
     ("GET", "/v1/admin/stats"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
+    ("GET", "/v1/admin/jobs"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
+    ("POST", "/v1/admin/jobs/{id}/run"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 404},
+    ("GET", "/v1/admin/jobs/{id}/runs/{run_id}"): {
+        "owner": 403,
+        "bob": 403,
+        "other": 403,
+        "service": 403,
+        "admin": 404,
+    },
+    ("GET", "/v1/admin/services"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
 }
 EVERYBODYS_OWN = {
     ("POST", "/v1/notifications"),
@@ -219,10 +229,10 @@ async def test_another_ones_object_does_not_exist(house: House) -> None:
 async def test_another_tenant_sees_nothing(house: House) -> None:
     id = await addressed_to_bob(house)
     for method, path in MATRIX:
-        if "{id}" in path:
+        if "{id}" in path or "/jobs" in path or path == "/v1/admin/services":
             where = path.replace("{id}", id)
             answer = await house.http.request(method, where, headers=ADMIN_ELSEWHERE, json=body_of(method, path))
-            assert answer.status_code == 404, (method, path)
+            assert answer.status_code == (403 if path.startswith("/v1/admin") else 404), (method, path)
     listed = await house.http.get("/v1/notifications", headers=ADMIN_ELSEWHERE)
     assert listed.json()["items"] == []
 

@@ -1,0 +1,86 @@
+"""For those who run an installation: its jobs, and who is alive. Needs a token of an admin of the tenant `default`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from client.errors import NotFound
+from client.rest import Tocsin, _Answer
+
+LOOK_AGAIN: Final = 0.5
+ENDED: Final = ("done", "failed")
+
+
+class JobSeen(_Answer):
+    """A job; `status` is that of its last run."""
+
+    id: str
+    description: str
+    services: tuple[str, ...]
+    status: str
+    last_run: datetime | None = None
+    duration_seconds: float | None = None
+    next_run: datetime | None = None
+    last_result: Mapping[str, Any] | None = None
+
+
+class RunSeen(_Answer):
+    """A run of a job: what each service that has a part in it answered."""
+
+    run_id: str
+    job: str
+    state: str
+    results: Mapping[str, Any]
+
+    @property
+    def has_ended(self) -> bool:
+        """All who have a part in it have answered."""
+        return self.state in ENDED
+
+
+class ServiceSeen(_Answer):
+    """A process of a service: `alive`, `silent` or `stopped`."""
+
+    service: str
+    instance: str
+    state: str
+    heard_at: datetime
+    pid: int | None = None
+    version: str | None = None
+
+
+class _Jobs(_Answer):
+    items: tuple[JobSeen, ...]
+
+
+class _Services(_Answer):
+    items: tuple[ServiceSeen, ...]
+
+
+class Operations:
+    """`Operations(tocsin).run("sweep")`. Raises TocsinError like everything of the connection it goes by."""
+
+    def __init__(self, tocsin: Tocsin) -> None:
+        self._tocsin = tocsin
+
+    def jobs(self) -> tuple[JobSeen, ...]:
+        """What can be run, when it last ran, and when it will run by itself."""
+        return self._tocsin._call(_Jobs, "GET", "/v1/admin/jobs").items
+
+    def run(self, job: str, seconds: float = 60.0) -> RunSeen:
+        """Runs it now; what came of it, or of it so far when the seconds are over. Raises NotFound."""
+        if not job.replace("_", "").isalnum():
+            raise NotFound(404, "not_found", f"“{job}” is no name of a job")
+        over = time.monotonic() + seconds
+        seen = self._tocsin._call(RunSeen, "POST", f"/v1/admin/jobs/{job}/run")
+        while not seen.has_ended and time.monotonic() < over:
+            time.sleep(LOOK_AGAIN)
+            seen = self._tocsin._call(RunSeen, "GET", f"/v1/admin/jobs/{job}/runs/{seen.run_id}")
+        return seen
+
+    def services(self) -> tuple[ServiceSeen, ...]:
+        """Every process that was heard of lately."""
+        return self._tocsin._call(_Services, "GET", "/v1/admin/services").items

@@ -1,0 +1,66 @@
+"""Claims that prevent nothing any more are deleted: longer after the end than Kafka keeps what could repeat it (P8)."""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from kit.control.forgetting import forget_orders
+from kit.control.running import Work
+from kit.postgres import Connection, Database
+
+AGE: Final = timedelta(days=30)
+AT_ONCE: Final = 1000
+LOWEST: Final = UUID(int=0)
+
+
+async def forget_claims(database: Database, *, age: timedelta = AGE, at_once: int = AT_ONCE) -> int:
+    """Walks over all notifications, a page at a time, each in a transaction of its own; how many claims it deleted.
+
+    Only notifications whose highest claim is an end, and whose last result is older than `age`: a try that is open, a
+    retry that waits, an acceptance that was not announced keep all claims of theirs.
+    """
+    last: UUID | None = LOWEST
+    forgotten = 0
+    while last is not None:
+        async with database.transaction() as connection:
+            last, some = await _page(connection, last, age, at_once)
+        forgotten += some
+    return forgotten
+
+
+def works(database: Database) -> dict[str, Work]:
+    """The jobs that are about a sender's rows, by name, as `contracts.jobs` lists them."""
+
+    async def clean_up(_: object) -> dict[str, int]:
+        return {"claims": await forget_claims(database), "orders": await forget_orders(database)}
+
+    return {"cleanup": clean_up}
+
+
+async def _page(connection: Connection, after: UUID, age: timedelta, most: int) -> tuple[UUID | None, int]:
+    """The last notification of the next page, None at the end, and how many claims were deleted."""
+    row = await connection.fetchrow(_PAGE, after, most)
+    assert row is not None
+    if row["last"] is None:
+        return None, 0
+    deleted = await connection.fetchval(_DELETE, after, row["last"], age)
+    return row["last"], int(deleted)
+
+
+_PAGE: Final = """
+select (array_agg(id order by id desc))[1] as last
+from (select id from claims where id > $1 group by id order by id limit $2) as page
+"""
+
+_DELETE: Final = """
+with over as (
+    select id from claims where id > $1 and id <= $2
+    group by id
+    having bool_and(result is not null and not unannounced)
+        and (array_agg(result order by try desc))[1] not in ('retry', 'unknown')
+        and max(result_at) < clock_timestamp() - $3::interval
+), deleted as (
+    delete from claims using over where claims.id = over.id returning 1
+)
+select count(*) from deleted
+"""

@@ -1,0 +1,28 @@
+"""The jobs that are about the gateway's rows."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from kit.control.forgetting import forget_orders
+from kit.control.running import Work
+from kit.postgres import Database
+from services.gateway.outbox.sweep import Sweep
+from services.gateway.store import operations
+
+
+def works(database: Database, sweep: Sweep) -> dict[str, Work]:
+    """By name, as `contracts.jobs` lists them."""
+
+    async def sweep_now(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One look at the outbox."""
+        return asdict(await sweep.sweep(at_once=True))
+
+    async def clean_up(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What people see of their notifications is not deleted yet."""
+        async with database.connection() as connection:
+            runs = await operations.forget(connection)
+        orders = await forget_orders(database)
+        return {"orders": orders, "runs": runs, "notifications": 0, "detail": "no notification is deleted yet"}
+
+    return {"sweep": sweep_now, "cleanup": clean_up}
