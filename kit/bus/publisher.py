@@ -87,16 +87,16 @@ class Publisher:
         failing = self._failing_since is not None and monotonic() - self._failed_at < RECOVERY
         return self._kafka is not None and not failing
 
-    async def publish(self, out: Sequence[Outgoing]) -> None:
+    async def publish(self, out: Sequence[Outgoing], *, straggling: float | None = None) -> None:
         """Returns when Kafka has all of `out`. Raises PublishFailed with those it may not have.
 
         The order within a key is kept. One partition that does not answer, or one record that is refused, keeps no
-        other from being written.
+        other from being written; `straggling` limits how many seconds the others wait for it, once Kafka answers.
         """
         sendings = [Sending.of(one, self._settings.topic_prefix, self.source) for one in out]
         try:
             async with asyncio.timeout(self._deadline):
-                await send(await self._connected(), sendings)
+                await send(await self._connected(), sendings, straggling)
         except (KafkaError, TimeoutError, OSError) as error:
             for one in sendings:
                 one.unless_answered(error)

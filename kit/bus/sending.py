@@ -58,6 +58,11 @@ class Sending:
             self.error = error
             self.answer.add_done_callback(lambda late: late.cancelled() or late.exception())
 
+    @property
+    def is_answered(self) -> bool:
+        """By Kafka, whatever it says."""
+        return self.answer is not None and self.answer.done()
+
     def outcome(self) -> Exception | None:
         """None when Kafka has it."""
         if self.error is not None or self.answer is None:
@@ -65,8 +70,33 @@ class Sending:
         return cast(Exception | None, self.answer.exception())
 
 
-async def send(kafka: AIOKafkaProducer, sendings: Sequence[Sending]) -> None:
-    """Returns when each of them has its answer or its error; how long that may take is the caller's to say."""
+async def send(kafka: AIOKafkaProducer, sendings: Sequence[Sending], straggling: float | None = None) -> None:
+    """Returns when each of them has its answer or its error; how long that may take is the caller's to say.
+
+    With `straggling`: once one has been answered, those for which that many seconds bring no news are left behind, as
+    a TimeoutError. A partition that does not answer then costs the others a moment, and a Kafka that is slow costs
+    nothing.
+    """
+    everything = asyncio.create_task(_send_all(kafka, sendings))
+    try:
+        await _over(everything, sendings, straggling)
+    finally:
+        everything.cancel()
+        await asyncio.gather(everything, return_exceptions=True)
+
+
+async def _over(everything: "asyncio.Task[None]", sendings: Sequence[Sending], straggling: float | None) -> None:
+    answered = 0
+    while True:
+        done, _ = await asyncio.wait({everything}, timeout=straggling)
+        if done:
+            return everything.result()
+        before, answered = answered, sum(one.is_answered for one in sendings)
+        if 0 < answered == before:
+            raise TimeoutError("left behind by the others")
+
+
+async def _send_all(kafka: AIOKafkaProducer, sendings: Sequence[Sending]) -> None:
     topics = _by((one for one in sendings if one.error is None), lambda one: one.topic)
     await asyncio.gather(*(_to_topic(kafka, topic, some) for topic, some in topics.items()))
     if answers := {one.answer for one in sendings if one.answer}:

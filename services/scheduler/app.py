@@ -37,15 +37,17 @@ from services.scheduler.waiting import Timers
 NAME = "scheduler"
 SCHEDULE_FIRINGS = 2
 DEADLINE_FIRINGS = 2
+APART = 1
+"""Firings at a time of what Kafka has not acknowledged: they may wait, and hold up nobody else."""
 
 
 async def build(settings: Settings) -> Parts:
     """All parts of one scheduler; several may run at once, on as many machines as you like."""
     plan = settings.notifications.scheduler
     parts = Parts(NAME)
-    # One connection for each firing, one to look at each shelf, one for each stage, one each to count, for health, for
-    # jobs and to compute again.
-    size = (FIRINGS + 1) + (SCHEDULE_FIRINGS + 1) + (DEADLINE_FIRINGS + 1) + 9
+    # One connection for each firing, one to look at each shelf, one for each stage, one each to count, for health and to
+    # compute again, two for jobs.
+    size = (FIRINGS + APART + SCHEDULE_FIRINGS + DEADLINE_FIRINGS + 4) + 4 + 3 + 2
     db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=size, settings=BY_INDEX))
     parts.watch("postgresql_answers", db.alive)
     parts.add("topics", TopicKeeper(settings.kafka))
@@ -68,15 +70,19 @@ async def build(settings: Settings) -> Parts:
         after = handle.committed
         parts.add(name, Stage(stage, consumer, db, publisher, handle, after=after, metrics=parts.metrics))
 
-    if plan.enabled:
-        due = Considering(settings.notifications.default_time_zone, settings.notifications.daily_report_at)
-        for name, shelf, alarm, firings in (
+    considering = Considering(settings.notifications.default_time_zone, settings.notifications.daily_report_at)
+    firings = {
+        name: Firing(shelf, db, publisher, alarm, parts.metrics, batch_size=plan.batch_size, firings=at_once)
+        for name, shelf, alarm, at_once in (
             ("firing", Timers(), timers_alarm, FIRINGS),
+            ("firing_again", Timers(put_back=True), Alarm(), APART),
             ("recurring", Schedules(zones), schedules_alarm, SCHEDULE_FIRINGS),
-            ("reminding", Deadlines(due), deadlines_alarm, DEADLINE_FIRINGS),
-        ):
-            shared = db, publisher, alarm, parts.metrics
-            parts.add(name, Firing(shelf, *shared, batch_size=plan.batch_size, firings=firings))
+            ("reminding", Deadlines(considering), deadlines_alarm, DEADLINE_FIRINGS),
+        )
+    }
+    if plan.enabled:
+        for name, firing in firings.items():
+            parts.add(name, firing)
         parts.add("recomputing", Loop(lambda: recompute_on(db, zones)))
     parts.add("counting", Loop(lambda: count_on(db, parts.metrics)))
 
@@ -84,7 +90,7 @@ async def build(settings: Settings) -> Parts:
     hearing = Stage("answers", answered, db, publisher, answers.hear, metrics=parts.metrics, reporter=False)
     parts.add("answers", hearing, needed=False)
     parts.add("timing", Timing(db, publisher, plans_of(settings)))
-    controlled(parts, settings.kafka, db, publisher, jobs.works(db, None))
+    controlled(parts, settings.kafka, db, publisher, jobs.works(db, [*firings.values()] if plan.enabled else []))
     return parts
 
 

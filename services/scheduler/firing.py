@@ -21,6 +21,9 @@ LONGEST_SLEEP: Final = 0.2
 SHORTEST_SLEEP: Final = 0.001
 FIRINGS: Final = 8
 """Firings at a time: one that waits 5 s for a partition that does not answer leaves room for the others."""
+BACKLOG: Final = 1000
+"""Things in a firing at most, where more is due than `batch_size`: larger ones gain nothing any more."""
+GROWTH: Final = 4
 FROM_THE_START: Final = 5.0
 """Seconds between two looks at all that waits, however old."""
 BEHIND: Final = timedelta(seconds=60)
@@ -68,7 +71,10 @@ class Shelf(Protocol[T]):
 
 
 class Firing(Generic[T]):
-    """Looks on a shelf for what is due, and fires it in batches of `batch_size`. The row's lock is the lease.
+    """Looks on a shelf for what is due, and fires it in batches. The row's lock is the lease.
+
+    `batch_size` is the size of a firing while nothing is behind. One that is full is followed by one four times as
+    large, up to BACKLOG; one that is not full, or of which Kafka has heard nothing, by one of `batch_size` again.
 
     Several may run side by side, in one process or many: what one holds is passed over by the others. Only
     tocsin.clock() says what is due. Whatever breaks a firing rolls it back, and all of it fires again: then perhaps a
@@ -88,12 +94,13 @@ class Firing(Generic[T]):
     ) -> None:
         """`firings`: at a time; each needs a connection, and one more is needed to look."""
         self.task: asyncio.Task[None] | None = None
+        self.fired = 0
         self._shelf = shelf
         self._db = db
         self._publisher = publisher
         self._alarm = alarm
         self._metrics = metrics
-        self._batch_size = batch_size
+        self._batch_size = self._size = batch_size
         self._room = asyncio.Semaphore(firings)
         self._under_way: set[asyncio.Task[None]] = set()
         self._reached: datetime | None = None
@@ -128,7 +135,7 @@ class Firing(Generic[T]):
         since = self._since()
         async with self._db.connection() as connection:
             look = await self._shelf.look(connection, since)
-        if look.due and await self._begin(since, look.now) == self._batch_size:
+        if look.due and await self._begin(since, look.now, self._size):
             return None, 0.0
         # What is due and was not taken is in the hands of others.
         if not look.due:
@@ -147,16 +154,30 @@ class Firing(Generic[T]):
             return None
         return self._reached - BEHIND
 
-    async def _begin(self, since: datetime | None, now: datetime) -> int:
-        """Begins a firing as soon as there is room; returns when it has taken its things, and how many they are."""
+    async def fire_now(self) -> int:
+        """Fires all that is due now, whatever the loop does meanwhile; how many were said in that time."""
+        before = self.fired
+        while True:
+            async with self._db.connection() as connection:
+                look = await self._shelf.look(connection, None)
+            full = look.due and await self._begin(None, look.now, BACKLOG)
+            if self._under_way:
+                await asyncio.wait(self._under_way)
+            if not full:
+                return self.fired - before
+
+    async def _begin(self, since: datetime | None, now: datetime, size: int) -> bool:
+        """Begins a firing as soon as there is room; returns when it has taken its things, and whether it is full."""
         await self._room.acquire()
         taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._fire(since, now, taken))
+        task = asyncio.create_task(self._fire(since, now, size, taken))
         self._under_way.add(task)
         task.add_done_callback(self._over)
         either: set[asyncio.Future[Any]] = {task, taken}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        return taken.result() if taken.done() else 0
+        full = taken.done() and taken.result() == size
+        self._size = min(size * GROWTH, max(BACKLOG, self._batch_size)) if full else self._batch_size
+        return full
 
     def _over(self, task: "asyncio.Task[None]") -> None:
         self._room.release()
@@ -169,12 +190,12 @@ class Firing(Generic[T]):
         self._reached = None
         log.warning("firing_failed", error=repr(error))
 
-    async def _fire(self, since: datetime | None, now: datetime, count: "asyncio.Future[int]") -> None:
+    async def _fire(self, since: datetime | None, now: datetime, size: int, count: "asyncio.Future[int]") -> None:
         """The one transaction that waits for someone else: the row's lock is the lease, and a crash gives it back."""
         begun = monotonic()
         async with self._db.transaction() as connection:
-            taken = await self._shelf.take(connection, since, now, self._batch_size)
-            self._reached = taken[-1].fire_after if len(taken) == self._batch_size else now
+            taken = await self._shelf.take(connection, since, now, size)
+            self._reached = taken[-1].fire_after if len(taken) == size else now
             count.set_result(len(taken))
             if not taken:
                 return
@@ -182,6 +203,8 @@ class Firing(Generic[T]):
             unheard = await self._shelf.say(self._publisher, taken, now)
             failpoint("firing_after_publish")
             fired = await self._shelf.settle(connection, taken, unheard, now)
+        if len(unheard) == len(taken):
+            self._size = self._batch_size
         if fired.next is not None:
             self._alarm.armed(fired.next)
         self._count(fired.said, now + timedelta(seconds=monotonic() - begun))
@@ -191,5 +214,6 @@ class Firing(Generic[T]):
         for kind, planned_at in said:
             lateness[kind].append((at - planned_at).total_seconds())
         for kind, seconds in lateness.items():
+            self.fired += len(seconds)
             self._metrics.fired(kind, len(seconds))
             self._metrics.fired_late(kind, seconds)

@@ -12,26 +12,28 @@ from services.scheduler.rules.timers import Timer
 log = logs.get(__name__)
 
 
-async def say(publisher: Publisher, timers: Sequence[Timer]) -> list[Timer]:
-    """The timers whose word Kafka has not acknowledged within its deadline, to be put back.
+async def say(publisher: Publisher, timers: Sequence[Timer], straggling: float | None = None) -> list[Timer]:
+    """The timers whose word Kafka has not acknowledged in time (kit/bus/publisher.py), to be put back.
 
     A word that is refused for what it is would be refused every time: its notification ends, on `failed`.
     """
     words = {timer.id: word for timer in timers if (word := _word(timer))}
-    unheard, refused = await _published(publisher, words.values())
+    unheard, refused = await _published(publisher, words.values(), straggling)
     ends = {timer.id: end for timer in timers if timer.id in refused and (end := _end(timer, refused[timer.id]))}
-    unended, _ = await _published(publisher, ends.values())
+    unended, _ = await _published(publisher, ends.values(), straggling)
     said = (words.keys() - unheard) | (ends.keys() - unended)
     return [rules.failed_again(timer) for timer in timers if timer.id not in said]
 
 
-async def _published(publisher: Publisher, words: Iterable[Outgoing]) -> tuple[set[UUID], dict[UUID, Exception]]:
+async def _published(
+    publisher: Publisher, words: Iterable[Outgoing], straggling: float | None
+) -> tuple[set[UUID], dict[UUID, Exception]]:
     """The ids of the words that Kafka may not have, and the reasons of those that it never will."""
     out = list(words)
     if not out:
         return set(), {}
     try:
-        await publisher.publish(out)
+        await publisher.publish(out, straggling=straggling)
     except PublishFailed as error:
         log.warning("firing_not_acknowledged", count=len(error.failed), error=str(error))
         return (

@@ -1,26 +1,29 @@
 """The jobs that are about the scheduler's rows."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.postgres import Database
 
-FireNow = Callable[[], Awaitable[int]]
-"""Fires every timer that is due now; how many they were."""
-
 CHECKS: Final = ("check_deadlines", "check_urgent", "check_overdue")
 
 
-def works(database: Database, fire_now: FireNow | None) -> dict[str, Work]:
-    """By name, as `contracts.jobs` lists them. `fire_now` None: nothing fires in this installation."""
+class Fires(Protocol):
+    """Something that can be told to fire all that is due now, and says how many they were."""
+
+    async def fire_now(self) -> int: ...
+
+
+def works(database: Database, firings: Sequence[Fires]) -> dict[str, Work]:
+    """By name, as `contracts.jobs` lists them. Without `firings` nothing fires in this installation."""
 
     async def process(_: Mapping[str, Any]) -> Mapping[str, Any]:
         """Timers fire by themselves; this is for whoever would rather not believe it."""
-        if fire_now is None:
+        if not firings:
             return {"fired": 0, "detail": "scheduler.enabled is false: nothing fires"}
-        return {"fired": await fire_now()}
+        return {"fired": sum([await one.fire_now() for one in firings])}
 
     async def clean_up(_: Mapping[str, Any]) -> Mapping[str, Any]:
         """A timer goes when it fires: there is none that is old."""

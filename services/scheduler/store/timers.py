@@ -69,17 +69,22 @@ async def erase_bodies(connection: Connection, ids: Collection[UUID]) -> None:
         await connection.execute("delete from bodies where id = any($1::uuid[])", list(ids))
 
 
-async def look(connection: Connection, since: datetime | None) -> Look:
-    """What time it is and what is to do; timers due before `since` are not looked for (None: all are)."""
-    row = await connection.fetchrow(_LOOK, since or FOR_EVER_AGO)
+async def look(connection: Connection, since: datetime | None, *, put_back: bool = False) -> Look:
+    """What time it is and what is to do; timers due before `since` are not looked for (None: all are).
+
+    `put_back`: among those that Kafka has not acknowledged at their last firing, instead of among the others.
+    """
+    row = await connection.fetchrow(_LOOK[put_back], since or FOR_EVER_AGO)
     assert row is not None
     return Look(row["now"], row["due"], row["next"])
 
 
-async def take(connection: Connection, since: datetime | None, now: datetime, limit: int) -> list[Timer]:
+async def take(
+    connection: Connection, since: datetime | None, now: datetime, limit: int, *, put_back: bool = False
+) -> list[Timer]:
     """Deletes and returns the timers due between `since` and `now`, the oldest first, but for those that another
-    firing holds; they are back if this transaction does not commit."""
-    rows = await connection.fetch(_TAKE, since or FOR_EVER_AGO, now, limit)
+    firing holds; they are back if this transaction does not commit. `put_back` as in `look`."""
+    rows = await connection.fetch(_TAKE[put_back], since or FOR_EVER_AGO, now, limit)
     timers = sorted((_timer(row) for row in rows), key=lambda timer: timer.fire_after)
     return await _with_bodies(connection, timers)
 
@@ -163,23 +168,32 @@ select * from unnest($1::uuid[], $2::bytea[])
 on conflict (id) do update set retry = excluded.retry
 """
 
-_LOOK: Final = """
+_AMONG: Final = {False: "failures = 0", True: "failures > 0"}
+"""Each has an index of its own: who was put back stands in nobody's way, however many they are."""
+
+_LOOK: Final = {
+    put_back: f"""
 select now,
-       exists (select from timers where fire_after >= $1 and fire_after <= now) as due,
-       (select fire_after from timers where fire_after > now order by fire_after limit 1) as next
+       exists (select from timers where {among} and fire_after >= $1 and fire_after <= now) as due,
+       (select fire_after from timers where {among} and fire_after > now order by fire_after limit 1) as next
 from (select tocsin.clock() as now) as clock
 """
+    for put_back, among in _AMONG.items()
+}
 
 # By ctid: the rows are locked, so that nobody can move them, and there is no join to plan.
-_TAKE: Final = f"""
+_TAKE: Final = {
+    put_back: f"""
 delete from timers where ctid = any (array(
     select ctid from timers
-    where fire_after >= $1 and fire_after <= $2
+    where {among} and fire_after >= $1 and fire_after <= $2
     order by fire_after limit $3
     for update skip locked
 ))
 returning {_NAMES}
 """
+    for put_back, among in _AMONG.items()
+}
 
 _PUT_BACK: Final = f"""
 insert into timers ({_NAMES})
@@ -192,7 +206,9 @@ _COUNT: Final = """
 select case when about.estimate > 100000 then about.estimate
             else (select count(*) from timers) end as pending,
        (select count(*) from (
-            select from timers where fire_after <= tocsin.clock() - interval '1 second' limit 10000
+            (select from timers where failures = 0 and fire_after <= tocsin.clock() - interval '1 second' limit 10000)
+            union all
+            (select from timers where failures > 0 and fire_after <= tocsin.clock() - interval '1 second' limit 10000)
        ) as late) as overdue
 from (select reltuples::bigint as estimate from pg_class where oid = 'timers'::regclass) as about
 """
