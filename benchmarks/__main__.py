@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from benchmarks import deadlines, end_to_end, latency, post, sender
+from benchmarks import deadlines, end_to_end, latency, lateness, post, sender, timers
 from benchmarks.installation import NotStarted
 from kit import logs
 
@@ -29,14 +29,18 @@ ALL: Final[dict[str, Measure]] = {
     "post": post.measure,
     "latency": latency.measure,
     "deadlines": deadlines.measure,
+    "timers": timers.measure,
+    "lateness": lateness.measure,
 }
 MAILS: Final = 30_000
+TIMERS: Final = 1_000_000
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", type=_known, help=f"of: {', '.join(ALL)}")
     parser.add_argument("--mails", type=_count, default=MAILS, help="how many (default: %(default)s)")
+    parser.add_argument("--timers", type=_count, default=TIMERS, help="pending, of timers (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON, one a line")
     given = parser.parse_args()
@@ -44,7 +48,8 @@ def main() -> int:
     # A benchmark that is told to end takes its servers with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # One after the other: two at once would measure each other.
-    held = [_run(name, given.mails, given.seed, given.json) for name in given.names or ALL]
+    sizes = {"timers": given.timers, "lateness": lateness.AT_ONCE}
+    held = [_run(name, sizes.get(name, given.mails), given.seed, given.json) for name in given.names or ALL]
     return 0 if all(held) else 1
 
 
@@ -60,9 +65,9 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _run(name: str, mails: int, seed: int, as_json: bool) -> bool:
+def _run(name: str, size: int, seed: int, as_json: bool) -> bool:
     try:
-        result = asyncio.run(_measured(name, mails, seed))
+        result = asyncio.run(_measured(name, size, seed))
     except (NotStarted, TimeoutError) as error:
         print(f"{name}: {error or 'the mails did not arrive in time'}", file=sys.stderr)
         return False
@@ -70,8 +75,8 @@ def _run(name: str, mails: int, seed: int, as_json: bool) -> bool:
     return result.holds
 
 
-async def _measured(name: str, mails: int, seed: int) -> Result:
-    return await ALL[name](mails, seed, lambda step: print(f"{name}: {step} ...", file=sys.stderr, flush=True))
+async def _measured(name: str, size: int, seed: int) -> Result:
+    return await ALL[name](size, seed, lambda step: print(f"{name}: {step} ...", file=sys.stderr, flush=True))
 
 
 if __name__ == "__main__":

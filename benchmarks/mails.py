@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from aiokafka import AIOKafkaProducer
 
@@ -17,7 +17,11 @@ AT_ONCE = 2000
 WORDS = ("your", "order", "has", "been", "packed", "and", "will", "leave", "our", "house", "tomorrow", "before", "noon")
 
 
-def requests(run: str, seed: int, count: int) -> Iterator[tuple[bytes, bytes]]:
+SendAt = Callable[[int], str]
+"""When the mail of this number is to be sent, as RFC 3339."""
+
+
+def requests(run: str, seed: int, count: int, send_at: SendAt | None = None) -> Iterator[tuple[bytes, bytes]]:
     """Key and value of `count` requests, the same ones for the same run and seed: mails of some 2.4 KB with HTML."""
     dice = random.Random(f"{seed}/{run}")
     for number in range(count):
@@ -32,11 +36,13 @@ def requests(run: str, seed: int, count: int) -> Iterator[tuple[bytes, bytes]]:
             "body": words,
             "html": f"<html><body><h1>Your order {number}</h1><p>{words}</p></body></html>",
         }
+        if send_at:
+            body["send_at"] = send_at(number)
         id_ = notification_id("default", f"source:{SOURCE}", name)
         yield f"default/{id_}".encode(), json.dumps(body).encode()
 
 
-async def fill(kafka: KafkaSettings, run: str, seed: int, count: int) -> None:
+async def fill(kafka: KafkaSettings, run: str, seed: int, count: int, send_at: SendAt | None = None) -> None:
     """Publishes them; returns when Kafka has acknowledged all."""
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka.bootstrap_servers, acks="all", linger_ms=5, max_batch_size=256 * 1024
@@ -45,7 +51,7 @@ async def fill(kafka: KafkaSettings, run: str, seed: int, count: int) -> None:
     topic = kafka.topic_prefix + REQUESTED[Lane.NORMAL].name
     try:
         answers: list[asyncio.Future[object]] = []
-        for key, value in requests(run, seed, count):
+        for key, value in requests(run, seed, count, send_at):
             answers.append(await producer.send(topic, value, key=key))
             if len(answers) == AT_ONCE:
                 await asyncio.gather(*answers)
