@@ -26,14 +26,14 @@ QUICK = Pace(lease=3.0, heartbeat=0.2)
 
 @asynccontextmanager
 async def instance(
-    kafka: KafkaSettings, database: str, works: Mapping[str, Work], service: str = "intake"
+    kafka: KafkaSettings, database: str, works: Mapping[str, Work], service: str = "intake", pace: Pace = QUICK
 ) -> AsyncIterator[Parts]:
     """One instance of a service, with these works."""
     db, publisher = await Database.open(database, service), Publisher(kafka, service)
     parts = Parts(service)
     parts.add("pool", db)
     parts.add("publisher", publisher)
-    controlled(parts, kafka, db, publisher, works, QUICK)
+    controlled(parts, kafka, db, publisher, works, pace)
     opened = [named for named in parts.all if not named.open_already]
     for named in opened:
         await named.start()

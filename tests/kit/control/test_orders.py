@@ -14,7 +14,9 @@ from contracts import events as e
 from contracts.topics import CONTROL, CONTROL_OF, SERVICES
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
+from kit.clock import monotonic
 from kit.control import store
+from kit.control.controlled import Pace
 from kit.control.instance import Instance
 from kit.control.running import TRIES, Running
 from kit.control.switches import Switches
@@ -57,6 +59,24 @@ async def test_p9_done_once_although_two_instances_listen(
     assert {one.correlation_id for one in ends} == set(ids)
     assert sorted(args["n"] for args in sweeping.args) == list(range(21))
     assert ends[0].result["driven"] == 3 and ends[0].command == "sweep" and ends[0].service == "intake"
+
+
+async def test_one_that_is_being_done_is_left_alone(
+    kafka: KafkaSettings, database: str, ear: Ear, voice: Publisher
+) -> None:
+    """For as long as that takes: its lease is renewed, while the other instance looks for orders again and again."""
+    sweeping, pace = Sweeping(), Pace(lease=0.6)
+    sweeping.may_end.clear()
+    works = {"sweep": sweeping, "probe": Sweeping()}
+    async with instance(kafka, database, works, pace=pace), instance(kafka, database, works, pace=pace):
+        id = await order(voice, "sweep")
+        await eventually(lambda: sweeping.times == 1)
+        until = monotonic() + 3 * pace.lease
+        while monotonic() < until:
+            await ear.hear(await order(voice, "probe"), "done")
+        sweeping.may_end.set()
+        await ear.hear(id, "done")
+    assert sweeping.times == 1
 
 
 async def test_p9_ordered_while_nobody_is_there(
