@@ -28,7 +28,8 @@ PATIENCE: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """Seconds from the planned instant until the relay had taken the mail; `earliest` until its hand-over began."""
+    """Seconds from the planned instant until the relay had taken the mail; `earliest` until its hand-over began.
+    `cpu_us` of all programs, per reminder, from its request on."""
 
     what: str
     reminders: int
@@ -36,11 +37,12 @@ class Lateness:
     p99: float
     latest: float
     earliest: float
+    cpu_us: float
 
     def __str__(self) -> str:
         return (
             f"  {self.what}: p50 {self.p50:.3f} s, p99 {self.p99:.3f} s, the last {self.latest:.3f} s late; "
-            f"the earliest hand-over {self.earliest * 1000:+.1f} ms"
+            f"the earliest hand-over {self.earliest * 1000:+.1f} ms; {self.cpu_us:,.0f} us of CPU each"
         )
 
 
@@ -108,6 +110,7 @@ class _Runs:
             planned: datetime = begin + step * number
             return planned.isoformat()
 
+        used = sum(self._installation.cpu().values())
         await fill(self._installation.kafka_settings, what, self._seed, count, send_at)
         end = begin + step * count + timedelta(milliseconds=1)
         async with asyncio.timeout(PATIENCE):
@@ -115,7 +118,8 @@ class _Runs:
         row = await self._connection.fetchrow(_LATENESS, begin, end)
         assert row is not None and row["n"] == count
         p50, p99, latest = (round(float(seconds), 4) for seconds in row["late"])
-        return Lateness(what, count, p50, p99, latest, round(float(row["earliest"]), 4))
+        cpu = (sum(self._installation.cpu().values()) - used) / count * 1e6
+        return Lateness(what, count, p50, p99, latest, round(float(row["earliest"]), 4), round(cpu, 1))
 
     async def _until_all_are_sent(self, begin: datetime, end: datetime, count: int) -> None:
         while True:

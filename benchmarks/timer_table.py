@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from statistics import median
@@ -13,6 +13,7 @@ from typing import Final, Self
 import asyncpg
 
 from kit.postgres import Connection, Database
+from services.scheduler.firing import BEHIND
 from services.scheduler.store import timers as store
 from services.scheduler.store.timers import BY_INDEX
 
@@ -20,8 +21,6 @@ BATCH: Final = 1000
 """Timers of a firing, as in facts: the size that a backlog reaches."""
 PER_ROUND: Final = 20_000
 SPREAD: Final = timedelta(seconds=20)
-BEHIND: Final = timedelta(seconds=60)
-"""As in the firing: how far back a look reaches."""
 HANDS: Final = 2
 """Firings at a time: one decodes while the database works for the other."""
 
@@ -35,6 +34,7 @@ class TimerTable:
         self._seed = seed
         self._made = 0
         self._next_due: datetime | None = None
+        self._reached: datetime | None = None
 
     @classmethod
     @asynccontextmanager
@@ -72,8 +72,9 @@ class TimerTable:
     async def seconds_of_a_round(self) -> float:
         """Firing PER_ROUND timers without saying anything: deleted, read and committed, in batches."""
         upto = await self.make_due(PER_ROUND)
-        since, left, begun = upto - SPREAD - BEHIND, iter(range(PER_ROUND // BATCH)), time.perf_counter()
-        await asyncio.gather(*(self._fire(since, upto, left) for _ in range(HANDS)))
+        self._reached = self._reached or upto - SPREAD
+        left, begun = iter(range(PER_ROUND // BATCH)), time.perf_counter()
+        await asyncio.gather(*(self._fire(upto, left) for _ in range(HANDS)))
         return time.perf_counter() - begun
 
     async def cost(self, rounds: int) -> float:
@@ -91,11 +92,14 @@ class TimerTable:
         finally:
             await forgetful.close()
 
-    async def _fire(self, since: datetime, upto: datetime, left: object) -> None:
-        for _ in left:  # type: ignore[attr-defined]
+    async def _fire(self, upto: datetime, left: Iterator[int]) -> None:
+        """As the firing does: each look reaches a little behind the last one's end."""
+        for _ in left:
+            assert self._reached
             async with self.db.transaction() as connection:
-                taken = await store.take(connection, since, upto, BATCH)
+                taken = await store.take(connection, self._reached - BEHIND, upto, BATCH)
             assert len(taken) == BATCH
+            self._reached = taken[-1].fire_after
 
     async def _insert(self, count: int, begin: datetime, over: timedelta) -> None:
         await self._owner.execute(_INSERT, begin, over / count, self._made, self._made + count, str(self._seed))

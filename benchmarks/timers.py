@@ -71,8 +71,8 @@ class Result:
     def __str__(self) -> str:
         return "\n".join(
             [
-                f"timers: {self.per_second:,.0f}/s fired with {self.many.pending:,} pending (promised: {PROMISE:,.0f}); "
-                f"the store alone, in transactions of {BATCH:,}",
+                f"timers: {self.per_second:,.0f}/s fired with {self.many.pending:,} pending (promised: "
+                f"{PROMISE:,.0f}); the store alone, in transactions of {BATCH:,}",
                 f"  per timer: {self.few.us:.1f} us with {self.few.pending:,} pending, {self.many.us:.1f} us with "
                 f"{self.many.pending:,}: {self.growth:.2f} x (promised: {GROWTH:g})",
                 f"  with an old snapshot held open: {self.with_snapshot.us:.1f} us, {self.snapshot:.2f} x (promised: "

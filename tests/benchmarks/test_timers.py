@@ -14,7 +14,7 @@ from benchmarks.timers import Cost, Result
 from tests.benchmarks.test_end_to_end import HERE
 
 FIRED = Result(Cost(10_000, 10.0), Cost(10**7, 13.0), Cost(10**7, 19.0), 20_000, 40.0, HERE)
-STEADY = Lateness("200/s", 3000, 0.05, 0.4, 0.6, 0.001)
+STEADY = Lateness("200/s", 3000, 0.05, 0.4, 0.6, 0.001, 900.0)
 LATE = Late(STEADY, replace(STEADY, p99=2.0), replace(STEADY, latest=2.9), HERE)
 
 
