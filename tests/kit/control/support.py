@@ -20,6 +20,7 @@ from kit.control.running import Work
 from kit.postgres import Database
 from kit.service import Parts
 from kit.settings import KafkaSettings
+from tests.waiting import PATIENCE
 
 QUICK = Pace(lease=3.0, heartbeat=0.2)
 
@@ -68,9 +69,9 @@ class Ear:
     async def __aexit__(self, *_: object) -> None:
         await close_consumer(self._consumer)
 
-    async def hear(self, id: UUID | None, *states: str, count: int = 1, seconds: float = 30) -> list[e.ServiceStatus]:
+    async def hear(self, id: UUID | None, *states: str, count: int = 1) -> list[e.ServiceStatus]:
         """The first `count` words in one of these states about this id (None: about anything)."""
-        deadline = monotonic() + seconds
+        deadline = monotonic() + PATIENCE
         while len(found := self.of(id, *states)) < count:
             assert monotonic() < deadline, f"only {len(found)} of {count}; heard {[one.state for one in self.heard]}"
             await self.listen()

@@ -21,6 +21,7 @@ from tests.services.scheduler.support import NOON, Listener, Owner, make, schedu
 from tests.services.scheduler.test_firing import firing
 
 SECOND = timedelta(seconds=1)
+DEADLINE = 12.0
 
 
 class Watched(Timers):
@@ -82,8 +83,8 @@ async def test_p4_2_what_was_put_back_waits_apart(db: Database, owner: Owner) ->
 async def test_p4_2_a_partition_that_stays_dead_costs_the_others_a_moment(
     db: Database, owner: Owner, publisher: Publisher, listener: Listener, kafka: KafkaSettings
 ) -> None:
-    """Every firing meets it, for seconds on end, with four seconds' patience: the others are late by less than two."""
-    patient = Publisher(kafka, "scheduler", deadline=4.0)
+    """Every firing meets it, for seconds on end: the others are not late by anything like Kafka's deadline."""
+    patient = Publisher(kafka, "scheduler", deadline=DEADLINE)
     await patient.start()
     start = await owner.clock() + SECOND
     good = {(one := scheduled(lane=Lane.NORMAL, at=start + timedelta(milliseconds=10 * n))).id: one for n in range(500)}
@@ -91,10 +92,10 @@ async def test_p4_2_a_partition_that_stays_dead_costs_the_others_a_moment(
     await delete(kafka, REQUESTED[Lane.BULK])
     async with firing(db, patient):
         await make(db, *good.values(), *bad)
-        await listener.hear(500, seconds=15)
+        await listener.hear(500)
     await patient.stop()
     lateness = [received.timestamp - (good[event.subject].at or NOON) for event, received in listener.heard]
-    assert max(lateness) < 2 * SECOND
+    assert max(lateness) < DEADLINE / 2 * SECOND
     assert (await owner.timers()).keys() == {event.id for event in bad}
 
 
