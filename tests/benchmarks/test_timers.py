@@ -14,7 +14,7 @@ from benchmarks.timers import Cost, Result
 from tests.benchmarks.test_end_to_end import HERE
 
 FIRED = Result(Cost(10_000, 10.0), Cost(10**7, 13.0), Cost(10**7, 19.0), 20_000, 40.0, HERE)
-STEADY = Lateness("200/s", 3000, 0.05, 0.4, 0.6, 0.001, 900.0)
+STEADY = Lateness("200/s", 3000, 0.05, 0.4, 0.6, 0.001, {"intake": 300.0, "kafka": 600.0})
 LATE = Late(STEADY, replace(STEADY, p99=2.0), replace(STEADY, latest=2.9), HERE)
 
 
@@ -51,7 +51,7 @@ def test_what_is_told() -> None:
     """Rates, ratios and where that was."""
     told = str(FIRED)
     assert "76,923/s" in told and "1.30 x" in told and "1.46 x" in told and "abcdef" in told
-    assert "p99 0.400 s" in str(LATE) and "+1.0 ms" in str(LATE)
+    assert "p99 0.400 s" in str(LATE) and "+1.0 ms" in str(LATE) and "900 us (kafka 600, intake 300)" in str(LATE)
 
 
 async def test_a_round_fires_what_is_due_and_nothing_else(database: str) -> None:
