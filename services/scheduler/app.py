@@ -45,8 +45,8 @@ async def build(settings: Settings) -> Parts:
     """All parts of one scheduler; several may run at once, on as many machines as you like."""
     plan = settings.notifications.scheduler
     parts = Parts(NAME)
-    # One connection for each firing, one to look at each shelf, one for each stage, one each to count, for health and to
-    # compute again, two for jobs.
+    # One connection for each firing, one to look at each shelf, one for each stage, one each to count, for health, and
+    # to compute again, two for jobs.
     size = (FIRINGS + APART + SCHEDULE_FIRINGS + DEADLINE_FIRINGS + 4) + 4 + 3 + 2
     db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=size, settings=BY_INDEX))
     parts.watch("postgresql_answers", db.alive)
