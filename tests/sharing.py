@@ -12,14 +12,20 @@ from typing import Self
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from deploy.local.server import Server
 from tests.servers import ROOT, Session
 
 KAFKA = "TOCSIN_TEST_KAFKA"
 DATABASE = "TOCSIN_TEST_DATABASE"
-ALONE = ("tests/chaos/test_storm.py", "tests/chaos/test_lost_servers.py", "tests/benchmarks/")
+ALONE = ("tests/chaos/test_lost_servers.py", "tests/benchmarks/")
 """Never beside each other: they load the machine, or measure it."""
+LAST = ("tests/chaos/test_storm.py",)
+"""When all others are done: they count copies, which a busy machine makes likelier."""
+
+ALMOST_DONE = 2
+"""Tests that a worker still has when xdist gives it more: it begins one only when it knows the next."""
 
 
 class Shared:
@@ -61,10 +67,26 @@ class Scheduling(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         return together(nodeid)
 
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if "last" in self.workqueue:
+            self.workqueue.move_to_end("last")
+        super()._assign_work_unit(node)
+
+    def _reschedule(self, node: WorkerController) -> None:
+        """While others still work, who is out of tests ends instead of beginning with the last ones."""
+        others = any(other is not node and not other.shutting_down for other in self.nodes)
+        if self.workqueue.keys() == {"last"} and others:
+            if self._pending_of(self.assigned_work[node]) <= ALMOST_DONE:
+                node.shutdown()
+        else:
+            super()._reschedule(node)
+
 
 def together(nodeid: str) -> str:
-    """The name of what this test belongs to: those that load the machine, those that share a stack, or itself alone."""
+    """What this test belongs to: those that count copies, those that load the machine, a shared stack, or itself."""
     module, _, _ = nodeid.partition("::")
+    if module.startswith(LAST):
+        return "last"
     if module.startswith(ALONE):
         return "alone"
     return module if _shares_a_stack(module) else nodeid

@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from tests.servers import ROOT
-from tests.sharing import ALONE, together
+from tests.sharing import ALONE, LAST, together
 
 
 @pytest.mark.parametrize("place", ALONE)
@@ -16,6 +16,12 @@ def test_what_loads_the_machine_is_never_side_by_side(place: str) -> None:
     modules = [path.relative_to(ROOT) for path in ([there] if there.is_file() else there.glob("test_*.py"))]
     assert modules
     assert {together(f"{module}::test_one") for module in modules} == {"alone"}
+
+
+@pytest.mark.parametrize("module", LAST)
+def test_what_counts_copies_comes_last(module: str) -> None:
+    assert (ROOT / module).is_file()
+    assert together(f"{module}::test_one") == "last"
 
 
 def test_a_stack_that_a_module_shares_is_started_once() -> None:

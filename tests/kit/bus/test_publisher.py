@@ -17,6 +17,7 @@ from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing, instant
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import IDS, delete, ids_of, joined, make, publisher, read
+from tests.waiting import PATIENCE
 
 NOBODY = KafkaSettings(bootstrap_servers="127.0.0.1:1")
 
@@ -63,7 +64,7 @@ async def test_published_when_it_returns(kafka: KafkaSettings, count: int) -> No
 async def test_published_by_many_at_once(kafka: KafkaSettings) -> None:
     """Hundreds of callers, each with little and some with much: all of it is acknowledged."""
     await make(kafka, SCHEDULED)
-    async with publisher(kafka) as out, joined(Consumer(kafka, "readers", [[SCHEDULED]])) as reader:
+    async with publisher(kafka, deadline=PATIENCE) as out, joined(Consumer(kafka, "readers", [[SCHEDULED]])) as reader:
         await asyncio.gather(
             *(out.publish([take_back(number % 100)]) for number in range(600)),
             *(out.publish([take_back(number) for number in range(100)]) for _ in range(10)),

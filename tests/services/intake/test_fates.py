@@ -331,7 +331,7 @@ async def test_p6_1_an_hour_is_said_again_and_p9_its_counts_are_published(town: 
 
 async def _counted(town: Town, wanted: dict[str, int]) -> bool:
     said = [event for event in await town.place.counts.hear_out() if isinstance(event, e.ServiceStatus)]
-    hours = said[-1].result["hours"] if said else []
+    hours = next((event.result["hours"] for event in reversed(said) if event.state == "counts"), [])
     return {name: sum(hour[name] for hour in hours) for name in wanted} == wanted
 
 
