@@ -1,6 +1,6 @@
 # The table of contents. `make help` is made from the comments behind ##.
 .DEFAULT_GOAL := help
-.PHONY: help run stop test lint bench chaos compose clean
+.PHONY: help run stop test lint bench chaos clean
 PYTHON := .venv/bin/python
 # Most of the tests' time is waiting, so there are more workers than cores; a single file or test runs in one process.
 WORKERS = $(if $(filter %.py no:xdist,$(subst ::, ,$(ARGS))),,-n 4)
@@ -30,9 +30,6 @@ bench: ## messages per second and CPU per message, printed with the machine and 
 chaos: ## kill services under load, for longer than `make test` does, and count what was lost: nothing
 	@scripts/venv.sh dev
 	@TOCSIN_TEST_CHAOS=full $(PYTHON) -m pytest tests/chaos -sv $(ARGS)
-
-compose: ## the same stack in Docker
-	docker compose --file deploy/compose.yaml up --build --detach --wait
 
 clean: stop ## stop, then remove all state, logs, caches and the virtual environment
 	rm -rf .tocsin logs .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

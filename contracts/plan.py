@@ -105,4 +105,4 @@ DEFAULT: Final = Plan.model_validate(
         ]
     }
 )
-"""What is in force where nothing else is said: the second seed's plan."""
+"""What is in force where nothing else is said: the default plan."""

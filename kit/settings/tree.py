@@ -279,7 +279,7 @@ class Settings(Section):
 
     @property
     def email_providers(self) -> tuple[SmtpProvider | GmailProvider, ...]:
-        """The providers of email in their order; the seeds' one provider makes a list of one."""
+        """The providers of email in their order; the single `provider` makes a list of one."""
         channel = self.notifications.email
         if channel.providers:
             return channel.providers
@@ -287,7 +287,7 @@ class Settings(Section):
 
     @property
     def sms_providers(self) -> tuple[ConsoleProvider | TwilioProvider | SnsProvider, ...]:
-        """The providers of SMS in their order; the seeds' one provider makes a list of one."""
+        """The providers of SMS in their order; the single `provider` makes a list of one."""
         channel = self.notifications.sms
         if channel.providers:
             return channel.providers
