@@ -42,6 +42,7 @@ def simulator(address: str) -> str | None:
     return name if name in SIMULATOR_MAILBOXES else None
 
 
+@lru_cache(maxsize=8192)
 def email(text: str) -> str:
     """The address, its domain in small letters. Raises BadAddress.
 

@@ -52,6 +52,9 @@ class Envelope(BaseModel):
         return f"source:{self.source or ''}"
 
 
+_ENVELOPE: Final = tuple(Envelope.model_fields)
+
+
 class GroupToCancel(BaseModel):
     """The members of this group that came from the same source."""
 
@@ -131,12 +134,13 @@ class _Record:
         problems: list[str],
     ) -> None:
         self.topic, self.body, self.value, self.place = topic, body, value, place
-        said = {field: body.pop(field, None) for field in Envelope.model_fields}
-        said["source"] = printable(text_of(headers.get("ce_source"))) or said["source"]
+        said = {field: item for field in _ENVELOPE if (item := body.pop(field, None)) not in (None, "")}
+        if source := printable(text_of(headers.get("ce_source"))):
+            said["source"] = source
         self.ce_id = printable(text_of(headers.get("ce_id")))
         self.problems = problems
         self.is_of_no_type = False
-        self.envelope = self._envelope({field: item for field, item in said.items() if item not in (None, "")})
+        self.envelope = self._envelope(said)
 
     def _envelope(self, said: dict[str, Any]) -> Envelope:
         """What is wrong in it becomes a problem; the rest still tells whose request this was."""

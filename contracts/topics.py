@@ -37,7 +37,10 @@ class Topic:
 
     def carries(self, ce_type: str) -> type[e.Event] | None:
         """The model of this CloudEvents type on this topic, or None."""
-        return next((event for event in self.events if event.ce_type == ce_type), None)
+        for event in self.events:
+            if event.ce_type == ce_type:
+                return event
+        return None
 
 
 def _requested(name: str, lane: Lane) -> Topic:

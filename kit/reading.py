@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from contracts.cloudevents import Undecodable
 from contracts.events import Event, Poison
@@ -11,8 +11,7 @@ from kit.bus.record import Outgoing, Received
 from kit.poison import poison_of
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """An event, and the record that carried it."""
 
     event: Event

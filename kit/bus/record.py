@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import NamedTuple, Self
 
 from aiokafka import ConsumerRecord
 
@@ -26,8 +25,7 @@ AS_OF = "as_of"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """One record as it stands in the log; `timestamp` is its LogAppendTime."""
 
     topic: str
@@ -66,8 +64,7 @@ class Received:
         return event
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """An event that was decided on, and the topic it goes to."""
 
     topic: Topic

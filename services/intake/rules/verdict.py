@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts import local_time
@@ -22,8 +22,7 @@ CHANNEL_OFF: Final = "channel: {0} is switched off; an admin can set notificatio
 TOO_FAR: Final = "send_at: lies more than ten years ahead"
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(NamedTuple):
     """Due: with these inputs, which make this content. `place`: the one it takes, where recipients have limits."""
 
     frozen: Frozen
