@@ -130,10 +130,9 @@ def router(desk: Desk) -> APIRouter:
         openapi_extra={"parameters": [IF_MATCH]},
     )
     async def delete(request: Request, caller: Known, id: str) -> Response:
-        """It fires no more, not even what was due a moment ago."""
+        """It fires no more, not even what was due a moment ago. With `If-Match`, only the version you saw."""
         kept = await office.found(caller, id)
-        expected(request, kept.version)
-        gone = await office.forget(caller, id)
+        gone = await office.forget(caller, id, kept.version, expected(request, kept.version))
         return Response(status_code=HTTPStatus.NO_CONTENT if gone else HTTPStatus.ACCEPTED)
 
     @routes.post(

@@ -1,7 +1,10 @@
 """What the routes of schedules do with the directory: what is asked for is checked, numbered, published and found."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from http import HTTPStatus
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -76,24 +79,36 @@ class Scheduling:
         self, caller: Caller, id: str, current: int, expected: int | None, schedule: Schedule, status: HTTPStatus
     ) -> Response:
         """Takes the version after `current`, publishes it and waits for it to be in force here: `status`, else 202."""
-        command, where = new_id(), (topics.SETTINGS.name, recurring.key(caller.tenant, id))
+        command = new_id()
+        async with self._taken(caller, id, current, expected, command) as taken:
+            known = await self._settings.put(recurring.setting(caller.tenant, id, taken, command, schedule))
+        kept = Kept(caller.tenant, id, taken, schedule)
+        headers = etag(taken) | {"Location": f"/v1/schedules/{id}"}
+        return shown(kept, schedule.changed_at).response(status if known else HTTPStatus.ACCEPTED, headers)
+
+    async def forget(self, caller: Caller, id: str, current: int, expected: int | None) -> bool:
+        """Takes the version after `current`, and publishes that it is gone; False: it takes longer until that is seen
+        here."""
+        async with self._taken(caller, id, current, expected, new_id()):
+            return await self._settings.forget(caller.tenant, f"{WHAT}/{id}")
+
+    @asynccontextmanager
+    async def _taken(
+        self, caller: Caller, id: str, current: int, expected: int | None, command: UUID
+    ) -> AsyncIterator[int]:
+        """The version after `current`, for what is published inside; given back where that fails. Raises Problem 412
+        where somebody took the one after `expected` before us."""
+        where = topics.SETTINGS.name, recurring.key(caller.tenant, id)
         async with self._desk.database.connection() as connection:
             taken = await editions.take(connection, *where, current=current, expected=expected, command=command)
         if taken is None:
             raise stale()
         try:
-            known = await self._settings.put(recurring.setting(caller.tenant, id, taken, command, schedule))
+            yield taken
         except Problem:
             async with self._desk.database.connection() as connection:
                 await editions.give_back(connection, command, *where)
             raise
-        kept = Kept(caller.tenant, id, taken, schedule)
-        headers = etag(taken) | {"Location": f"/v1/schedules/{id}"}
-        return shown(kept, schedule.changed_at).response(status if known else HTTPStatus.ACCEPTED, headers)
-
-    async def forget(self, caller: Caller, id: str) -> bool:
-        """Publishes that it is gone; False: it takes longer until that is seen here."""
-        return await self._settings.forget(caller.tenant, f"{WHAT}/{id}")
 
 
 def made(asked: ScheduleRequest, owner: str, created_at: datetime, now: datetime) -> Schedule:

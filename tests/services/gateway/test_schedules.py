@@ -95,6 +95,21 @@ async def test_of_two_changes_of_one_version_one_gets_through(gateway: Gateway) 
         assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412]
 
 
+async def test_of_a_change_and_a_deletion_of_one_version_one_gets_through(gateway: Gateway) -> None:
+    """At the same moment: who deletes takes the next version as well, or it would be of one that nobody has seen."""
+    for _ in range(5):
+        url = f"/v1/schedules/{(await make(gateway))['id']}"
+        seen = ALICE | {"If-Match": '"1"'}
+        answers = await asyncio.gather(
+            gateway.http.put(url, json=PLANTS, headers=seen),
+            gateway.http.delete(url, headers=seen),
+            gateway.http.delete(url, headers=seen),
+        )
+        [done] = [answer.status_code for answer in answers if answer.status_code in (200, 204)]
+        assert {answer.status_code for answer in answers} - {done} <= {404, 412}
+        assert (await gateway.http.get(url, headers=ALICE)).status_code == (200 if done == 200 else 404)
+
+
 async def test_anothers_does_not_exist(gateway: Gateway) -> None:
     """404 on every route, as for an admin of another tenant; the tenant's own admin sees and changes it."""
     made = await make(gateway)
