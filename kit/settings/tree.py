@@ -18,7 +18,7 @@ from kit.settings.providers import (
 from kit.settings.retry import RetrySettings
 from kit.settings.values import (
     Count,
-    Daily,
+    Cron,
     DatabaseUrl,
     Day,
     HttpUrl,
@@ -66,8 +66,7 @@ class SmsChannelSettings(ChannelSettings):
 class JobTimes(Section):
     """When the scheduler runs a job by itself, as cron in `time_zone` (none: the default one)."""
 
-    cleanup: Daily = "0 2 * * *"
-    daily_report: Daily = "0 18 * * *"
+    cleanup: Cron = "0 2 * * *"
     time_zone: Zone | None = None
 
 

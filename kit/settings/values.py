@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from kit.recurrence import cron
 from kit.settings.masking import HIDDEN, MASK, is_hidden
 
-_DAILY = re.compile(r"[0-5]?\d ([01]?\d|2[0-3]) \* \* \*")
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 
 
@@ -58,9 +58,11 @@ def _time_of_day(value: str) -> str:
     return value
 
 
-def _daily(value: str) -> str:
-    if not _DAILY.fullmatch(value):
-        raise ValueError('minute and hour of every day, such as "0 2 * * *"')
+def _cron(value: str) -> str:
+    try:
+        cron.check(value)
+    except cron.BadCron as error:
+        raise ValueError(f"a cron expression; this one {error}") from None
     return value
 
 
@@ -81,7 +83,7 @@ Count = Annotated[int, Field(ge=0)]
 Several = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 TimeOfDay = Annotated[str, AfterValidator(_time_of_day)]
-Daily = Annotated[str, AfterValidator(_daily)]
+Cron = Annotated[str, AfterValidator(_cron)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 Security = Annotated[Literal["starttls", "tls", "none"], BeforeValidator(_lower)]

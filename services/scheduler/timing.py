@@ -29,10 +29,12 @@ log = logs.get(__name__)
 def plans_of(settings: Settings) -> dict[str, Plan | None]:
     """Each job's plan; None for those that are run by hand, or are switched off."""
     told = settings.notifications
-    times, on = told.scheduler.jobs, told.scheduler.enabled
-    by_day = {"cleanup": times.cleanup if told.cleanup.enabled else None, "daily_report": times.daily_report}
-    time_zone = times.time_zone or told.default_time_zone
-    return {id: Plan(cron, time_zone) if on and (cron := by_day.get(id)) else None for id in JOBS}
+    times, plans = told.scheduler.jobs, dict[str, Plan | None].fromkeys(JOBS)
+    if told.scheduler.enabled:
+        plans["daily_report"] = rules.daily(told.daily_report_at, told.default_time_zone)
+    if told.scheduler.enabled and told.cleanup.enabled:
+        plans["cleanup"] = Plan(times.cleanup, times.time_zone or told.default_time_zone)
+    return plans
 
 
 class Timing(Loop):

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from contracts import events as e
 from contracts.identity import milliseconds, object_id
 from contracts.jobs import JOBS, State, altogether
-from contracts.local_time import instant, zone
+from contracts.local_time import zone
+from kit.recurrence import Rule
 
 ENDED: Final = ("done", "failed")
 STATES: Final = ("running", *ENDED)
@@ -17,21 +18,22 @@ STATES: Final = ("running", *ENDED)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """When: minute and hour of every day in a zone, as cron."""
+    """When: a cron expression that was checked, in a zone."""
 
     cron: str
     time_zone: str
 
     def after(self, now: datetime) -> datetime:
-        """The first instant after `now`. A wall time that is skipped runs as much later as the clocks went forward;
-        one that comes twice runs the first time."""
-        minute, hour, *_ = self.cron.split()
-        today = now.astimezone(zone(self.time_zone)).date()
-        days = (today + timedelta(days=n) for n in range(3))
-        return next(at for day in days if (at := self._on(day.isoformat(), int(hour), int(minute))) > now)
+        """The first instant after `now`; kit/recurrence says what becomes of a gap and an overlap of the zone."""
+        at = Rule(zone(self.time_zone), self.cron).after(now)
+        assert at is not None, "what some day can meet has no end"
+        return at
 
-    def _on(self, day: str, hour: int, minute: int) -> datetime:
-        return instant(f"{day}T{hour:02}:{minute:02}", self.time_zone, fold=0)
+
+def daily(time_of_day: str, time_zone: str) -> Plan:
+    """Every day at this time ("18:00") on the wall of the zone."""
+    hour, minute = time_of_day.split(":")
+    return Plan(f"{int(minute)} {int(hour)} * * *", time_zone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,18 @@ def test_the_next_instant(now: str, next_: str) -> None:
     assert PARIS.after(datetime.fromisoformat(now)) == datetime.fromisoformat(next_)
 
 
+@pytest.mark.parametrize(
+    ("plan", "next_"),
+    [
+        (Plan("*/15 8-18 * * MON-FRI", "Europe/Paris"), "2027-03-01T12:15:00+00:00"),
+        (Plan("0 2 1 * *", "Europe/Paris"), "2027-04-01T00:00:00+00:00"),
+        (rules.daily("18:05", "America/New_York"), "2027-03-01T23:05:00+00:00"),
+    ],
+)
+def test_any_cron_expression(plan: Plan, next_: str) -> None:
+    assert plan.after(NOON) == datetime.fromisoformat(next_)
+
+
 def test_a_run_by_hand_is_shown_unless_one_is_under_way() -> None:
     """`running` of another run takes the place; a late word about an older one does not."""
     first, second = uuid4(), uuid4()
