@@ -90,7 +90,9 @@ async def build(settings: Settings) -> Parts:
     hearing = Stage("answers", answered, db, publisher, answers.hear, metrics=parts.metrics, reporter=False)
     parts.add("answers", hearing, needed=False)
     parts.add("timing", Timing(db, publisher, plans_of(settings)))
-    controlled(parts, settings.kafka, db, publisher, jobs.works(db, [*firings.values()] if plan.enabled else []))
+    at_work = firings if plan.enabled else {}
+    works = jobs.Works(db, [*at_work.values()], at_work.get("reminding"), settings.notifications.default_time_zone)
+    controlled(parts, settings.kafka, db, publisher, works.by_name())
     return parts
 
 

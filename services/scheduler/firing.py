@@ -1,7 +1,7 @@
 """When its time has come, a thing is taken, said and acknowledged in one transaction: never lost, never early."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,7 +98,7 @@ class Firing(Generic[T]):
     ) -> None:
         """`firings`: at a time; each needs a connection, and one more is needed to look."""
         self.task: asyncio.Task[None] | None = None
-        self.fired = 0
+        self.said: Counter[str] = Counter()
         self._shelf = shelf
         self._db = db
         self._publisher = publisher
@@ -158,9 +158,14 @@ class Firing(Generic[T]):
             return None
         return self._reached - BEHIND
 
-    async def fire_now(self) -> int:
-        """Fires all that is due now, whatever the loop does meanwhile; how many were said in that time."""
-        before = self.fired
+    @property
+    def fired(self) -> int:
+        """How many were said since the start, of all kinds."""
+        return self.said.total()
+
+    async def fire_now(self) -> Counter[str]:
+        """Fires all that is due now, whatever the loop does meanwhile; how many were said in that time, by kind."""
+        before = self.said.copy()
         while True:
             async with self._db.connection() as connection:
                 look = await self._shelf.look(connection, None)
@@ -168,7 +173,7 @@ class Firing(Generic[T]):
             if self._under_way:
                 await asyncio.wait(self._under_way)
             if not full:
-                return self.fired - before
+                return self.said - before
 
     async def _begin(self, since: datetime | None, now: datetime, size: int) -> bool:
         """Begins a firing as soon as there is room; returns when it has taken its things, and whether it is full."""
@@ -218,6 +223,6 @@ class Firing(Generic[T]):
         for kind, planned_at in said:
             lateness[kind].append((at - planned_at).total_seconds())
         for kind, seconds in lateness.items():
-            self.fired += len(seconds)
+            self.said[kind] += len(seconds)
             self._metrics.fired(kind, len(seconds))
             self._metrics.fired_late(kind, seconds)

@@ -1,46 +1,93 @@
 """The jobs that are about the scheduler's rows."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Protocol
 
+from contracts import events as e
+from contracts import local_time
+from contracts.plan import DAILY_REPORT
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.postgres import Database
+from services.scheduler.store import overview, schedules
 
 CHECKS: Final = ("check_deadlines", "check_urgent", "check_overdue")
+OFF: Final = {"detail": "scheduler.enabled is false: nothing fires"}
+AT_ONCE: Final = 1000
+"""Rows that are deleted in one transaction."""
 
 
 class Fires(Protocol):
-    """Something that can be told to fire all that is due now, and says how many they were."""
+    """Something that can be told to fire all that is due now, and says how many they were, by kind."""
 
-    async def fire_now(self) -> int: ...
+    async def fire_now(self) -> Counter[str]: ...
 
 
-def works(database: Database, firings: Sequence[Fires]) -> dict[str, Work]:
-    """By name, as `contracts.jobs` lists them. Without `firings` nothing fires in this installation."""
+class Works:
+    """The work of each job, over all that fires here (nothing, where the installation has it switched off)."""
 
-    async def process(_: Mapping[str, Any]) -> Mapping[str, Any]:
+    def __init__(
+        self, database: Database, firings: Sequence[Fires], deadlines: Fires | None, default_zone: str
+    ) -> None:
+        """`deadlines`: the one of `firings` that says reminders and daily reports; `default_zone`: whose day it is that
+        decides whether a deadline is late."""
+        self._database = database
+        self._firings = firings
+        self._deadlines = deadlines
+        self._zone = local_time.zone(default_zone)
+
+    def by_name(self) -> dict[str, Work]:
+        """As `contracts.jobs` lists them."""
+        return {
+            "process_notifications": self.process,
+            "cleanup": self.clean_up,
+            DAILY_REPORT: self.report,
+            **dict.fromkeys(CHECKS, self.check),
+        }
+
+    async def process(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         """Timers fire by themselves; this is for whoever would rather not believe it."""
-        if not firings:
-            return {"fired": 0, "detail": "scheduler.enabled is false: nothing fires"}
-        return {"fired": sum([await one.fire_now() for one in firings])}
+        fired = sum([(await one.fire_now()).total() for one in self._firings])
+        return {"fired": fired} | ({} if self._firings else OFF)
 
-    async def clean_up(_: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A timer goes when it fires: there is none that is old."""
-        return {"orders": await forget_orders(database), "timers": 0}
+    async def clean_up(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A timer goes when it fires: there is none that is old. Of a deleted schedule a row stays for a while."""
+        return {"orders": await forget_orders(self._database), "schedules": await self._forget_schedules()}
 
-    return {
-        "process_notifications": process,
-        "cleanup": clean_up,
-        "daily_report": _report,
-        **dict.fromkeys(CHECKS, _check),
-    }
+    async def check(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Reminders are timers at their instants, so that nothing needs a check: this looks by hand, and tells how
+        things stand."""
+        said = await self._say("reminder")
+        async with self._database.connection() as connection:
+            now = await overview.clock(connection)
+            seen = await overview.deadlines(connection, now, now.astimezone(self._zone).date())
+            soonest = await overview.next_reminder(connection, now)
+        counts = {"open": seen.open, "urgent": seen.urgent, "late": seen.late, "estimated": seen.estimated}
+        return said | counts | _when("next_reminder", soonest)
+
+    async def report(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Each person's report is due at the time of the own zone; this says those whose time has come."""
+        said = await self._say(DAILY_REPORT)
+        async with self._database.connection() as connection:
+            return said | _when("next_report", await overview.next_report(connection, await overview.clock(connection)))
+
+    async def _say(self, kind: str) -> dict[str, Any]:
+        """Says what is due about deadlines; how many of this kind they were."""
+        if self._deadlines is None:
+            return {"said": 0} | OFF
+        return {"said": (await self._deadlines.fire_now())[kind]}
+
+    async def _forget_schedules(self) -> int:
+        """Each handful in a transaction of its own, so that it may be interrupted anywhere; how many they were."""
+        forgotten, some = 0, AT_ONCE
+        while some == AT_ONCE:
+            async with self._database.transaction() as connection:
+                some = await schedules.forget(connection, AT_ONCE)
+            forgotten += some
+        return forgotten
 
 
-async def _check(_: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Reminders are timers at their instants, so that nothing needs a check; of deadlines there are none yet."""
-    return {"due": 0, "detail": "no deadline is kept yet: there is nothing to look at"}
-
-
-async def _report(_: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"sent": 0, "detail": "no deadline is kept yet: there is nothing to report"}
+def _when(name: str, at: datetime | None) -> dict[str, str]:
+    return {name: e.named(at)} if at else {}

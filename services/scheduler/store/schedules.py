@@ -15,6 +15,9 @@ from services.scheduler.store.looking import Look
 Key = tuple[str, str]
 """Tenant and id."""
 
+FORGOTTEN_AFTER: Final = timedelta(days=60)
+"""Kafka keeps the word of a deletion for 30 days (delete.retention.ms): until then something older may come."""
+
 
 async def in_force(connection: Connection, keys: Collection[Key]) -> dict[Key, Row]:
     """The versions in force of these schedules, held until the end of the transaction; waits for a firing that has one.
@@ -50,6 +53,11 @@ async def run_now(connection: Connection, versions: Iterable[tuple[UUID, Version
     await connection.executemany(
         _RUN_NOW, [(run, one.tenant, one.id, one.as_of, one.place, one.value) for run, one in versions]
     )
+
+
+async def forget(connection: Connection, most: int) -> int:
+    """Deletes what is left of schedules that were deleted long ago, but for what somebody changes; how many rows."""
+    return len(await connection.fetch(_FORGET, FORGOTTEN_AFTER, most))
 
 
 async def look(connection: Connection) -> Look:
@@ -142,6 +150,17 @@ where s.number = g.number
 _DELETE_REPLACED: Final = """
 delete from schedules
 where until is not null and run is null and (tenant, id) in (select * from unnest($1::text[], $2::text[]))
+"""
+
+# As of Kafka's time, not tocsin.clock().
+_FORGET: Final = """
+delete from schedules where ctid = any (array(
+    select ctid from schedules
+    where until is null and value is null and as_of < clock_timestamp() - $1::interval
+    limit $2
+    for update skip locked
+))
+returning number
 """
 
 _RUN_NOW: Final = """
