@@ -56,8 +56,8 @@ class Metrics:
         self._batch_records = self._histogram("stage_batch_records", "Records in a batch", BATCH_RECORDS, "stage")
         self._lag = self._gauge("consumer_lag_records", "Records not yet done with", "group", "topic")
         self._oldest_open = self._gauge("oldest_open_age_seconds", "Age of the oldest open notification", "channel")
-        self._timers = self._gauge("timers_pending", "Timers that wait", "kind")
-        self._overdue = self._gauge("timers_overdue", "Timers that are more than a second late")
+        self._timers = self._gauge("timers_pending", "Things that wait for their time", "kind")
+        self._overdue = self._gauge("timers_overdue", "Things that are more than a second late", "kind")
         self._outbox = self._gauge("outbox_pending", "Requests the judge has not answered", "kind")
         self._in_flight = self._gauge("deliveries_in_flight", "Deliveries under way", "channel", "lane")
 
@@ -123,8 +123,8 @@ class Metrics:
     def timers_pending(self, kind: str, count: int) -> None:
         self._timers.labels(self._of("kind", kind)).set(count)
 
-    def timers_overdue(self, count: int) -> None:
-        self._overdue.set(count)
+    def timers_overdue(self, kind: str, count: int) -> None:
+        self._overdue.labels(self._of("kind", kind)).set(count)
 
     def outbox_pending(self, kind: str, count: int) -> None:
         self._outbox.labels(self._of("kind", kind)).set(count)

@@ -1,4 +1,4 @@
-"""How many timers wait and how many are late, for whoever watches."""
+"""How much waits on each shelf and how much is late, for whoever watches."""
 
 import asyncio
 from typing import Final
@@ -8,7 +8,7 @@ import asyncpg
 from kit import logs
 from kit.metrics import Metrics
 from kit.postgres import Database
-from services.scheduler.store import timers as store
+from services.scheduler.store import overview
 
 EVERY: Final = 5.0
 """Seconds between two counts."""
@@ -19,9 +19,10 @@ log = logs.get(__name__)
 async def count(db: Database, metrics: Metrics) -> None:
     """Sets the gauges now."""
     async with db.connection() as connection:
-        found = await store.count(connection)
-    metrics.timers_pending("all", found.pending)
-    metrics.timers_overdue(found.overdue)
+        found = await overview.shelves(connection)
+    for kind, waiting in found.items():
+        metrics.timers_pending(kind, waiting.pending)
+        metrics.timers_overdue(kind, waiting.overdue)
 
 
 async def count_on(db: Database, metrics: Metrics) -> None:

@@ -1,7 +1,7 @@
 """The SQL of the timers: a statement per batch, a sentence per statement."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -18,14 +18,6 @@ FOR_EVER_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
 BY_INDEX: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off"}
 """For the sessions that run these statements: each of them goes by an index, in its order. A planner that has no
 statistics yet (the table is young, or was empty an hour ago) would sort all that is due for every batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """How many timers there are (an estimate where there are many), and how many of them are late."""
-
-    pending: int
-    overdue: int
 
 
 async def insert(connection: Connection, timers: Collection[Timer]) -> set[UUID]:
@@ -95,13 +87,6 @@ async def put_back(connection: Connection, timers: Sequence[Timer]) -> None:
         pauses: list[timedelta] = [pause(timer.failures) for timer in timers]
         await connection.execute(_PUT_BACK, *_columns(timers), pauses)
         await write_bodies(connection, timers)
-
-
-async def count(connection: Connection) -> Count:
-    """Exact up to a hundred thousand timers; beyond that the planner's estimate, and never a long look."""
-    row = await connection.fetchrow(_COUNT)
-    assert row is not None
-    return Count(row["pending"], row["overdue"])
 
 
 async def _with_bodies(connection: Connection, timers: list[Timer]) -> list[Timer]:
@@ -200,15 +185,4 @@ insert into timers ({_NAMES})
 select id, tenant, kind, lane, round, try, planned_at, clock.now + pause, ends, failures
 from (select tocsin.clock() as now) as clock,
      unnest({_ARRAYS}, $11::interval[]) as put_back ({_NAMES}, pause)
-"""
-
-_COUNT: Final = """
-select case when about.estimate > 100000 then about.estimate
-            else (select count(*) from timers) end as pending,
-       (select count(*) from (
-            (select from timers where failures = 0 and fire_after <= tocsin.clock() - interval '1 second' limit 10000)
-            union all
-            (select from timers where failures > 0 and fire_after <= tocsin.clock() - interval '1 second' limit 10000)
-       ) as late) as overdue
-from (select reltuples::bigint as estimate from pg_class where oid = 'timers'::regclass) as about
 """

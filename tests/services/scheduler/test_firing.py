@@ -366,8 +366,8 @@ async def test_counted(db: Database, owner: Owner, publisher: Publisher, listene
     late, on_time = scheduled(at=NOON - timedelta(seconds=10)), scheduled(at=NOON + timedelta(hours=1))
     await make(db, late, on_time)
     await count(db, metrics)
-    assert _value(metrics, "tocsin_timers_pending", kind="all") == 2
-    assert _value(metrics, "tocsin_timers_overdue") == 1
+    assert _value(metrics, "tocsin_timers_pending", kind="timer") == 2
+    assert _value(metrics, "tocsin_timers_overdue", kind="timer") == 1
     one = Firing(Timers(), db, publisher, Alarm(), metrics, batch_size=50)
     await one.start()
     await listener.hear(1)
