@@ -123,6 +123,18 @@ async def test_b3_b4_each_reminder_rings_at_its_instant(stack: Stack, clock: Clo
     assert last["title"] == "Dossier b3 : en retard de 3 jours"
 
 
+async def test_a_reminder_comes_by_mail(stack: Stack, clock: Clock) -> None:
+    """To the address that the person has at that moment."""
+    await person(stack, "amy", email="old@example.com")
+    by_mail = {"rule": "mail", "days": -1, "at": "08:00", "channels": ["email"]}
+    await put(stack, "mail", "amy", plan={"reminders": [by_mail]})
+    await person(stack, "amy", email="amy@example.com")
+    await clock.set(INSTANTS[1][2])
+    [caught] = await stack.catcher.wait_for(to="amy@example.com", timeout=20)
+    assert "Dossier mail" in caught.subject
+    assert not stack.catcher.mails(to="old@example.com")
+
+
 async def test_closing_cancels_what_waits_in_another_lane(stack: Stack, clock: Clock) -> None:
     """A reminder by email that has become a notification and cannot be sent yet ends when the dossier is closed."""
     await person(stack, "ben", email="450@example.com")

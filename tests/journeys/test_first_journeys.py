@@ -75,6 +75,19 @@ async def test_a_reminder_is_never_early(stack: Stack) -> None:
     assert (await stack.final(asked["id"]))["status"] == "sent"
 
 
+async def test_what_recurs_comes_by_mail_until_it_is_deleted(stack: Stack) -> None:
+    """By the version that was seen; what was said before stays said."""
+    asked = {"every_seconds": 2, "recipients": [{"to": "often@example.com"}], "notification": mail("often@example.com")}
+    del asked["notification"]["to"]
+    made = await stack.call("POST", "/v1/schedules", json=asked)
+    assert made.status_code in (201, 202), made.text
+    url, seen = f"/v1/schedules/{made.json()['id']}", {"If-Match": made.headers["etag"]}
+    first, second = (await stack.catcher.wait_for(to="often@example.com", count=2, timeout=20))[:2]
+    assert (first.subject, second.subject) == ("Your order", "Your order")
+    assert (await stack.call("DELETE", url, headers=seen)).status_code in (202, 204)
+    assert (await stack.call("PUT", url, json=asked, headers=seen)).status_code in (404, 412)
+
+
 async def test_a_plain_json_line_on_kafka_is_enough(stack: Stack) -> None:
     key = f"kcat-{uuid4()}"
     await publish(stack, json.dumps(mail("kcat@example.com", id=key)).encode())
