@@ -14,9 +14,9 @@ from kit.control.controlled import controlled
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings, need
-from kit.stage import Stage
+from kit.stage import BATCH, Stage
 from kit.web_server import WebServer
-from services.gateway.gathering import Gathering
+from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
@@ -64,13 +64,13 @@ async def build(settings: Settings) -> Parts:
     if again:
         parts.add("asking", asking)
     parts.add("renewing", renewing)
-    for name, consumer, handle, after in (
-        ("projector", seen, projector.project, None),
-        ("inapp", shown, inbox.show, inbox.counted(parts.metrics)),
-        ("directory", known, directory.remember, None),
-        ("counts", told, operations.note, None),
+    for name, consumer, handle, batch, after in (
+        ("projector", seen, projector.project, ENOUGH, None),
+        ("inapp", shown, inbox.show, BATCH, inbox.counted(parts.metrics)),
+        ("directory", known, directory.remember, BATCH, None),
+        ("counts", told, operations.note, BATCH, None),
     ):
-        stage = Stage(name, consumer, database, publisher, handle, metrics=parts.metrics, after=after)
+        stage = Stage(name, consumer, database, publisher, handle, metrics=parts.metrics, batch=batch, after=after)
         parts.add(name, stage, needed=False)
 
     desk = Desk(settings, database, writer, announcer, publisher, Tokens(settings.jwt, secret), Limits())

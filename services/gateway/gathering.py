@@ -9,30 +9,34 @@ from kit.bus.record import Received
 from kit.clock import monotonic
 
 GATHER: Final = 0.025
-"""Seconds that a batch may grow, and within which the next one must follow for that: what comes alone is not kept."""
-ENOUGH: Final = 500
+"""Seconds that a batch may grow, and within which it must have begun for that: what comes alone is not kept."""
+GATHER_BUSY: Final = 0.1
+"""The same behind a batch of `MANY`: then people wait for their mail, and nobody for its line in a list."""
+MANY: Final = 100
+ENOUGH: Final = 1000
 """Records that are worth a transaction of their own."""
 
 
 class Gathering(Consumer):
     """A Consumer of one lane whose batches grow for a moment while more is coming."""
 
-    _last = float("-inf")
+    _before = 0
+    """Records of the batch before."""
 
     async def poll(self, limit: int | Sequence[int], wait: float) -> list[Received]:
         """As a Consumer does; while it is busy a little later, and more at once."""
         most = limit if isinstance(limit, int) else limit[0]
+        asked = monotonic()
         records = await super().poll(most, wait)
-        busy = monotonic() - self._last < GATHER
-        if records and busy and len(records) < ENOUGH:
+        # From the asking on: what the batch before took to be done says nothing about what is coming.
+        if records and self._before and len(records) < most and monotonic() - asked < GATHER:
             records = await self._more(records, most)
-        if records:
-            self._last = monotonic()
+        self._before = len(records)
         return records
 
     async def _more(self, records: list[Received], most: int) -> list[Received]:
         """What was read before the partitions were lost is nobody's business here any more."""
         generation = self.generation
-        await asyncio.sleep(GATHER)
+        await asyncio.sleep(GATHER_BUSY if self._before >= MANY else GATHER)
         more = await super().poll(most - len(records), 0)
         return records + more if generation == self.generation else more

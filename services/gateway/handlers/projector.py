@@ -13,7 +13,7 @@ from services.gateway.store import outbox, projecting
 
 async def project(connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
     """A batch of events in a handful of statements; whatever their order, the result is the same."""
-    batch = projection.fold((message.event, message.received.timestamp) for message in messages)
+    batch = projection.fold((x.event, x.received.timestamp, x.received.value) for x in messages)
     rows = await projecting.upsert(connection, batch.changes.values()) if batch.changes else []
     await _note_commands(connection, batch)
     await _write_lines(connection, batch, rows)
@@ -35,7 +35,7 @@ async def _note_commands(connection: Connection, batch: Batch) -> None:
 async def _write_lines(connection: Connection, batch: Batch, rows: Sequence[Row]) -> None:
     """What happened, and what came too late for it."""
     lines = [(row.place, entry) for row in rows for entry in batch.changes[row.id].entries]
-    known = [Known.of(row) for row in rows if row.rank >= SENT]
+    known: list[Known | Row] = [row for row in rows if row.rank >= SENT]
     if elsewhere := [order.id for order in batch.orders if order.id not in batch.changes]:
         known += await projecting.known(connection, elsewhere)
     if known:

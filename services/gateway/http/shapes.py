@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import from_json
 from starlette.responses import Response
 
 from contracts.request import NotificationRequest
 from contracts.status import RANKS, Channel, Status
 from services.gateway.rules.timeline import Entry
+from services.gateway.rules.views import fields_of
 from services.gateway.store.reading import Figures, Stored
 
 STATUS = {rank: status for status, rank in RANKS.items()}
@@ -154,7 +154,7 @@ _OF_REQUEST = (
 
 def notification(row: Stored, lines: Sequence[Entry], children: Sequence[Stored] = ()) -> Notification:
     """A stored notification with its timeline; a parent's status is made of its children's (P6.3)."""
-    asked = from_json(row.request) if row.request else {}
+    asked = fields_of(row.request) if row.request else {}
     encoding, _, segments = (row.sms or "").rpartition("/")
     return Notification(
         **{name: asked.get(name) for name in _OF_REQUEST},

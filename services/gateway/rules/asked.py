@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
@@ -13,6 +13,7 @@ from contracts.request import NotificationRequest
 from contracts.status import Channel
 from services.gateway.rules import unsayable
 from services.gateway.rules.search import keys_of
+from services.gateway.rules.views import fields_of, view_of
 
 ENVELOPE: Final = 4096
 """Bytes of a record that are not the request: ids and names of limited length, key, headers."""
@@ -85,22 +86,15 @@ class Asked:
         )
 
 
-def view_of(request: NotificationRequest) -> str:
-    """The request as JSON, as people see it: of attachments only what they are."""
-    if not request.attachments:
-        return request.plain
-    return request.model_dump_json(exclude_defaults=True, exclude={"attachments": {"__all__": {"content"}}})
-
-
 def _files_of(request: NotificationRequest) -> str:
     return to_json([file.content for file in request.attachments or ()]).decode()
 
 
 def _whole(view: str, files: str | None) -> NotificationRequest:
     """The request as it was asked for, from the two parts in which it is kept."""
+    asked = fields_of(view)
     if files is None:
-        return NotificationRequest.model_validate_json(view)
-    asked: dict[str, Any] = from_json(view)
+        return NotificationRequest.model_validate(asked)
     contents = from_json(files)
     pairs = zip(asked["attachments"], contents, strict=True)
     return NotificationRequest.model_validate(

@@ -46,10 +46,6 @@ class Known(NamedTuple):
     edit: int
     sent_at: datetime | None
 
-    @classmethod
-    def of(cls, row: Row) -> "Known":
-        return cls(row.id, row.place, row.rank, row.was, row.edit, row.sent_at)
-
 
 class CountKey(NamedTuple):
     """What is counted apart."""
@@ -121,7 +117,9 @@ def _key(hour: datetime, tenant: str, owner: str, label: str) -> CountKey:
     return CountKey(hour, tenant, "" if label.startswith("?") else owner, channel, int(rank))
 
 
-def too_late(known: Iterable[Known], orders: Iterable[Order], cancelled: frozenset[UUID]) -> list[tuple[UUID, Entry]]:
+def too_late(
+    known: Iterable[Known | Row], orders: Iterable[Order], cancelled: frozenset[UUID]
+) -> list[tuple[UUID, Entry]]:
     """Lines for what a provider took although somebody had asked to stop or move it (P2), by place.
 
     `cancelled` are those that this batch calls cancelled; so is one that was shown as cancelled before.
@@ -144,5 +142,5 @@ def too_late(known: Iterable[Known], orders: Iterable[Order], cancelled: frozens
     return lines
 
 
-def _was_cancelled(row: Known) -> bool:
+def _was_cancelled(row: Known | Row) -> bool:
     return row.was is not None and row.was.endswith(f":{Status.CANCELLED.rank}")

@@ -11,21 +11,20 @@ from contracts import identity
 from contracts.request import NotificationRequest
 from contracts.status import Channel, Status
 from services.gateway.rules import timeline
-from services.gateway.rules.asked import view_of
-from services.gateway.rules.places import place_of
 from services.gateway.rules.search import keys_of
 from services.gateway.rules.timeline import Entry
+from services.gateway.rules.views import view_of
 
 ACCEPTED, SCHEDULED, RETRYING = Status.ACCEPTED.rank, Status.SCHEDULED.rank, Status.RETRYING.rank
 CANCELLED, SENT = Status.CANCELLED.rank, Status.SENT.rank
 
 
-@dataclass(slots=True)
 class Change:
-    """What one batch says about one notification: the highest rank, the latest plan, all lines."""
+    """What one batch says about one notification: the highest rank, the latest plan, all lines.
 
-    event: e.OfNotification
-    """The first that named it: its common fields make the row if there is none yet."""
+    A batch makes hundreds, and says a few things about each: what is not said stands here, for all of them.
+    """
+
     channel: str | None = None
     rank: int = ACCEPTED
     reason: str | None = None
@@ -47,23 +46,17 @@ class Change:
     cancelled: bool = False
     edit: int = -1
     """The highest edit that was answered; -1: none of its events came."""
-    entries: list[Entry] = field(default_factory=list)
+
+    def __init__(self, event: e.OfNotification) -> None:
+        """`event`: the first that named it; its common fields make the row if there is none yet."""
+        self.event = event
+        self.id = event.id
+        self.entries: list[Entry] = []
 
     @property
-    def id(self) -> UUID:
-        return self.event.id
-
-    @property
-    def place(self) -> UUID:
-        """Where it stands in lists, if this is the first that is heard of it."""
-        return place_of(self.event.accepted_at, self.event.id)
-
-    @property
-    def label(self) -> str | None:
-        """Under which it is counted, if this is the first that is heard of it; a parent is not (P6.3)."""
-        if self.channels is not None:
-            return None
-        return f"{'' if self.event.owner else '?'}{self.channel or ''}:{self.rank}"
+    def several(self) -> str | None:
+        """The channels of a parent, with commas."""
+        return ",".join(self.channels) if self.channels else None
 
     @property
     def final(self) -> bool:
@@ -115,25 +108,29 @@ class Batch:
         return found
 
 
-def fold(said: Iterable[tuple[e.Event, datetime]]) -> Batch:
-    """Events and their LogAppendTimes, in any order and as often as they like, as one batch of changes."""
+def fold(said: Iterable[tuple[e.Event, datetime, bytes | None]]) -> Batch:
+    """Events, the LogAppendTimes and the values of their records, in any order and as often as they like, as one batch
+    of changes."""
     batch = Batch()
-    for event, heard in said:
-        apply = _APPLY.get(type(event))
-        if apply is not None:
+    for event, heard, value in said:
+        if isinstance(event, e.Requested):
+            _requested(batch, event, value)
+        elif apply := _APPLY.get(type(event)):
             apply(batch, event, heard)
     return batch
 
 
-def _requested(batch: Batch, event: e.Requested, _heard: datetime) -> None:
+def _requested(batch: Batch, event: e.Requested, value: bytes | None) -> None:
     """The request itself, which is also all that the gateway's own REST accepts. One of several channels is a group."""
     request = event.request
     change = batch.change_of(event)
-    change.request = view_of(request)
+    change.request = view_of(request, value)
     change.finds = keys_of(request)
-    change.replay_of = event.replay_of
-    change.planned_at = change.planned_at or request.planned_at
-    change.expires_at = change.expires_at or request.expiry
+    if event.replay_of:
+        change.replay_of = event.replay_of
+    if request.send_at or request.expires_at:
+        change.planned_at = change.planned_at or request.planned_at
+        change.expires_at = change.expires_at or request.expiry
     if request.channels is not None:
         change.channels = request.channels
         for channel in request.channels:
@@ -233,7 +230,6 @@ def _poison(batch: Batch, event: e.Poison, _heard: datetime) -> None:
 
 
 _APPLY: dict[type[e.Event], Callable[[Batch, Any, datetime], None]] = {
-    e.Requested: _requested,
     e.Unacceptable: _unacceptable,
     e.Cancel: _cancel,
     e.Move: _move,

@@ -6,12 +6,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from contracts import events as e
 from contracts import identity
 from contracts.record import sentence
 from contracts.status import Channel, Status
+from services.gateway.rules.views import fields_of
 
 TOO_LARGE: Final = "too_large", "Kafka takes no record of that size: shorten it, or send a link instead of the content"
 
@@ -43,7 +43,7 @@ def _ends(
 def _channels(view: str) -> tuple[Channel, ...] | None:
     """Those of a request of which nobody knows what else still holds."""
     try:
-        found: Any = from_json(view).get("channels")
+        found: Any = fields_of(view).get("channels")
         return tuple(map(Channel, found)) if found else None
     except (ValueError, AttributeError, TypeError):
         return None

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -16,48 +17,48 @@ from services.gateway.store.arrays import Columns, columns, given
 
 async def upsert(connection: Connection, changes: Collection[Change]) -> list[Row]:
     """Make the rows that are new, raise those that are there; sorted by id, so that two projectors never deadlock."""
-    table, values = _CHANGES.of(map(_row, sorted(changes, key=lambda change: change.id.int)))
-    found = await connection.fetch(_UPSERT.format(table), *values)
-    return [Row(*record.values()) for record in found]
+    table, values = _CHANGES.of(map(_fields, sorted(changes, key=lambda change: change.id.int)))
+    return [Row._make(record) for record in await connection.fetch(_UPSERT.format(rows=table), *values)]
 
 
-def _row(change: Change) -> tuple[Any, ...]:
-    event = change.event
-    return (
-        event.id,
-        change.place,
-        event.tenant,
-        event.owner,
-        change.channel,
-        event.lane,
-        event.user_id,
-        event.group,
-        event.accepted_at,
-        change.rank,
-        change.label,
-        change.reason,
-        change.detail,
-        change.provider,
-        change.unknown,
-        change.attempts,
-        change.round,
-        change.planned_at,
-        change.expires_at,
-        change.sent_at,
-        change.edit,
-        change.sms,
-        change.parent,
-        ",".join(change.channels) if change.channels else None,
-        change.replay_of,
-        change.request,
-    )
+_fields = attrgetter(
+    "id",
+    "event.tenant",
+    "event.owner",
+    "channel",
+    "event.lane",
+    "event.user_id",
+    "event.group",
+    "event.accepted_at",
+    "rank",
+    "reason",
+    "detail",
+    "provider",
+    "unknown",
+    "attempts",
+    "round",
+    "planned_at",
+    "expires_at",
+    "sent_at",
+    "edit",
+    "sms",
+    "parent",
+    "several",
+    "replay_of",
+    "request",
+)
+
+
+def _counted(owner: str, channel: str, rank: str, channels: str) -> str:
+    """What `counted_as` of the schema answers, which PostgreSQL would call for every row instead of reading it."""
+    label = f"case {owner} when '' then '?' else '' end || coalesce({channel}, '') || ':' || {rank}::text"
+    return f"case when {channels} is null then {label} end"
 
 
 # `counted` moves with channel and rank; a parent is not counted. What is told first is kept, but for plans (by round),
 # what comes with a higher rank, and what a cancel that came before its request could not know.
 _CHANGES = Columns(
     id="uuid",
-    place="uuid",
     tenant="text",
     owner="text",
     channel="text",
@@ -66,7 +67,6 @@ _CHANGES = Columns(
     group_name="text",
     accepted_at="timestamptz",
     rank="smallint",
-    counted="text",
     reason="text",
     detail="text",
     provider="text",
@@ -84,22 +84,27 @@ _CHANGES = Columns(
     request="text",
 )
 
-_UPSERT = """
+_COUNTED_FIRST = _counted("owner", "channel", "rank", "channels")
+_COUNTED_NOW = _counted(
+    "coalesce(nullif(n.owner, ''), excluded.owner)",
+    "coalesce(n.channel, excluded.channel)",
+    "greatest(n.rank, excluded.rank)",
+    "coalesce(n.channels, excluded.channels)",
+)
+
+_UPSERT = f"""
 insert into notifications as n (
     id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, counted, reason, detail, provider,
     unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent, channels, replay_of,
     request
 )
-select id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, counted, reason, detail,
-       provider, unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent,
-       string_to_array(channels, ','), replay_of, request
-from {} g
+select id, place_of(accepted_at, id), tenant, owner, channel, lane, user_id, group_name, accepted_at, rank,
+       {_COUNTED_FIRST}, reason, detail, provider, unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms,
+       parent, string_to_array(channels, ','), replay_of, request
+from {{rows}} g
 on conflict (id) do update set
     was = n.counted,
-    counted = case when coalesce(n.channels, excluded.channels) is null then counted_as(
-        coalesce(nullif(n.owner, ''), excluded.owner), coalesce(n.channel, excluded.channel),
-        greatest(n.rank, excluded.rank)
-    ) end,
+    counted = {_COUNTED_NOW},
     rank = greatest(n.rank, excluded.rank),
     tenant = case when n.owner = '' then excluded.tenant else n.tenant end,
     owner = coalesce(nullif(n.owner, ''), excluded.owner),
@@ -131,7 +136,7 @@ returning id, place, date_bin('1 hour', accepted_at, 'epoch'), tenant, owner, wa
 
 async def add_lines(connection: Connection, lines: Iterable[tuple[UUID, Entry]]) -> None:
     """Lines of timelines, by the notification's place; those that stand there already are left as they are."""
-    rows = [(place, x.event, x.n, x.at, x.try_, x.attempt, x.provider, x.detail) for place, x in lines]
+    rows = [(place, *entry) for place, entry in lines]
     if rows:
         table, values = _LINES.of(rows)
         await connection.execute(_ADD_LINES.format(table), *values)

@@ -61,7 +61,7 @@ def known(rank: Status, *, edit: int = -1, was: str | None = None) -> Known:
 def test_p6_1_a_row_ends_with_the_judges_answer(
     event: e.Event, after: Row, final: list[UUID], judged: list[UUID], moved: list[tuple[UUID, int]]
 ) -> None:
-    found = answers([after], fold([(event, NOW)]).changes)
+    found = answers([after], fold([(event, NOW, None)]).changes)
     assert (found.final, found.judged, found.moved) == (final, judged, moved)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import events as e
+from contracts.cloudevents import encode
 from contracts.identity import child_id
-from contracts.request import NotificationRequest
+from contracts.request import Attachment, NotificationRequest
 from contracts.status import Channel, Status
 from services.gateway.rules.projection import Batch, fold
+from services.gateway.rules.views import fields_of, view_of
 
 ID = UUID("5f0d6f6e-0000-5000-8000-000000000001")
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -43,8 +46,12 @@ HISTORY: list[e.Event] = [
 ]
 
 
+def asked(request: NotificationRequest) -> dict[str, object]:
+    return request.model_dump(mode="json", exclude_defaults=True)
+
+
 def told(*events: e.Event) -> Batch:
-    return fold((event, NOW) for event in events)
+    return fold((event, NOW, None) for event in events)
 
 
 def seen(batch: Batch) -> object:
@@ -148,3 +155,23 @@ def test_p6_6_it_is_found_by_address_and_metadata() -> None:
     assert finds["to"] == "anna@example.com"
     assert finds["metadata.order"] == "17"
     assert len(finds["metadata.long"]) == 64
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        view_of(REQUEST),
+        view_of(REQUEST, json.dumps({"source": "shop", "id": 17, "tenant": "t"} | asked(REQUEST)).encode()),
+        view_of(REQUEST, encode(e.Requested(**COMMON, request=REQUEST), "gateway").value),
+    ],
+    ids=["a request", "a record of a stranger", "an event of ours"],
+)
+def test_p1_what_was_asked_for_is_found_in_whatever_is_kept_of_it(kept: str) -> None:
+    assert NotificationRequest.model_validate(fields_of(kept)) == REQUEST
+
+
+def test_contents_of_attachments_are_not_shown() -> None:
+    file = Attachment(name="a.txt", content_type="text/plain", content="aGVsbG8=")
+    request = REQUEST.model_copy(update={"attachments": (file,)})
+    record = encode(e.Requested(**COMMON, request=request), "gateway").value
+    assert fields_of(view_of(request, record))["attachments"] == [{"name": "a.txt", "content_type": "text/plain"}]
