@@ -12,10 +12,11 @@ from types import TracebackType
 from typing import Self, cast
 
 GREETING = b"220 sink.localhost ESMTP\r\n"
-EHLO = b"250-sink.localhost\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 41943040\r\n"
+EHLO = b"250-sink.localhost\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 41943040\r\n"
 OK = b"250 OK\r\n"
 GO_AHEAD = b"354 go ahead\r\n"
 END = b"\r\n.\r\n"
+PLAIN = dict.fromkeys((b"MAIL", b"RCPT", b"RSET", b"NOOP", b"HELO"), OK)
 LONGEST_LINE = 8192
 
 
@@ -33,9 +34,10 @@ class Count:
         """Counts one mail by its header section."""
         self.mails += 1
         self.octets += size
-        own_id = header(head, b"message-id")
+        lower = head.lower()
+        own_id = header(head, b"message-id", lower)
         self.message_ids[own_id] += 1
-        if header(head, b"tocsin-copy"):
+        if b"tocsin-copy:" in lower and header(head, b"tocsin-copy", lower):
             self.marked[own_id] += 1
         for waiter in self.waiters:
             if self.mails >= waiter[0]:
@@ -59,9 +61,12 @@ class Count:
         self.marked.clear()
 
 
-def header(head: bytes, name: bytes) -> bytes:
-    """The value of a header, `name` in lower case; empty when there is none. Folded ones are put together."""
-    lower = head.lower()
+def header(head: bytes, name: bytes, lower: bytes | None = None) -> bytes:
+    """The value of a header, `name` in lower case; empty when there is none. Folded ones are put together.
+
+    `lower` is the head in lower case, where it is known already.
+    """
+    lower = head.lower() if lower is None else lower
     start = 0 if lower.startswith(name + b":") else lower.find(b"\r\n" + name + b":") + 2
     if start == 1:
         return b""
@@ -82,8 +87,12 @@ class SinkProtocol(asyncio.Protocol):
 
     def __init__(self, count: Count) -> None:
         self._count = count
-        self._buffer = bytearray()
+        self._rest = b""
+        self._searched = 0
         self._in_data = False
+        self._chunk: int | None = None
+        self._earlier: list[bytes] = []
+        self._last = True
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -91,46 +100,69 @@ class SinkProtocol(asyncio.Protocol):
         self._transport.write(GREETING)
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        searched = max(0, len(buffer) - len(END) + 1)
-        buffer += data
+        data = self._rest + data if self._rest else data
         answers: list[bytes] = []
         position = 0
-        while True:
-            if self._in_data:
-                # An empty mail ends on a dot right after DATA's own line end.
-                empty = buffer.startswith(b".\r\n", position)
-                end = position - 2 if empty else buffer.find(END, max(position, searched))
-                if end < 0 and not empty:
-                    break
-                self._take(bytes(buffer[position : max(position, end)]))
-                position = end + len(END)
-                self._in_data = False
-                answers.append(OK)
-            else:
-                end = buffer.find(b"\r\n", position)
-                if end < 0:
-                    break
-                answers.append(self._answer(bytes(buffer[position:end])))
-                position = end + 2
-        del buffer[:position]
+        while (after := self._step(data, position, answers)) is not None:
+            position = after
+        self._rest = data[position:]
         if answers:
             self._transport.write(b"".join(answers))
-        if not self._in_data and len(buffer) > LONGEST_LINE:
+        if not self._in_data and self._chunk is None and len(self._rest) > LONGEST_LINE:
             self._transport.close()
+
+    def _step(self, data: bytes, at: int, answers: list[bytes]) -> int | None:
+        """Takes what begins at `at`: a command, a message or a chunk. Where it ends, or None: it is not all there."""
+        if self._in_data:
+            return self._message(data, at, answers)
+        if self._chunk is not None:
+            return self._octets(data, at, answers)
+        end = data.find(b"\r\n", at)
+        if end < 0:
+            return None
+        if answer := PLAIN.get(data[at : at + 4]) or self._answer(data[at:end]):
+            answers.append(answer)
+        return end + 2
+
+    def _message(self, data: bytes, at: int, answers: list[bytes]) -> int | None:
+        # An empty mail ends on a dot right after DATA's own line end.
+        empty = data.startswith(b".\r\n", at)
+        end = at - 2 if empty else data.find(END, max(at, at + self._searched))
+        if end < 0 and not empty:
+            self._searched = max(0, len(data) - at - len(END) + 1)
+            return None
+        self._take(data[at : max(at, end)])
+        self._in_data, self._searched = False, 0
+        answers.append(OK)
+        return end + len(END)
+
+    def _octets(self, data: bytes, at: int, answers: list[bytes]) -> int | None:
+        """A chunk of RFC 3030; a mail may have several."""
+        size = self._chunk or 0
+        if len(data) - at < size:
+            return None
+        self._earlier.append(data[at : at + size])
+        self._chunk = None
+        if self._last:
+            self._take(b"".join(self._earlier))
+            self._earlier.clear()
+        answers.append(OK)
+        return at + size
 
     def _take(self, mail: bytes) -> None:
         end = mail.find(b"\r\n\r\n")
         self._count.add(mail if end < 0 else mail[:end], len(mail))
 
     def _answer(self, line: bytes) -> bytes:
-        verb = line[:4].upper()
-        if verb in (b"MAIL", b"RCPT", b"RSET", b"NOOP", b"HELO"):
-            return OK
-        if verb == b"DATA":
-            self._in_data = True
-            return GO_AHEAD
-        match verb:
+        """To everything that is not in PLAIN; nothing where the answer comes after the octets that follow."""
+        verb, *words = line.upper().split()[:3] or [b""]
+        match verb[:4]:
+            case b"BDAT" if words and words[0].isdigit():
+                self._chunk, self._last = int(words[0]), b"LAST" in words
+                return b""
+            case b"DATA":
+                self._in_data = True
+                return GO_AHEAD
             case b"EHLO":
                 return EHLO
             case b"QUIT":
@@ -140,6 +172,8 @@ class SinkProtocol(asyncio.Protocol):
                 return b"250 " + json.dumps(self._count.summary()).encode() + b"\r\n"
             case b"XCLE":
                 self._count.clear()
+                return OK
+            case plain if plain in PLAIN:
                 return OK
         return b"500 not known here\r\n"
 

@@ -45,6 +45,23 @@ async def test_pipelined_mails_are_counted(size: int) -> None:
         assert (await ask(sink.port))["mails"] == 0
 
 
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+async def test_chunked_mails_are_counted(size: int) -> None:
+    """RFC 3030: no dot ends them, and a mail may come in several chunks."""
+    first, second = b"Message-ID: <1@test>\r\n\r\n.\r\nQUIT\r\n", b"message-id: <2@test>\r\nTocsin-Copy: possible\r\n"
+    stream = b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nBDAT %d LAST\r\n%b" % (len(first), first)
+    stream += b"RSET\r\nBDAT %d\r\n%bBDAT 0 LAST\r\nNOOP\r\n" % (len(second), second)
+    async with Sink() as sink:
+        wire = await Wire.open(sink.port)
+        for start in range(0, len(stream), size):
+            wire.write(stream[start : start + size])
+            await wire.writer.drain()
+        assert await wire.codes(7) == [250] * 7
+        wire.close()
+    assert sink.count.message_ids == {b"<1@test>": 1, b"<2@test>": 1} and sink.count.marked.total() == 1
+    assert sink.count.octets == len(first + second)
+
+
 async def test_a_wait_in_vain_says_what_there_was() -> None:
     """The figure is in the error."""
     async with Sink() as sink:
