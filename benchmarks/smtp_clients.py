@@ -9,7 +9,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, cast
 
@@ -29,7 +28,7 @@ def mails(seed: int, count: int) -> Iterator[Mail]:
     """`count` mails, composed beforehand; the same few hundred over and over."""
     now = datetime.now(UTC)
     made = [compose(Parcel(due), AUTHOR, now) for due in dues("peers", seed, min(count, DIFFERENT))]
-    ready = [replace(one, message=one.message.replace(b"\r\n.", b"\r\n..")) for one in made]
+    ready = [one._replace(message=one.message.replace(b"\r\n.", b"\r\n..")) for one in made]
     return (ready[number % len(ready)] for number in range(count))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from contracts.events import Content
 from contracts.request import Attachment
@@ -19,8 +19,7 @@ COPY_HEADER: Final = b"Tocsin-Copy: possible\r\n"
 _ADDRESS: Final = re.compile(r"[^<>,;\s]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(NamedTuple):
     """The envelope and the message, ready for DATA but for dot-stuffing. `utf8`: its addresses need SMTPUTF8."""
 
     sender: str

@@ -13,6 +13,8 @@ _UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 WORD_BYTES: Final = 45
 """45 bytes make 60 base64 characters: an encoded word of at most 75 (RFC 2047, 2)."""
 LINE: Final = 76
+NARROW: Final = 900
+"""Characters of a line up to which it travels as it is: no server has to take more than 998 (RFC 5321, 4.5.3.1.6)."""
 
 
 class Unsafe(ValueError):
@@ -47,7 +49,7 @@ def body(text: str) -> tuple[bytes, bytes]:
     A text with "=_" in it is encoded, so that no text can hold one of our boundaries, which all begin so.
     """
     lines = _BREAKS.sub("\n", text) if "\r" in text else text
-    if lines.isascii() and "\x00" not in lines and "=_" not in lines and max(map(len, lines.split("\n"))) <= 900:
+    if lines.isascii() and "\x00" not in lines and "=_" not in lines and _is_narrow(lines):
         plain = lines.replace("\n", "\r\n").encode()
         return b"7bit", plain if plain.endswith(b"\r\n") else plain + b"\r\n"
     octets = lines.encode("utf-8", "replace")
@@ -55,6 +57,10 @@ def body(text: str) -> tuple[bytes, bytes]:
         return b"base64", base64_lines(octets.replace(b"\n", b"\r\n"))
     quoted = b2a_qp(octets, quotetabs=False, istext=True).replace(b"\n", b"\r\n")
     return b"quoted-printable", quoted if quoted.endswith(b"\r\n") else quoted + b"\r\n"
+
+
+def _is_narrow(lines: str) -> bool:
+    return len(lines) <= NARROW or max(map(len, lines.split("\n"))) <= NARROW
 
 
 def base64_lines(octets: bytes) -> bytes:

@@ -16,7 +16,8 @@ DROP = "drop"
 
 @dataclass
 class Scripted:
-    """`answers` by the first word of a command ("BANNER", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "DOT", ...)."""
+    """`answers` by the first word of a command ("BANNER", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "DOT", "BDAT", ...),
+    or by a whole command; "BDAT ann@example.com" is the one that brings the message to that recipient."""
 
     answers: Mapping[str, str] = field(default_factory=dict)
     offers: tuple[str, ...] = ("PIPELINING", "SIZE 10000000", "AUTH PLAIN LOGIN")
@@ -42,11 +43,18 @@ class Scripted:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not await self._say(writer, self.answer("BANNER", "220 scripted")):
             return
+        to = ""
         while line := await reader.readline():
             command = line.decode().strip()
             self.said.append(command)
             word = command.split(" ")[0].upper()
-            if not await self._say(writer, self.answer(word, self._usual(word))):
+            if word == "RCPT":
+                to = command
+            if word == "BDAT":
+                await reader.readexactly(int(command.split(" ")[1]))
+                command = f"BDAT {to[len('RCPT TO:<') : -1]}"
+            usual = "503 5.5.1 no valid recipients" if word == "BDAT" and to in self.answers else self._usual(word)
+            if not await self._say(writer, self.answer(command, self.answer(word, usual))):
                 return
             if word == "QUIT":
                 return

@@ -22,6 +22,7 @@ from services.email_sender.composing.mail import Author
 from services.email_sender.providers.smtp.opening import Relay
 from services.email_sender.providers.smtp.pool import Pool
 from services.email_sender.providers.smtp.provider import Smtp
+from services.email_sender.providers.smtp.session import Session
 from tests.kit.delivery.support import due
 from tests.services.email_sender.mail_server import DROP, SILENCE, Scripted, scripted
 
@@ -333,6 +334,22 @@ async def test_p5_2_a_drop_after_the_dot_is_unknown_for_its_own_mail_alone(mailb
         first, second = await both(provider, f"{mailbox}@example.com", parcel())
         assert isinstance(first, Unknown) and isinstance(second, Accepted)
         assert len(catcher.mails(to="ann@example.com")) == 1
+
+
+async def test_who_rides_behind_a_silent_mail_goes_elsewhere_with_most_of_its_time_left() -> None:
+    """Waiting for another's answer uses up no attempt of its own."""
+
+    async def impatient(deadline: float) -> Session:
+        session = await Smtp._open(provider, deadline)
+        session._patience = 0.1
+        return session
+
+    async with Catcher() as catcher, narrow(catcher.port) as provider:
+        provider.pool = Pool(impatient, many=1)
+        for mailbox in ("silent-dot", "silent-rcpt"):
+            first, second = await both(provider, f"{mailbox}@example.com", parcel(f"{mailbox[7:]}@example.net"))
+            assert isinstance(first, Unknown | Unavailable) and isinstance(second, Accepted)
+            assert len(catcher.mails(to=f"{mailbox[7:]}@example.net")) == 1
 
 
 async def test_an_urgent_mail_rides_behind_no_other() -> None:

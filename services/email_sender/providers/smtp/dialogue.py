@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import deque
+from functools import lru_cache
 from typing import Final, cast
 
 from services.email_sender.rules.replies import Reply
 
 LONGEST_LINE: Final = 8192
 MOST_LINES: Final = 100
+CLOSING: Final = 421
 
 MALFORMED: Final = Reply(0, "", "an answer that is none")
 
@@ -23,7 +25,10 @@ class Dialogue(asyncio.Protocol):
         self._lines: list[bytes] = []
         self._replies: deque[Reply] = deque()
         self._waiters: deque[tuple[int, asyncio.Future[list[Reply]]]] = deque()
+        self._gathered: list[bytes] = []
         self.ended = False
+        self.closing = False
+        """The server said 421: it did nothing of what it was asked afterwards (RFC 5321, 3.8)."""
         self.written = 0
         """Bytes since we took over."""
         self.unsent = 0
@@ -36,8 +41,14 @@ class Dialogue(asyncio.Protocol):
         return not (self.ended or self._replies or self._rest or self._lines or self._transport.is_closing())
 
     def write(self, data: bytes) -> None:
+        """Leaves with all else that is written in this turn of the loop: each sending is a call of the system's."""
         self.written += len(data)
-        self._transport.write(data)
+        if self.ended:
+            self.unsent += len(data)
+            return
+        self._gathered.append(data)
+        if len(self._gathered) == 1:
+            self._loop.call_soon(self._send)
 
     async def replies(self, count: int) -> list[Reply]:
         """The next `count` replies, after those that others wait for; fewer when the connection ended before."""
@@ -49,14 +60,15 @@ class Dialogue(asyncio.Protocol):
 
     def give_up(self) -> None:
         """The time is over: the connection is cut, and nothing more comes."""
-        self.unsent = self.unsent or self._transport.get_write_buffer_size()
+        self.unsent = self.unsent or self._transport.get_write_buffer_size() + sum(map(len, self._gathered))
         self._end()
         self._transport.abort()
 
     def close(self) -> None:
         """Politely, without waiting for the answer."""
         if not self._transport.is_closing():
-            self._transport.write(b"QUIT\r\n")
+            self._gathered.append(b"QUIT\r\n")
+            self._send()
             self._transport.close()
 
     # ----------------------------------------------------------------------------------------------- from the transport
@@ -66,7 +78,8 @@ class Dialogue(asyncio.Protocol):
         for line in lines:
             self._lines.append(line)
             if line[3:4] != b"-":
-                self._replies.append(_reply(self._lines))
+                self._replies.append(reply := _reply(self._lines))
+                self.closing = self.closing or reply.code == CLOSING
                 self._lines = []
         if len(self._rest) > LONGEST_LINE or len(self._lines) > MOST_LINES:
             self.give_up()
@@ -80,7 +93,15 @@ class Dialogue(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
 
+    def _send(self) -> None:
+        data, self._gathered = self._gathered, []
+        if data and not self.ended:
+            self._transport.write(b"".join(data))
+
     def _end(self) -> None:
+        if not self.ended:
+            self.unsent = self.unsent or sum(map(len, self._gathered))
+            self._gathered.clear()
         self.ended = True
         self._wake()
 
@@ -101,9 +122,15 @@ def _reply(lines: list[bytes]) -> Reply:
     if not (len(code) == 3 and code.isdigit()):
         return MALFORMED
     if len(lines) == 1:
-        return Reply.of(int(code), lines[0][4:].rstrip().decode("utf-8", "replace"))
+        return _of_line(lines[0])
     text = " ".join(line[4:].rstrip().decode("utf-8", "replace") for line in lines)
     return Reply.of(int(code), text)
+
+
+@lru_cache(maxsize=256)
+def _of_line(line: bytes) -> Reply:
+    """Most answers are one of a few."""
+    return Reply.of(int(line[:3]), line[4:].rstrip().decode("utf-8", "replace"))
 
 
 def transport_of(transport: asyncio.BaseTransport | None) -> asyncio.Transport:

@@ -18,6 +18,7 @@ from aiosmtplib.errors import (
 )
 
 from kit.delivery.outcomes import Halted, Outcome, Unavailable, plain
+from services.email_sender.providers.smtp.chunked import Chunked
 from services.email_sender.providers.smtp.dialogue import Dialogue, transport_of
 from services.email_sender.providers.smtp.session import Offers, Session
 from services.email_sender.rules.replies import Reply, Step, outcome
@@ -68,8 +69,9 @@ async def opened(relay: Relay, tls: ssl.SSLContext | None, deadline: float) -> S
     except BaseException:
         client.close()
         raise
-    offers = Offers(*map(client.supports_extension, ("pipelining", "size", "smtputf8")))
-    return Session(Dialogue(transport_of(client.transport)), offers, asyncio.get_running_loop().time())
+    offers = Offers(*map(client.supports_extension, ("pipelining", "size", "smtputf8", "chunking")))
+    kind = Chunked if offers.chunking and offers.pipelining else Session
+    return kind(Dialogue(transport_of(client.transport)), offers, asyncio.get_running_loop().time())
 
 
 async def _greeted(client: SMTP) -> None:

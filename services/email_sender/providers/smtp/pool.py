@@ -7,7 +7,6 @@ from typing import Final
 
 from services.email_sender.providers.smtp.session import Session
 
-MOST_MAILS: Final = 100
 OLDEST: Final = 300.0
 MANY: Final = 24
 """From so many sessions in use on, a mail that may rides behind another instead of opening one more."""
@@ -20,13 +19,14 @@ Open = Callable[[float], Awaitable[Session]]
 
 
 class Pool:
-    """Sessions for as many mails as are under way at once; `open_` makes one by a deadline."""
+    """Sessions for as many mails as are under way at once; `open_` makes one by a deadline. `most_mails` per session:
+    None leaves that to their kind."""
 
     def __init__(
         self,
         open_: Open,
         *,
-        most_mails: int = MOST_MAILS,
+        most_mails: int | None = None,
         oldest: float = OLDEST,
         idle: float = IDLE,
         many: int = MANY,
@@ -37,21 +37,27 @@ class Pool:
         self._idle_limit = idle
         self._many = many
         self._idle: list[Session] = []
-        self._with_room: list[Session] = []
-        self._in_use = 0
+        self._in_use: list[Session] = []
+        self._opening = 0
 
-    async def take(self, deadline: float, *, rides: bool = False) -> Session:
-        """A session that is nobody else's, the one used last if there is one; with `rides`, perhaps one behind
-        another mail. Whoever gets one gives it back. Raises what `open_` raises."""
-        session = self._behind_another() if rides and not self._idle and self._in_use >= self._many else None
-        if session is None:
-            self._in_use += 1
-            try:
-                session = await self._alone(deadline)
-            except BaseException:
-                self._in_use -= 1
-                raise
-            self._with_room.append(session)
+    def behind_another(self) -> Session | None:
+        """One where a mail that may wait for others rides best, if there is such a one; it is to be given back."""
+        found = self._first(lambda session: session.invites)
+        if not (found or self._idle) and len(self._in_use) + self._opening >= self._many:
+            found = self._first(lambda session: session.has_room)
+        if found:
+            found.enter()
+        return found
+
+    async def take(self, deadline: float) -> Session:
+        """A session that is nobody else's, the one used last if there is one; it is to be given back. Raises what
+        `open_` raises."""
+        self._opening += 1
+        try:
+            session = await self._alone(deadline)
+        finally:
+            self._opening -= 1
+        self._in_use.append(session)
         session.enter()
         return session
 
@@ -59,11 +65,8 @@ class Pool:
         """For the next one, if it is still fit."""
         session.leave()
         if not session.empty:
-            self._with_room.append(session)
             return
-        self._in_use -= 1
-        if session in self._with_room:
-            self._with_room.remove(session)
+        self._in_use.remove(session)
         if self._fit(session, asyncio.get_running_loop().time()):
             self._idle.append(session)
         else:
@@ -74,13 +77,9 @@ class Pool:
         while self._idle:
             self._idle.pop().close()
 
-    def _behind_another(self) -> Session | None:
+    def _first(self, fits: Callable[[Session], bool]) -> Session | None:
         now = asyncio.get_running_loop().time()
-        while self._with_room:
-            session = self._with_room.pop()
-            if session.has_room and self._young(session, now):
-                return session
-        return None
+        return next((one for one in self._in_use if fits(one) and self._young(one, now)), None)
 
     async def _alone(self, deadline: float) -> Session:
         now = asyncio.get_running_loop().time
@@ -96,4 +95,4 @@ class Pool:
         return session.good and self._young(session, now)
 
     def _young(self, session: Session, now: float) -> bool:
-        return session.mails < self._most_mails and now - session.opened_at < self._oldest
+        return session.mails < (self._most_mails or session.most_mails) and now - session.opened_at < self._oldest

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from dataclasses import replace
 from typing import Final
 
 from contracts.status import Lane
@@ -58,7 +57,7 @@ class Smtp:
         await self.pool.close()
 
     async def _sent(self, mail: Mail, deadline: float, *, rides: bool) -> Outcome:
-        session = await self.pool.take(deadline, rides=rides)
+        session = (self.pool.behind_another() if rides else None) or await self.pool.take(deadline)
         try:
             said = await session.send(mail, deadline)
         finally:
@@ -67,7 +66,7 @@ class Smtp:
 
     def _mail(self, parcel: Parcel) -> Mail:
         mail = compose(parcel, self._author, utc_now())
-        return replace(mail, sender=self._bounces_to) if self._bounces_to else mail
+        return mail._replace(sender=self._bounces_to) if self._bounces_to else mail
 
     async def _open(self, deadline: float) -> Session:
         return await opened(self._relay, self._tls, deadline)

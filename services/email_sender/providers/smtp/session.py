@@ -12,10 +12,13 @@ from typing import Final
 from kit.delivery.outcomes import Accepted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.rules import UNKNOWN_OUTCOME
 from services.email_sender.composing.mail import Mail
-from services.email_sender.providers.smtp.dialogue import Dialogue
+from services.email_sender.providers.smtp.dialogue import CLOSING, Dialogue
 from services.email_sender.rules.replies import Reply, Step, outcome
 
-CLOSING: Final = 421
+PATIENCE: Final = 5.0
+"""Seconds that a mail rides behind one that is not answered; then it goes elsewhere, with most of its time left."""
+UNANSWERED: Final = Unknown(UNKNOWN_OUTCOME, "no answer after the end of the message")
+UNREAD: Final = Unavailable("provider_unavailable", "the mail server did not read to the end of the message")
 ENVELOPE: Final = (Step.MAIL, Step.RCPT, Step.DATA)
 
 
@@ -26,13 +29,19 @@ class Offers:
     pipelining: bool = False
     size: bool = False
     utf8: bool = False
+    chunking: bool = False
 
 
 class Session:
     """An open, authenticated connection. `good` is False from the first answer on that was not the hoped for one: a
     server that counts errors counts them per connection, and the next mail is not to pay for them."""
 
-    def __init__(self, dialogue: Dialogue, offers: Offers, opened_at: float) -> None:
+    most_mails = 100
+    """On one connection: some relays want to see a new one from time to time."""
+
+    def __init__(self, dialogue: Dialogue, offers: Offers, opened_at: float, *, patience: float = PATIENCE) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._patience = patience
         self.opened_at = opened_at
         self.used_at = opened_at
         self.mails = 0
@@ -54,6 +63,11 @@ class Session:
         return self._good and self._offers.pipelining and self._mails_here == 1 and not self._dialogue.ended
 
     @property
+    def invites(self) -> bool:
+        """To ride here is better than a connection of one's own."""
+        return False
+
+    @property
     def empty(self) -> bool:
         return not self._mails_here
 
@@ -73,8 +87,7 @@ class Session:
         """
         if mail.utf8 and not self._offers.utf8:
             return Refused("message_refused", "the address has letters that this mail server cannot take (SMTPUTF8)")
-        loop = asyncio.get_running_loop()
-        timer = loop.call_at(deadline, self._dialogue.give_up)
+        timer = self._loop.call_at(deadline, self._dialogue.give_up)
         try:
             said = await self._said(mail)
         except BaseException:
@@ -82,7 +95,7 @@ class Session:
             raise
         finally:
             timer.cancel()
-            self.used_at = loop.time()
+            self.used_at = self._loop.time()
         self._good = self._good and isinstance(said, Accepted)
         return said
 
@@ -103,21 +116,31 @@ class Session:
     # ---------------------------------------------------------------------------------------------------- the envelope
 
     async def _said(self, mail: Mail) -> Outcome | None:
-        rides, commands = self._mails_here > 1, self._commands(mail)
-        if rides and self._message_to_come:
-            if not await self._taken_along(b"".join(commands)):
-                return None
-            replies = await self._dialogue.replies(len(ENVELOPE))
+        rides, commands = self._mails_here > 1, self.commands(mail)
+        if rides:
+            replies = await self._behind_another(commands)
         else:
             self._message_to_come = True
             replies = await self._asked(commands)
         if rides and (len(replies) < len(ENVELOPE) or replies[0].code == CLOSING):
             self._turn_away()
             return None
-        if refused := _refusal(replies, ENVELOPE):
+        if refused := refusal(replies, ENVELOPE):
             self._turn_away()
             return refused
         return await self._message(mail)
+
+    async def _behind_another(self, commands: Sequence[bytes]) -> list[Reply]:
+        """The answers to an envelope that left with the message before it; too few where it is to go elsewhere. Who
+        turns away leaves a connection on which nobody begins anything more."""
+        try:
+            async with asyncio.timeout(self._patience):
+                if self._message_to_come:
+                    return await self._taken_along(b"".join(commands))
+                self._message_to_come = True
+                return await self._asked(commands)
+        except TimeoutError:
+            return []
 
     async def _asked(self, commands: Sequence[bytes]) -> list[Reply]:
         """The answers up to the first that is not the hoped for one, or to all at once where the server can."""
@@ -129,15 +152,15 @@ class Session:
             self._dialogue.write(command)
             said = await self._dialogue.replies(1)
             replies += said
-            if _refusal(said, (step,)):
+            if refusal(said, (step,)):
                 break
         return replies
 
-    async def _taken_along(self, commands: bytes) -> bool:
-        """Whether the mail before us took these with its message."""
+    async def _taken_along(self, commands: bytes) -> list[Reply]:
+        """The answers, if the mail before us took these with its message."""
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._behind = commands, waiter
-        return await waiter
+        return await self._dialogue.replies(len(ENVELOPE)) if await waiter else []
 
     def _turn_away(self) -> None:
         """There is no message to come; who would ride behind it goes elsewhere."""
@@ -146,7 +169,7 @@ class Session:
         if behind and not behind[1].done():
             behind[1].set_result(False)
 
-    def _commands(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
+    def commands(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
         size = f" SIZE={len(mail.message)}" if self._offers.size else ""
         utf8 = " SMTPUTF8" if mail.utf8 else ""
         return (
@@ -165,9 +188,9 @@ class Session:
             return Accepted(detail=reply.told)
         if replies and 400 <= reply.code < 600:
             return outcome(Step.DOT, reply)
-        if self._surely_unsent(self._dialogue.written - ours):
-            return Unavailable("provider_unavailable", "the mail server did not read to the end of the message")
-        return Unknown(UNKNOWN_OUTCOME, "no answer after the end of the message")
+        if self.surely_unsent(self._dialogue.written - ours):
+            return UNREAD
+        return UNANSWERED
 
     def _write_message(self, message: bytes) -> int:
         """With the envelope of who rides behind, which has so many bytes."""
@@ -179,13 +202,13 @@ class Session:
             behind[1].set_result(True)
         return len(commands)
 
-    def _surely_unsent(self, after: int) -> bool:
+    def surely_unsent(self, after: int) -> bool:
         """Whether more was left in our own end than the `after` bytes that followed the message: TLS makes more of
         them, and where that might be all, nobody knows."""
         return self._dialogue.unsent > (2 * after + 256 if after else 0)
 
 
-def _refusal(replies: list[Reply], steps: tuple[Step, ...]) -> Outcome | None:
+def refusal(replies: list[Reply], steps: tuple[Step, ...]) -> Outcome | None:
     """The first answer that was not the hoped for one; a later one only follows from it."""
     for step, reply in zip(steps, replies, strict=False):
         if 400 <= reply.code < 600:
