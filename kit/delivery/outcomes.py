@@ -1,13 +1,12 @@
 """What a provider makes of one message: a value each, so that one place decides what follows."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 LONGEST: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The provider has it. `segments` and `encoding` of a text message."""
 
     provider_id: str | None = None

@@ -1,14 +1,12 @@
 """What the pipe asks of a provider: take one message, and say what became of it."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from contracts.events import Content, Due
 from kit.delivery.outcomes import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """One message to hand over; `copy_possible`: an earlier hand-over of it may have been taken (P5.2)."""
 
     due: Due

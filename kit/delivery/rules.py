@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from contracts.events import Due
@@ -54,8 +54,7 @@ class Policy:
     patient: RetryPolicy = PATIENT
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What is written under a claim once, and what every event about it is made from.
 
     `at` is the T of a retry, or the instant of an acceptance. `unknown` counts the hand-overs up to and with this one
@@ -92,8 +91,7 @@ class Claim:
     verdict: Verdict | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A hand-over that is about to be made: its try, which one it is, and how many before it are unknown."""
 
     try_: int
@@ -187,6 +185,9 @@ class Past:
         return due.first_at or min((claim.made_at for claim in self.claims), default=now)
 
 
+NO_PAST: Final = Past.of(())
+
+
 def decide(due: Due, past: Past, *, now: datetime, token: UUID, policy: Policy, draw: float) -> Decision:
     """P5.1, P5.8: what to do with `due`, given all claims of its notification.
 
@@ -204,6 +205,11 @@ def decide(due: Due, past: Past, *, now: datetime, token: UUID, policy: Policy, 
     if now >= due.expires_at:
         return Finish(due.try_, expired(past.unknown))
     return HandOver(_attempt(due, past, now))
+
+
+def first_attempt(due: Due, now: datetime) -> Attempt:
+    """What `decide` comes to at `now`, before its expiry, where there is no claim yet."""
+    return _attempt(due, NO_PAST, now)
 
 
 def _open(due: Due, past: Past, claim: Claim, now: datetime, token: UUID, policy: Policy, draw: float) -> Decision:
@@ -305,4 +311,4 @@ def ended(end: End, why: str | None, unknown: int) -> Verdict:
     if unknown:
         return Verdict(Result.FAILED, unknown=unknown, reason=PERHAPS_SENT, detail=why or end.value)
     result = Result.EXPIRED if end.outcome is Status.EXPIRED else Result.CANCELLED
-    return Verdict(result, reason=end.value, detail=why)
+    return Verdict(result, reason=end.value, detail=why if why != end.value else None)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -24,8 +24,7 @@ class Look:
     claims: dict[UUID, list[Claim]]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """A claim somebody would like to have; without one, nothing is handed over. Expired ones get none."""
 
     id: UUID
@@ -35,8 +34,23 @@ class Wanted:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class First(NamedTuple):
+    """A claim of a first try, if there is no other yet. Expired ones get none."""
+
+    id: UUID
+    token: UUID
+    provider: str
+    expires_at: datetime
+
+
+class Won(NamedTuple):
+    """The time by tocsin.clock(), and whose claims were made."""
+
+    now: datetime
+    tokens: set[UUID]
+
+
+class Written(NamedTuple):
     """A verdict for the claim (id, try) under `token`; `about` is JSON of the notification's common fields."""
 
     id: UUID
@@ -80,10 +94,17 @@ async def claim(connection: Connection, wanted: Iterable[Wanted], lease: timedel
     return {row["token"] for row in won}
 
 
+async def claim_first(connection: Connection, wanted: Iterable[First], lease: timedelta) -> Won | None:
+    """Look and claim in one: claims the first try of each that has not expired and of which there is no claim, of
+    whatever try. None: nobody won."""
+    ordered = sorted(wanted, key=_by_id)
+    won = await connection.fetch(_CLAIM_FIRST, *_columns(ordered, 4), lease)
+    return Won(won[0]["made_at"], {row["token"] for row in won}) if won else None
+
+
 async def finish(connection: Connection, final: Iterable[Written]) -> set[tuple[UUID, int]]:
     """Writes final claims that no hand-over stands behind; those that were not there yet."""
-    written = await connection.fetch(_FINISH, *_columns([_row(one) for one in sorted(final, key=_by_id)], 14))
-    return {(row["id"], row["try"]) for row in written}
+    return _keys(await connection.fetch(_FINISH, *_columns([_row(one) for one in sorted(final, key=_by_id)], 14)))
 
 
 async def mark_unknown(connection: Connection, marks: Iterable[Written]) -> None:
@@ -104,9 +125,13 @@ async def turn_away(connection: Connection, deliveries: Iterable[tuple[UUID, int
 
 async def record(connection: Connection, results: Iterable[Written]) -> set[tuple[UUID, int]]:
     """Writes results under the tokens of their claims; those whose claim was still ours (P5.6)."""
-    rows = [_row(one) for one in sorted(results, key=_by_id)]
-    recorded = await connection.fetch(_RECORD, *_columns(rows, 14))
-    return {(row["id"], row["try"]) for row in recorded}
+    ordered = sorted(results, key=_by_id)
+    recorded = set()
+    if plain := [_plain_row(one) for one in ordered if _is_plain(one)]:
+        recorded |= _keys(await connection.fetch(_RECORD_PLAIN, *_columns(plain, 7)))
+    if rows := [_row(one) for one in ordered if not _is_plain(one)]:
+        recorded |= _keys(await connection.fetch(_RECORD, *_columns(rows, 14)))
+    return recorded
 
 
 async def accept_late(connection: Connection, acceptances: Iterable[Written]) -> None:
@@ -178,13 +203,27 @@ def _row(one: Written) -> tuple[object, ...]:
     )
 
 
+def _is_plain(one: Written) -> bool:
+    """An acceptance with nothing about it but what the provider said: nearly all results are."""
+    verdict = one.verdict
+    return verdict.result is Result.SENT and not (one.token is None or verdict.segments or verdict.encoding)
+
+
+def _plain_row(one: Written) -> tuple[object, ...]:
+    return one.id, one.try_, one.token, one.verdict.at, one.verdict.detail, one.verdict.provider_id, one.about
+
+
+def _keys(rows: Iterable[asyncpg.Record]) -> set[tuple[UUID, int]]:
+    return {(row["id"], row["try"]) for row in rows}
+
+
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
-def _by_id(one: Wanted | Written) -> UUID:
+def _by_id(one: First | Wanted | Written) -> int:
     # Always in the same order, so that two senders never wait for each other.
-    return one.id
+    return one.id.int
 
 
 # The lease goes by clock_timestamp(); `held_until` is its end on the clock that timers go by. A row with neither token
@@ -210,6 +249,17 @@ set token = excluded.token, lease_until = excluded.lease_until, made_at = exclud
     provider = excluded.provider, unknown = excluded.unknown, hand_overs = 1
 where c.token is null and c.result is null and excluded.token <> all(c.turned_away)
 returning token
+"""
+
+# The key keeps out whoever claimed the same try since; who was turned away meets the row that says so.
+_CLAIM_FIRST: Final = """
+insert into claims as c (id, try, token, lease_until, made_at, provider)
+select id, 1, token, clock_timestamp() + $5::interval, clock.now, provider
+from (select tocsin.clock() as now) as clock,
+     unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) as wanted (id, token, provider, expires_at)
+where expires_at > clock.now and not exists (select from claims as other where other.id = wanted.id)
+on conflict (id, try) do nothing
+returning token, made_at
 """
 
 _WRITTEN: Final = """
@@ -246,6 +296,17 @@ _RECORD: Final = f"""
 on conflict (id, try) do update set {_RESULT}
 where c.token = excluded.token and (c.result is null or c.result = excluded.result)
 returning id, try
+"""
+
+# What the claim says already is not written again: of the unknown hand-overs before it, and that it was one.
+_RECORD_PLAIN: Final = """
+update claims as c
+set result = 'sent', at = written.at, detail = written.detail, provider_id = written.provider_id,
+    about = written.about, result_at = clock_timestamp()
+from unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])
+    as written (id, try, token, at, detail, provider_id, about)
+where c.id = written.id and c.try = written.try and c.token = written.token and (c.result is null or c.result = 'sent')
+returning c.id, c.try
 """
 
 _ACCEPT_LATE: Final = f"""

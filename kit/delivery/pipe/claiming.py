@@ -12,6 +12,7 @@ from kit.delivery import events, store
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.delivery.pipe.leaving import take_back
 from kit.delivery.rules import (
+    NO_PAST,
     Attempt,
     Decision,
     Finish,
@@ -23,8 +24,9 @@ from kit.delivery.rules import (
     Policy,
     Say,
     decide,
+    first_attempt,
 )
-from kit.delivery.store import Wanted, Written
+from kit.delivery.store import First, Wanted, Won, Written
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database, fate
@@ -70,7 +72,8 @@ class Sorting:
 
 
 class Claiming:
-    """For each batch one look, then at most one statement of each kind; who lost to another looks again."""
+    """For each batch one statement that claims what is new, one look at the rest, then at most one statement of each
+    kind; who lost to another looks again."""
 
     def __init__(
         self,
@@ -103,8 +106,9 @@ class Claiming:
         this = Sorting(set(batch))
         try:
             async with self._database.connection() as connection:
-                await self._look(connection, batch, this)
-                await self._act(connection, this)
+                if rest := await self._claim_first(connection, batch, this):
+                    await self._look(connection, rest, this)
+                    await self._act(connection, this)
         except Exception as error:
             await self._trouble(error, [one for one in batch if one in this.left])
         else:
@@ -124,6 +128,34 @@ class Claiming:
         else:
             await self._go_on(batch[: len(batch) // 2])
             await self._go_on(batch[len(batch) // 2 :])
+
+    # -------------------------------------------------------------------------------------------- look and claim in one
+
+    async def _claim_first(self, connection: Connection, batch: list[Delivery], this: Sorting) -> list[Delivery]:
+        """P5.1 where it comes to nothing else but a first claim, as for nearly all; the others are left."""
+        fresh = {one.due.id: one for one in batch if one.fresh and one.outlet.gate.is_open}.values()
+        if not fresh:
+            return batch
+        for one in fresh:
+            one.perhaps_claimed = True
+        asked_at = self._clock.monotonic()
+        wanted = [First(one.due.id, one.token, one.outlet.provider.name, one.due.expires_at) for one in fresh]
+        won = await store.claim_first(connection, wanted, timedelta(seconds=self._lease))
+        failpoint("delivery_after_claim")
+        for one in fresh:
+            one.perhaps_claimed = False
+        return self._divided(batch, won, asked_at, this) if won else batch
+
+    def _divided(self, batch: list[Delivery], won: Won, asked_at: float, this: Sorting) -> list[Delivery]:
+        """Who won goes on; the others."""
+        self._clock.heard(won.now, asked_at)
+        ours = [one for one in batch if one.token in won.tokens]
+        for one in ours:
+            one.perhaps_claimed, one.past = True, NO_PAST
+            one.attempt, one.lease_ends = first_attempt(one.due, won.now), asked_at + self._lease
+        self._ways.carry(ours)
+        this.left.difference_update(ours)
+        return [one for one in batch if one in this.left]
 
     # ------------------------------------------------------------------------------------------------------- the look
 

@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from contracts.events import COMMON, Due
+from contracts.events import COMMON, Due, OfNotification
 from kit.delivery.pipe.outlet import Outlet
-from kit.delivery.rules import Attempt, Past, Verdict
+from kit.delivery.rules import NO_PAST, Attempt, Past, Verdict
 from kit.engine import Ticket
 
-NOTHING: Final = Past.of(())
 _COMMON: Final = set(COMMON)
 
 
@@ -28,7 +27,7 @@ class Delivery:
     due: Due
     outlet: Outlet["Delivery"]
     token: UUID = field(default_factory=uuid4)
-    past: Past = NOTHING
+    past: Past = NO_PAST
     attempt: Attempt | None = None
     lease_ends: float = 0.0
     perhaps_claimed: bool = False
@@ -42,8 +41,13 @@ class Delivery:
 
     @property
     def about(self) -> str:
-        """JSON of the fields that every event of the notification carries."""
-        return self.due.model_dump_json(include=_COMMON, exclude_none=True)
+        """What its claim keeps about it."""
+        return about(self.due)
+
+    @property
+    def fresh(self) -> bool:
+        """Comes for the first time, as far as itself knows; the claims know better."""
+        return self.due.try_ == 1 and self.due.end is None and not self.perhaps_claimed
 
     @property
     def surely_claimed(self) -> bool:
@@ -54,6 +58,11 @@ class Delivery:
         """Its claim is surely gone."""
         self.attempt = None
         self.perhaps_claimed = False
+
+
+def about(event: OfNotification) -> str:
+    """JSON of the fields that every event of its notification carries."""
+    return event.model_dump_json(include=_COMMON, exclude_none=True)
 
 
 class DatabaseClock:

@@ -12,7 +12,7 @@ from kit.delivery import store
 from kit.delivery.gate import Pass
 from kit.delivery.outcomes import Halted, Refused, Unavailable, Unknown
 from kit.delivery.provider import Parcel
-from kit.delivery.rules import Attempt
+from kit.delivery.rules import Attempt, Result, Verdict
 from tests.kit.delivery.support import HOUR, Deaf, House, Takes, due, end_of, now
 
 CLAIM = "insert into claims as c (id, try, token, lease_until"
@@ -87,6 +87,45 @@ async def test_p5_1_the_token_is_drawn_once_per_delivery(home: House) -> None:
     assert deaf.begins == []
     assert (sent.try_, sent.unknown, len(provider.parcels)) == (1, 0, 1)
     assert home.said(one, Retry) == []
+
+
+async def test_p5_1_a_first_claim_is_made_at_once_only_where_there_is_none_of_any_try(home: House) -> None:
+    """Nor for what has expired, nor where somebody was turned away: those are looked at."""
+    new, claimed, resent, finished, turned = (due() for _ in range(5))
+    old = due(expires_at=now() - timedelta(seconds=1))
+    await claimed_by_another(home, claimed)
+    await claimed_by_another(home, resent, try_=2)
+    async with home.database.connection() as connection:
+        await store.finish(connection, [store.Written(finished.id, 1, None, Verdict(Result.CANCELLED), "{}")])
+        await store.turn_away(connection, [(turned.id, 1, uuid4())])
+        wanted = [store.First(one.id, uuid4(), "fake", one.expires_at) for one in (new, claimed, resent, old)]
+        wanted += [store.First(one.id, uuid4(), "fake", one.expires_at) for one in (finished, turned)]
+        won = await store.claim_first(connection, wanted, HOUR)
+        assert won and won.tokens == {wanted[0].token}
+        assert await store.claim_first(connection, wanted, HOUR) is None
+
+
+async def test_p5_6_a_plain_acceptance_is_written_like_any_other(home: House) -> None:
+    """By a statement of its own, under the same conditions, with the same row."""
+    one, other, lost = due(), due(), due()
+    at, token = now(), uuid4()
+    plain = Verdict(Result.SENT, at, 2, 1, detail="250 ok", provider_id="7")
+    async with home.database.connection() as connection:
+        attempt = Attempt(1, 3, 2, at)
+        wanted = [store.Wanted(that.id, token, attempt, "fake", that.expires_at) for that in (one, other)]
+        await store.claim(connection, wanted, HOUR)
+        written = [store.Written(that.id, 1, token, plain, "{}", "fake") for that in (one, lost)]
+        assert await store.record(connection, written) == {(one.id, 1)}
+        assert await store.record(connection, written) == {(one.id, 1)}, "its acknowledgement was lost"
+        stranger = store.Written(other.id, 1, uuid4(), plain, "{}", "fake")
+        assert await store.record(connection, [stranger]) == set()
+        general = store.Written(other.id, 1, token, plain._replace(segments=1), "{}", "fake")
+        assert await store.record(connection, [general]) == {(other.id, 1)}
+    [first], [second] = await home.claims(one), await home.claims(other)
+    differs = {"id", "lease_until", "made_at", "result_at", "segments"}
+    assert {k: v for k, v in dict(first).items() if k not in differs} == {
+        k: v for k, v in dict(second).items() if k not in differs
+    }
 
 
 async def test_p5_1_who_turns_away_after_a_claim_of_unknown_fate_deletes_it(home: House) -> None:

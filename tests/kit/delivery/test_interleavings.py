@@ -197,7 +197,7 @@ class World:
         return True
 
     def say(self, due: Due, try_: int, verdict: Verdict) -> None:
-        self.said.append(replace(verdict, unknown=max(verdict.unknown, *(row.unknown for row in self.rows.values()))))
+        self.said.append(verdict._replace(unknown=max(verdict.unknown, *(row.unknown for row in self.rows.values()))))
         if verdict.result in (Result.RETRY, Result.UNKNOWN):
             assert verdict.at is not None
             at = max((verdict.at - BEGAN).total_seconds(), self.now)

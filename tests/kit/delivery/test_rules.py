@@ -29,6 +29,7 @@ from kit.delivery.rules import (
     Say,
     Verdict,
     decide,
+    first_attempt,
     judge,
 )
 from kit.retry import RetryPolicy
@@ -258,6 +259,12 @@ def test_p5_3_the_first_attempts_time_is_the_claims_when_the_due_does_not_know_i
 def test_p5_4_what_has_expired_is_not_handed_over(now: datetime) -> None:
     finish = decided(due(2, expires_at=NOW), RETRY, now=now)
     assert finish == Finish(2, Verdict(Result.EXPIRED, reason="expired"))
+
+
+def test_p5_1_a_first_attempt_is_what_the_rules_say_where_there_is_no_claim() -> None:
+    """Claimed at once, without asking them."""
+    for one in (due(), due(first_at=NOW - seconds(5))):
+        assert decided(one) == HandOver(first_attempt(one, NOW))
 
 
 # ------------------------------------------------------------------------------------------------------------- P5.8
