@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from contracts.events import Delivered, Due, Event, Failed, Retry, Sent, Taken, Undelivered
 from contracts.status import Status
-from kit.delivery.rules import PERHAPS_SENT, Claim, Past, Result, Verdict
+from kit.delivery.rules import Claim, Past, Result, Verdict, failed
 
 TOO_LARGE: Final = "too_large"
 
@@ -21,7 +21,8 @@ def outcome(
     verdict: Verdict, about: Mapping[str, Any], *, try_: int, attempt: int, unknown: int, provider: str | None
 ) -> Event:
     """`sent` or `failed`. `about` are the notification's common fields, `unknown` the highest count of any claim."""
-    if kind := TAKEN_EVENTS.get(verdict.result):
+    # The one that nearly all are is not looked for: an enum's hash is dear.
+    if kind := Sent if verdict.result is Result.SENT else TAKEN_EVENTS.get(verdict.result):
         return kind(
             **about,
             try_=try_,
@@ -88,13 +89,14 @@ def again(verdict: Verdict, claim: Claim, due: Due, past: Past, now: datetime) -
     )
 
 
-def too_large(retry: Retry) -> Failed:
-    """What is said instead of a `retry` that Kafka refuses for its size: the end, not a silence until it expires."""
-    return Failed(
-        **retry.passed_on(),
-        outcome=Status.FAILED,
-        reason=PERHAPS_SENT if retry.unknown else TOO_LARGE,
-        detail=f"{retry.reason}: Kafka does not take its retry, which is too large",
+def too_large(retry: Retry) -> tuple[Verdict, Event]:
+    """What is written and said instead of a `retry` that Kafka refuses for its size: the end, not a silence until it
+    expires."""
+    ended = failed(TOO_LARGE, f"{retry.reason}: Kafka does not take its retry, which is too large", retry.unknown)
+    verdict = ended._replace(hand_overs=0 if retry.hold else 1)
+    return verdict, outcome(
+        verdict,
+        retry.passed_on(),
         try_=retry.due.try_,
         attempt=retry.attempt,
         unknown=retry.unknown,

@@ -86,7 +86,7 @@ class Sender:
         self._results = Group(self._recording.work, self._break)
         self._leaving = Leaving(database, self._clock, self)
         self._left = Group(self._leaving.work, self._break)
-        saying = Saying(publisher, metrics, self)
+        saying = Saying(database, publisher, metrics, self)
         self._words = Group(saying.work, self._break)
         self._announcing = Announcing(database, publisher)
 

@@ -134,6 +134,12 @@ async def record(connection: Connection, results: Iterable[Written]) -> set[tupl
     return recorded
 
 
+async def end(connection: Connection, ends: Iterable[Written]) -> set[tuple[UUID, int]]:
+    """Writes final results where nothing but a next try was to come; those that it holds for."""
+    rows = [_row(one) for one in sorted(ends, key=_by_id)]
+    return _keys(await connection.fetch(_END, *_columns(rows, 14)))
+
+
 async def accept_late(connection: Connection, acceptances: Iterable[Written]) -> None:
     """Writes acceptances whatever the token, to be announced, unless the claim says that it was taken (P5.6)."""
     rows = [_row(one) for one in sorted(acceptances, key=_by_id)]
@@ -286,6 +292,13 @@ _FINISH: Final = f"""
 {_INSERT.format(late="false")}
 on conflict (id, try) do update set {_RESULT}
 where c.token is null and c.result is null
+returning id, try
+"""
+
+_END: Final = f"""
+{_INSERT.format(late="false")}
+on conflict (id, try) do update set {_RESULT}, token = null
+where c.result in ('retry', 'unknown', excluded.result) or (c.token is null and c.result is null)
 returning id, try
 """
 

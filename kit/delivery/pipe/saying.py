@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from contracts.events import Event, Failed, Poison, Retry, Sent
+from contracts.events import Event, Failed, Retry, Sent
 from kit import logs
 from kit.bus.publisher import Publisher, PublishFailed, is_refusal
 from kit.bus.record import Outgoing
-from kit.delivery import events
+from kit.delivery import events, store
+from kit.delivery.pipe.delivery import about
+from kit.delivery.store import Written
 from kit.engine import Ticket
 from kit.metrics import Metrics
-from kit.poison import poison_of_outgoing
+from kit.postgres import Database, fate
+from kit.refused import said_instead
 
 AGAIN_SECONDS: Final = 0.5
 
@@ -37,7 +40,8 @@ class Ways(Protocol):
 class Saying:
     """Publishes words in batches, each until it is acknowledged or nobody wants it here any more."""
 
-    def __init__(self, publisher: Publisher, metrics: Metrics, ways: Ways) -> None:
+    def __init__(self, database: Database, publisher: Publisher, metrics: Metrics, ways: Ways) -> None:
+        self._database = database
         self._publisher = publisher
         self._metrics = metrics
         self._ways = ways
@@ -53,7 +57,7 @@ class Saying:
         self._done([word for word, one in zip(words, outgoing, strict=True) if id(one) not in failed])
         for word, one in zip(words, outgoing, strict=True):
             if error := failed.get(id(one)):
-                self._failed(word, one, error)
+                await self._failed(word, one, error)
 
     def _done(self, words: Sequence[Word]) -> None:
         for word in words:
@@ -61,25 +65,46 @@ class Saying:
         for (count, channel, label), n in Counter(self._counted(word.event) for word in words).items():
             count(channel, label, n)
 
-    def _failed(self, word: Word, outgoing: Outgoing, error: Exception) -> None:
+    async def _failed(self, word: Word, outgoing: Outgoing, error: Exception) -> None:
         if is_refusal(error):
-            self._refused(word, outgoing, error)
-        elif word.ticket.wanted:
+            await self._refused(word, outgoing, error)
+        else:
+            self._later(word)
+
+    def _later(self, word: Word) -> None:
+        if word.ticket.wanted:
             self._ways.say_later(AGAIN_SECONDS, word)
         else:
             word.ticket.release()
 
-    def _refused(self, word: Word, outgoing: Outgoing, error: Exception) -> None:
+    async def _refused(self, word: Word, outgoing: Outgoing, error: Exception) -> None:
         """It would be refused every time. A `retry` that is too large becomes an end; anything else is reported, and
         what it was about ends by its expiry, as intake sees to (P3.7, P7)."""
         log.error("event_refused_by_kafka", topic=outgoing.topic.name, id=str(word.event.subject))
         if isinstance(word.event, Retry) and not isinstance(error, ValueError):
-            self._ways.say_word(Word(events.too_large(word.event), word.ticket))
-        elif isinstance(word.event, Poison):
-            word.ticket.finish()
+            await self._end(word, word.event)
+        elif instead := list(said_instead([(outgoing, error)], self._publisher.source)):
+            self._ways.say_word(Word(instead[0].event, word.ticket))
         else:
-            report = poison_of_outgoing(outgoing, f"{type(error).__name__}: {error}", self._publisher.source)
-            self._ways.say_word(Word(report, word.ticket))
+            word.ticket.finish()
+
+    async def _end(self, word: Word, retry: Retry) -> None:
+        """Written before it is said, so that a repeat, or an end that is asked for later, says the same (P5.1). Where
+        the claim came to something else meanwhile, that is said by whoever wrote it."""
+        verdict, event = events.too_large(retry)
+        end = Written(retry.id, retry.due.try_, None, verdict, about(retry), retry.provider)
+        try:
+            async with self._database.connection() as connection:
+                written = await store.end(connection, [end])
+        except Exception as error:
+            if fate(error) != "connection":
+                log.error("end_not_recorded", exc_info=error)
+            self._later(word)
+            return
+        if written:
+            self._ways.say_word(Word(event, word.ticket))
+        else:
+            word.ticket.finish()
 
     def _counted(self, event: Event) -> tuple[Callable[[str, str, int], None], str, str]:
         """The figure, and its labels."""

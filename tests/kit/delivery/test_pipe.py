@@ -20,7 +20,7 @@ from kit.delivery.provider import Parcel
 from kit.delivery.rules import Policy
 from kit.retry import RetryPolicy
 from tests.kit.bus.support import commits
-from tests.kit.delivery.support import LANES, Deaf, House, Takes, due
+from tests.kit.delivery.support import LANES, Deaf, House, Takes, due, end_of
 from tests.waiting import eventually
 
 NORMAL = LANES[1]
@@ -193,8 +193,11 @@ async def test_p7_a_retry_that_kafka_refuses_as_too_large_ends_the_notification(
     async with home.sender(Takes(answer), hands=1, spare=0):
         await home.put(wide)
         failed = await home.hears(wide, Failed)
-        await home.put(one)
+        await home.put(one, end_of(wide))
         await home.hears(one, Sent)
+        again = await home.hears(wide, Failed, 2)
+    for said in (again, failed):
+        assert (said.ce_id, said.reason, said.detail) == (failed.ce_id, reason, failed.detail), "kept in the claim"
     assert (failed.outcome, failed.reason, failed.attempt) == (Status.FAILED, reason, 1)
     assert home.said(wide, Retry) == [] and poison(home) == []
 
