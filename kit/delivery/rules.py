@@ -30,6 +30,8 @@ class Result(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
 
+    __hash__ = str.__hash__  # an enum's own is written in Python
+
     @property
     def is_taken(self) -> bool:
         """A provider has the message."""

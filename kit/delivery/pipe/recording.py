@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
+from uuid import UUID
 
 from contracts.events import Event
 from contracts.status import Lane
@@ -61,7 +62,7 @@ class Recording:
         try:
             async with self._database.connection() as connection:
                 recorded = await store.record(connection, [_written(one) for one in batch])
-                late = [one for one in batch if (one.due.id, _try(one)) not in recorded]
+                done, late = _divided(batch, recorded)
                 await self._accept_late(connection, late)
         except Exception as error:
             if fate(error) != "connection":
@@ -70,9 +71,8 @@ class Recording:
             return
         failpoint("delivery_after_result")
         self._metrics.late(batch[0].due.channel or "", [one.late for one in batch if one.late is not None])
-        for one in batch:
-            if (one.due.id, _try(one)) in recorded:
-                self._ways.say(one, _event(one))
+        for one in done:
+            self._ways.say(one, _event(one))
         for one in late:
             one.ticket.finish()
 
@@ -82,6 +82,14 @@ class Recording:
             log.warning("accepted_after_the_lease", messages=len(accepted))
             await store.accept_late(connection, accepted)
             self._ways.announce()
+
+
+def _divided(batch: list[Delivery], recorded: set[tuple[UUID, int]]) -> tuple[list[Delivery], list[Delivery]]:
+    """Whose result was written, and the others: nearly always none."""
+    if len(recorded) == len(batch):
+        return batch, []
+    done = [one for one in batch if (one.due.id, _try(one)) in recorded]
+    return done, [one for one in batch if (one.due.id, _try(one)) not in recorded]
 
 
 def _try(one: Delivery) -> int:

@@ -282,6 +282,7 @@ def test_p5_1_a_first_attempt_is_what_the_rules_say_where_there_is_no_claim() ->
 def test_p5_8_an_end_writes_a_final_claim(end: End, result: Result) -> None:
     """Of the highest try plus one, holding the end."""
     assert decided(due(end=end, end_reason="why")) == Finish(1, Verdict(result, reason=end.value, detail="why"))
+    assert decided(due(end=end, end_reason=end.value)) == Finish(1, Verdict(result, reason=end.value)), "no word twice"
     finish = decided(due(end=end), RETRY, replace(RETRY, try_=2))
     assert isinstance(finish, Finish) and finish.try_ == 3
 

@@ -14,11 +14,14 @@ from services.email_sender.rules.replies import Reply, Step, outcome
 
 DEEP: Final = 16
 """Mails on their way on one connection: where it breaks without a word, so many are unknown at most."""
+MUCH: Final = 256 * 1024
+"""Bytes that have not left yet, behind which nobody queues: large mails take connections of their own."""
 QUICK: Final = 0.003
 """Seconds a relay takes for one mail, up to which more of them on one connection are better than more connections."""
 SILENT: Final = 0.25
 """Seconds without an answer after which nobody else rides behind."""
 STEPS: Final = (Step.MAIL, Step.RCPT, Step.DOT)
+RSET: Final = "RSET\r\n"
 GONE: Final = Unavailable("provider_unavailable", "the mail server closed the connection")
 
 
@@ -37,7 +40,8 @@ class Chunked(Session):
 
     @property
     def has_room(self) -> bool:
-        return self._good and 0 < self._mails_here < DEEP and not self._dialogue.ended
+        dialogue = self._dialogue
+        return self._good and 0 < self._mails_here < DEEP and not dialogue.ended and dialogue.waiting < MUCH
 
     @property
     def invites(self) -> bool:
@@ -56,9 +60,9 @@ class Chunked(Session):
         return self._meaning(replies[rides:], end, movable=not_the_first)
 
     def _piece(self, mail: Mail, *, rides: bool) -> bytes:
-        sender, recipient, _ = self.commands(mail)
-        length = f"BDAT {len(mail.message)} LAST\r\n".encode()
-        return b"".join((b"RSET\r\n" if rides else b"", sender, recipient, length, mail.message))
+        mail_from, rcpt_to, _ = self.commands(mail)
+        length = f"BDAT {len(mail.message)} LAST\r\n"
+        return f"{RSET if rides else ''}{mail_from}{rcpt_to}{length}".encode() + mail.message
 
     def _meaning(self, replies: list[Reply], end: int, *, movable: bool) -> Outcome | None:
         """Of what was answered to a mail that ended at byte `end`. `movable`: the connection had mails before it, and

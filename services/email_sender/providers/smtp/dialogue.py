@@ -26,6 +26,7 @@ class Dialogue(asyncio.Protocol):
         self._replies: deque[Reply] = deque()
         self._waiters: deque[tuple[int, asyncio.Future[list[Reply]]]] = deque()
         self._gathered: list[bytes] = []
+        self._octets = 0
         self.ended = False
         self.closing = False
         """The server said 421: it did nothing of what it was asked afterwards (RFC 5321, 3.8)."""
@@ -40,6 +41,11 @@ class Dialogue(asyncio.Protocol):
         """Open, and nothing was said that nobody asked for (a 421 before it closes, say)."""
         return not (self.ended or self._replies or self._rest or self._lines or self._transport.is_closing())
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that have not left our own end yet."""
+        return self._octets + self._transport.get_write_buffer_size()
+
     def write(self, data: bytes) -> None:
         """Leaves with all else that is written in this turn of the loop: each sending is a call of the system's."""
         self.written += len(data)
@@ -47,6 +53,7 @@ class Dialogue(asyncio.Protocol):
             self.unsent += len(data)
             return
         self._gathered.append(data)
+        self._octets += len(data)
         if len(self._gathered) == 1:
             self._loop.call_soon(self._send)
 
@@ -60,7 +67,7 @@ class Dialogue(asyncio.Protocol):
 
     def give_up(self) -> None:
         """The time is over: the connection is cut, and nothing more comes."""
-        self.unsent = self.unsent or self._transport.get_write_buffer_size() + sum(map(len, self._gathered))
+        self.unsent = self.unsent or self.waiting
         self._end()
         self._transport.abort()
 
@@ -76,11 +83,14 @@ class Dialogue(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._lines.append(line)
-            if line[3:4] != b"-":
-                self._replies.append(reply := _reply(self._lines))
-                self.closing = self.closing or reply.code == CLOSING
-                self._lines = []
+            if line[3:4] == b"-":
+                self._lines.append(line)
+                continue
+            reply = _of_lines([*self._lines, line]) if self._lines else _of_line(line)
+            self._replies.append(reply)
+            self._lines.clear()
+            if reply.code == CLOSING:
+                self.closing = True
         if len(self._rest) > LONGEST_LINE or len(self._lines) > MOST_LINES:
             self.give_up()
         else:
@@ -94,14 +104,14 @@ class Dialogue(asyncio.Protocol):
         self._end()
 
     def _send(self) -> None:
-        data, self._gathered = self._gathered, []
+        data, self._gathered, self._octets = self._gathered, [], 0
         if data and not self.ended:
             self._transport.write(b"".join(data))
 
     def _end(self) -> None:
         if not self.ended:
-            self.unsent = self.unsent or sum(map(len, self._gathered))
-            self._gathered.clear()
+            self.unsent = self.unsent or self._octets
+            self._gathered, self._octets = [], 0
         self.ended = True
         self._wake()
 
@@ -117,20 +127,20 @@ class Dialogue(asyncio.Protocol):
         return [self._replies.popleft() for _ in range(min(count, len(self._replies)))]
 
 
-def _reply(lines: list[bytes]) -> Reply:
-    code = lines[-1][:3]
-    if not (len(code) == 3 and code.isdigit()):
+def _of_lines(lines: list[bytes]) -> Reply:
+    if not (code := _code(lines[-1])):
         return MALFORMED
-    if len(lines) == 1:
-        return _of_line(lines[0])
-    text = " ".join(line[4:].rstrip().decode("utf-8", "replace") for line in lines)
-    return Reply.of(int(code), text)
+    return Reply.of(code, " ".join(line[4:].rstrip().decode("utf-8", "replace") for line in lines))
 
 
 @lru_cache(maxsize=256)
 def _of_line(line: bytes) -> Reply:
     """Most answers are one of a few."""
-    return Reply.of(int(line[:3]), line[4:].rstrip().decode("utf-8", "replace"))
+    return _of_lines([line])
+
+
+def _code(line: bytes) -> int:
+    return int(line[:3]) if line[:3].isdigit() and len(line) >= 3 else 0
 
 
 def transport_of(transport: asyncio.BaseTransport | None) -> asyncio.Transport:

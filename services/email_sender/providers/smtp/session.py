@@ -116,7 +116,7 @@ class Session:
     # ---------------------------------------------------------------------------------------------------- the envelope
 
     async def _said(self, mail: Mail) -> Outcome | None:
-        rides, commands = self._mails_here > 1, self.commands(mail)
+        rides, commands = self._mails_here > 1, [command.encode() for command in self.commands(mail)]
         if rides:
             replies = await self._behind_another(commands)
         else:
@@ -169,13 +169,14 @@ class Session:
         if behind and not behind[1].done():
             behind[1].set_result(False)
 
-    def commands(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
+    def commands(self, mail: Mail) -> tuple[str, str, str]:
+        """Of the envelope."""
         size = f" SIZE={len(mail.message)}" if self._offers.size else ""
         utf8 = " SMTPUTF8" if mail.utf8 else ""
         return (
-            f"MAIL FROM:<{mail.sender}>{size}{utf8}\r\n".encode(),
-            f"RCPT TO:<{mail.recipient}>\r\n".encode(),
-            b"DATA\r\n",
+            f"MAIL FROM:<{mail.sender}>{size}{utf8}\r\n",
+            f"RCPT TO:<{mail.recipient}>\r\n",
+            "DATA\r\n",
         )
 
     # ----------------------------------------------------------------------------------------------------- the message
