@@ -35,6 +35,9 @@ from kit.reading import told
 KNOCK_SECONDS: Final = 0.2
 """Between two looks whether those who wait may try."""
 
+WORDS_LINGER: Final = 0.05
+"""Seconds for which a busy sender gathers its words: a dozen partitions share them, and Kafka pays for each batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -87,7 +90,7 @@ class Sender:
         self._leaving = Leaving(database, self._clock, self)
         self._left = Group(self._leaving.work, self._break)
         saying = Saying(database, publisher, metrics, self)
-        self._words = Group(saying.work, self._break)
+        self._words = Group(saying.work, self._break, linger=WORDS_LINGER)
         self._announcing = Announcing(database, publisher)
 
     async def start(self) -> None:

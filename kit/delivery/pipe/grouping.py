@@ -9,7 +9,7 @@ T = TypeVar("T")
 MOST: Final = 500
 LINGER: Final = 0.025
 MANY: Final = 16
-"""A batch of so many means that more are about to come: the next one waits LINGER seconds for them."""
+"""A batch of so many means that more are about to come: the next one waits `linger` seconds for them."""
 AT_ONCE: Final = 2
 
 
@@ -24,11 +24,13 @@ class Group(Generic[T]):
         *,
         most: int = MOST,
         at_once: int = AT_ONCE,
+        linger: float = LINGER,
     ) -> None:
         self._work = work
         self._broken = broken
         self._most = most
         self._at_once = at_once
+        self._linger = linger
         self._waiting: list[T] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -67,7 +69,7 @@ class Group(Generic[T]):
     async def _run(self) -> None:
         while self._waiting:
             if self._busy and len(self._waiting) < self._most:
-                await asyncio.sleep(LINGER)
+                await asyncio.sleep(self._linger)
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             self._busy = len(batch) >= MANY
             if batch:

@@ -3,6 +3,7 @@ rides behind another."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from operator import attrgetter
 from typing import Final
 
 from services.email_sender.providers.smtp.session import Session
@@ -16,6 +17,9 @@ ASK: Final = 2.0
 """Seconds it may take to answer that."""
 
 Open = Callable[[float], Awaitable[Session]]
+
+_invites = attrgetter("invites")
+_has_room = attrgetter("has_room")
 
 
 class Pool:
@@ -42,9 +46,9 @@ class Pool:
 
     def behind_another(self) -> Session | None:
         """One where a mail that may wait for others rides best, if there is such a one; it is to be given back."""
-        found = self._first(lambda session: session.invites)
+        found = self._first(_invites)
         if not (found or self._idle) and len(self._in_use) + self._opening >= self._many:
-            found = self._first(lambda session: session.has_room)
+            found = self._first(_has_room)
         if found:
             found.enter()
         return found
@@ -79,7 +83,10 @@ class Pool:
 
     def _first(self, fits: Callable[[Session], bool]) -> Session | None:
         now = asyncio.get_running_loop().time()
-        return next((one for one in self._in_use if fits(one) and self._young(one, now)), None)
+        for session in self._in_use:
+            if fits(session) and self._young(session, now):
+                return session
+        return None
 
     async def _alone(self, deadline: float) -> Session:
         now = asyncio.get_running_loop().time
