@@ -7,19 +7,25 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.status import Channel
+from contracts.template import Kind
+from kit.rendering import data as needs
+from kit.rendering.hypertext import cleaned
 from kit.rendering.limits import Unrenderable
 from kit.rendering.sources import compiled
 
 _PARTS: Final[Mapping[Channel, Mapping[str, tuple[str, ...]]]] = {
-    Channel.EMAIL: {"subject": ("subject",), "text": ("text",), "html": ("html",)},
-    Channel.SMS: {"text": ("sms", "text")},
-    Channel.INAPP: {"subject": ("subject",), "text": ("inapp", "text")},
+    Channel.EMAIL: {"subject": ("subject",), "text": ("text", "plain"), "html": ("html",)},
+    Channel.SMS: {"text": ("sms", "text", "plain")},
+    Channel.INAPP: {"subject": ("subject",), "text": ("inapp", "text", "plain")},
 }
 """What each channel shows, and from which of a template's parts it is taken, the first that is there."""
 
 
 class Texts(BaseModel):
-    """What a template says, per part; `sms` and `inapp` stand in for `text` on their channels."""
+    """What a template says, per part; `sms` and `inapp` stand in for `text` on their channels.
+
+    `plain` was made from the `html` where nobody wrote a `text` (`kit/rendering/plain.py`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -28,6 +34,7 @@ class Texts(BaseModel):
     html: str | None = None
     sms: str | None = None
     inapp: str | None = None
+    plain: str | None = None
 
 
 class Template(Texts):
@@ -35,6 +42,7 @@ class Template(Texts):
 
     locales: Mapping[str, Texts] = {}
     required: tuple[str, ...] = ()
+    types: Mapping[str, Kind] = {}
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Self:
@@ -62,8 +70,7 @@ def render(template: Template, channel: Channel, locale: str | None, data: Mappi
     A part that a locale leaves out is the template's own. Raises Unrenderable.
     """
     data = data or {}
-    if missing := [name for name in template.required if data.get(name) is None]:
-        raise Unrenderable("missing_data", f"data: the template needs {', '.join(missing)}")
+    needs.check(template.required, template.types, data)
     chosen = _nearest(template, locale)
     return Rendered(**{part: _part(chosen, sources, data) for part, sources in _PARTS[channel].items()})
 
@@ -92,6 +99,7 @@ def _part(chosen: tuple[Texts, ...], names: tuple[str, ...], data: Mapping[str, 
 
 def _text(name: str, source: str, data: Mapping[str, Any]) -> str:
     try:
-        return compiled(source, name == "html")(data)
+        text = compiled(source, name == "html")(data)
+        return cleaned(text) if name == "html" else text
     except Unrenderable as error:
-        raise error.within(name) from None
+        raise error.within("text" if name == "plain" else name) from None

@@ -6,6 +6,8 @@ import pytest
 
 from contracts.status import Channel
 from kit.rendering import STEPS, TEXT_CHARACTERS, Template, Texts, Unrenderable, compiled, render
+from kit.rendering.hypertext import cleaned
+from kit.rendering.plain import made_from
 
 
 def refusal(source: str, data: dict[str, Any] | None = None, html: bool = False) -> Unrenderable:
@@ -184,3 +186,53 @@ def test_the_error_names_the_part() -> None:
 def test_a_setting_that_is_no_template_is_refused() -> None:
     with pytest.raises(Unrenderable, match="subject: "):
         Template.of({"subject": 3})
+
+
+# ------------------------------------------------------------------------------------------------ HTML and its text
+
+
+def test_a_text_that_nobody_wrote_is_made_of_the_html() -> None:
+    """Its loops and conditions go along; data is not escaped in it."""
+    html = (
+        "<h1>Report</h1><ul>{% for one in items %}<li>{{ one.title }}</li>{% endfor %}</ul>"
+        '{% if link %}<p><a href="{{ link }}">Open</a></p>{% endif %}{# nobody reads this #}'
+    )
+    text = compiled(made_from(html))
+    said = text({"items": [{"title": "a & b"}, {"title": "<c>"}], "link": "https://example.com/?a&b"})
+    assert said.split() == ["Report", "*", "a", "&", "b", "*", "<c>", "[Open](https://example.com/?a&b)"]
+    assert "Open" not in text({"items": [], "link": None}) and "nobody" not in said
+
+
+@pytest.mark.parametrize(
+    "html",
+    ["<p>{% if x %}</p><img {% endif %}>", "<p>&#123;&#123; x }}</p>", "<title>{% if x %}</title>y{% endif %}"],
+)
+def test_a_text_that_cannot_be_made_has_to_be_written(html: str) -> None:
+    with pytest.raises(Unrenderable, match="write text beside it"):
+        made_from(html)
+
+
+@pytest.mark.parametrize(
+    ("dirty", "clean"),
+    [
+        ("<html><head><title>t</title><style>p{}</style></head><body><p>a</p></body></html>", "<p>a</p>"),
+        ("<p onclick='x()'>a<script>x()</script></p>", "<p>a</p>"),
+        ('<p style="color:red;position:fixed">a</p>', '<p style="color:red">a</p>'),
+        ('<td bgcolor="#fff">a</td>', "a"),
+        ('<a href="javascript:x">a</a>', '<a rel="noopener noreferrer">a</a>'),
+        ('<img src="cid:logo" alt="a">', '<img src="cid:logo" alt="a">'),
+    ],
+)
+def test_html_is_cleaned(dirty: str, clean: str) -> None:
+    assert cleaned(dirty) == clean
+
+
+@pytest.mark.parametrize("html", ["<b>" * 101, "é" * 40_000, "<div><p>" * 101])
+def test_html_that_would_take_long_is_refused_before(html: str) -> None:
+    with pytest.raises(Unrenderable) as caught:
+        cleaned(html)
+    assert caught.value.reason == "too_large"
+
+
+def test_many_paragraphs_that_are_never_ended_are_not_deep() -> None:
+    assert cleaned("<p>a<br>" * 1000).startswith("<p>a<br></p><p>")

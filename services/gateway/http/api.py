@@ -13,6 +13,7 @@ from contracts.plan import Plan
 from contracts.preferences import Preferences
 from contracts.request import NotificationRequest
 from contracts.schedule import ScheduleRequest
+from contracts.template import TemplatePreviewRequest, TemplateRequest
 from kit.health import Health
 from services.gateway.http import (
     deadlines,
@@ -27,6 +28,7 @@ from services.gateway.http import (
     schedules,
     sending,
     stats,
+    templates,
 )
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
@@ -42,6 +44,8 @@ BODIES: Final = (
     ScheduleRequest,
     DeadlineRequest,
     Plan,
+    TemplateRequest,
+    TemplatePreviewRequest,
 )
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
@@ -49,6 +53,7 @@ TAGS: Final = [
     {"name": "recipients", "description": "Where people are reached, and what they want."},
     {"name": "schedules", "description": "What comes again and again."},
     {"name": "deadlines", "description": "What is due, and when people are reminded."},
+    {"name": "templates", "description": "What notifications say, per channel and language, in versions."},
     {"name": "figures", "description": "What became of it all."},
     {"name": "operations", "description": "Jobs, and who is alive: for admins of the tenant `default`."},
 ]
@@ -58,7 +63,7 @@ def api(desk: Desk) -> FastAPI:
     """The routes, with their errors as problems."""
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
-    people = (inbox, recipients, preferences, schedules, deadlines, plans)
+    people = (inbox, recipients, preferences, schedules, deadlines, plans, templates)
     for room in (sending, notifications, *people, stats, limits, operations):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)

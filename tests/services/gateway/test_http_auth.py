@@ -169,6 +169,15 @@ DEADLINES = {
     ("DELETE", "/v1/admin/plans/{name}"),
 }
 """Tried in test_deadlines.py: an assignee reads, a service writes, and what does not exist yet is made."""
+TEMPLATES = {
+    ("GET", "/v1/admin/templates"),
+    ("GET", "/v1/admin/templates/{name}"),
+    ("PUT", "/v1/admin/templates/{name}"),
+    ("DELETE", "/v1/admin/templates/{name}"),
+    ("GET", "/v1/admin/templates/{name}/versions"),
+    ("POST", "/v1/admin/templates/{name}/preview"),
+}
+"""Tried in test_templates.py: everybody knows the names, services read, admins write."""
 CALLERS = {"owner": ALICE, "bob": BOB, "other": CAROL, "service": SERVICE, "admin": ADMIN}
 BODIES = {
     "PATCH": {"send_at": "2030-01-01T00:00:00Z"},
@@ -190,7 +199,7 @@ async def routes(house: House) -> set[tuple[str, str]]:
 
 async def test_every_route_says_whose_it_is(house: House) -> None:
     """A new route without a line in the matrix fails here."""
-    assert await routes(house) == MATRIX.keys() | EVERYBODYS_OWN | DEADLINES
+    assert await routes(house) == MATRIX.keys() | EVERYBODYS_OWN | DEADLINES | TEMPLATES
 
 
 async def test_no_route_answers_without_a_token(house: House) -> None:

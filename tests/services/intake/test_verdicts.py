@@ -16,7 +16,8 @@ from services.intake.rules.row import State
 from tests.services.intake.samples import ALICE, FACTS, NOON, Intake, in_, move, requested, ripe, unacceptable
 
 WELCOME = Found(
-    "welcome@3", Template(subject="Hi {{ name }}", text="Welcome, {{ name }}", sms="Hi", required=("name",))
+    "welcome@3",
+    Template(subject="Hi {{ name }}", text="Welcome, {{ name }}", sms="Hi", required=("name",), types={"name": "text"}),
 )
 BROKEN = Found("broken@1", None, Unrenderable("bad_template", "text: is no text"))
 LONG = Found("long@1", Template(subject="{{ name }}", text="{% for i in range(2000) %}x{% endfor %}"))
@@ -82,6 +83,11 @@ def test_due_now(fields: dict[str, Any], content: dict[str, Any]) -> None:
         ({**NAMED, "template": "nothing"}, "unknown_template", "template: there is no nothing"),
         ({**NAMED, "template": "broken"}, "bad_template", "template: broken@1: text: is no text"),
         (NAMED, "missing_data", "template: welcome@3: data: the template needs name"),
+        (
+            {**NAMED, "data": {"name": 7}},
+            "bad_data",
+            "template: welcome@3: data: name is to be a text",
+        ),
         (
             {**NAMED, "template": "long", "channel": "sms", "user_id": "hans"},
             "too_large",

@@ -1,0 +1,61 @@
+"""HTML as a mail may carry it: known elements and addresses only, whatever the data brought along."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+import nh3
+
+from contracts.request import HTML_BYTES
+from kit.rendering.limits import Unrenderable
+
+DEEPEST: Final = 100
+"""Elements within each other. Cleaning takes time by their square: it is measured before it begins."""
+
+_TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_NEVER_DEEP: Final = frozenset(
+    re.split(" ", "area br col embed hr img input link meta source wbr p li dt dd tr td th thead tbody tfoot option")
+)
+"""They have no end, or the next of their kind ends them."""
+_LOOKS: Final = set(re.split(" ", "align bgcolor border class dir height lang role style title valign width"))
+_ATTRIBUTES: Final = {**nh3.ALLOWED_ATTRIBUTES, "*": _LOOKS}
+_ATTRIBUTES["table"] = {*nh3.ALLOWED_ATTRIBUTES["table"], "cellpadding", "cellspacing"}
+_STYLES: Final = set(
+    re.split(
+        " ",
+        "background-color border border-bottom border-collapse border-left border-radius border-right border-spacing "
+        "border-top color display font-family font-size font-style font-weight height letter-spacing line-height "
+        "list-style-type margin margin-bottom margin-left margin-right margin-top max-width min-width padding "
+        "padding-bottom padding-left padding-right padding-top text-align text-decoration text-transform "
+        "vertical-align white-space width",
+    )
+)
+
+
+@lru_cache(maxsize=64)
+def cleaned(html: str) -> str:
+    """The same without scripts, forms and strange addresses.
+
+    Raises Unrenderable ("too_large") before it would take long.
+    """
+    if len(html.encode(errors="replace")) > HTML_BYTES:
+        raise Unrenderable("too_large", f"makes more than {HTML_BYTES // 1024} KiB")
+    if depth(html) > DEEPEST:
+        raise Unrenderable("too_large", f"has more than {DEEPEST} elements within each other: is one never ended?")
+    return nh3.clean(
+        html,
+        attributes=_ATTRIBUTES,
+        clean_content_tags={"script", "style", "title"},
+        url_schemes={"http", "https", "mailto", "tel", "cid"},
+        filter_style_properties=_STYLES,
+    )
+
+
+def depth(html: str) -> int:
+    """How deep it may be at most: an element that is never ended counts to the end."""
+    deepest = depth = 0
+    for ends, name in _TAG.findall(html):
+        if name.lower() not in _NEVER_DEEP:
+            depth = max(0, depth - 1) if ends else depth + 1
+            deepest = max(deepest, depth)
+    return deepest
