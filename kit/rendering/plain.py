@@ -12,7 +12,7 @@ from kit.rendering.sources import compiled
 
 _MARK: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _PLACE: Final = re.compile("\ue000([0-9]+)\ue001")
-_GAPS: Final = re.compile(r"\n[ \t]*(?:\n[ \t]*)+\n")
+_INDENT: Final = re.compile(r"^\s+(?=(\* |\d+\. )?)")
 _LINKS: Final = ParserConfig(display_links=True)
 
 
@@ -30,7 +30,7 @@ def made_from(html: str) -> str:
         return f"\ue000{len(marks) - 1}\ue001"
 
     hidden = _MARK.sub(hide, html)
-    bare = _GAPS.sub("\n\n", get_text(hidden, _LINKS)).strip() if hidden.strip() else ""
+    bare = "\n".join(_lines(get_text(hidden, _LINKS), marks)) if hidden.strip() else ""
     blocks = [n for n in map(int, _PLACE.findall(bare)) if marks[n].startswith("{%")]
     if blocks != sorted(blocks) or any(sign in bare for sign in ("{{", "{%", "{#")):
         raise _by_hand()
@@ -40,6 +40,24 @@ def made_from(html: str) -> str:
     except Unrenderable:
         raise _by_hand() from None
     return source
+
+
+def _lines(text: str, marks: list[str]) -> list[str]:
+    """Without the gaps that a condition would leave behind: a line of marks alone goes before the next one."""
+    lines: list[str] = [""]
+    waiting = ""
+    for line in (_INDENT.sub(lambda found: "  " if found[1] else "", line).rstrip() for line in text.split("\n")):
+        places = _PLACE.findall(line)
+        if places and not _PLACE.sub("", line).strip() and not any(marks[int(n)].startswith("{{") for n in places):
+            waiting += line.replace(" ", "")
+        elif line:
+            lines.append(waiting + line)
+            waiting = ""
+        elif lines[-1] and not waiting:
+            lines.append("")
+    while not lines[-1] and len(lines) > 1:
+        lines.pop()
+    return [*lines[1:-1], lines[-1] + waiting]
 
 
 def _shown(mark: str) -> str:

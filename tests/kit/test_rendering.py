@@ -203,6 +203,16 @@ def test_a_text_that_nobody_wrote_is_made_of_the_html() -> None:
     assert "Open" not in text({"items": [], "link": None}) and "nobody" not in said
 
 
+def test_conditions_that_do_not_hold_leave_no_gap() -> None:
+    """A line of marks alone goes before the next one."""
+    html = (
+        "<div>\n  <p>a</p>\n  {% if x %}\n  <p>b</p>\n  {% endif %}\n  {% if y %}<p>c</p>{% endif %}\n<p>d</p>\n</div>"
+    )
+    text = compiled(made_from(html))
+    assert text({"x": 0, "y": 0}).split("\n") == ["a", "", "d", ""]
+    assert text({"x": 1, "y": 1}).split() == ["a", "b", "c", "d"]
+
+
 @pytest.mark.parametrize(
     "html",
     ["<p>{% if x %}</p><img {% endif %}>", "<p>&#123;&#123; x }}</p>", "<title>{% if x %}</title>y{% endif %}"],
