@@ -43,7 +43,10 @@ class Event(BaseModel):
 
 
 class OfNotification(Event):
-    """What every event of one notification carries, so that any of them may be the first that a reader sees (P2)."""
+    """What every event of one notification carries, so that any of them may be the first that a reader sees (P2).
+
+    `template` is the version that it was rendered by ("welcome@3"), from its `due` on.
+    """
 
     id: UUID
     channel: Channel | None = None
@@ -52,6 +55,7 @@ class OfNotification(Event):
     owner: str
     user_id: str | None = None
     group: str | None = None
+    template: str | None = None
 
     @property
     def subject(self) -> UUID:

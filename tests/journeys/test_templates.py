@@ -66,3 +66,14 @@ async def test_an_older_version_is_sent_by_its_name(stack: Stack) -> None:
         assert (await ask(stack, to=to, template=template))["status"] == "sent"
         [mail] = await stack.catcher.wait_for(to=to)
         assert mail.subject == subject
+
+
+async def test_the_version_is_on_the_timeline(stack: Stack) -> None:
+    """P2: by which it was sent, of a mail, of a bell, and of what a provider refused."""
+    version = await write(stack, ORDER)
+    sent = await ask(stack)
+    bell = await ask(stack, channel="inapp", to=None, user_id="alice")
+    failed = await ask(stack, to="550@example.com")
+    assert [one["status"] for one in (sent, bell, failed)] == ["sent", "sent", "failed"]
+    for one in (sent, bell, failed):
+        assert one["timeline"][-1]["detail"].endswith(f"template: {version}")

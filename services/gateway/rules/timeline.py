@@ -91,7 +91,8 @@ def retry(event: e.Retry, heard: datetime) -> list[Entry]:
 
 def taken(event: e.Taken) -> list[Entry]:
     """A provider has it, or says what became of it."""
-    line = Entry(event.status, event.n, event.at, event.try_, event.attempt, event.provider, event.detail)
+    said = _worded(event.detail, _template(event))
+    line = Entry(event.status, event.n, event.at, event.try_, event.attempt, event.provider, said)
     if not event.unknown:
         return [line]
     resent = Entry("resent", str(event.unknown), event.at, event.try_, detail="a copy is possible")
@@ -108,7 +109,7 @@ def failed(event: e.Failed, heard: datetime) -> list[Entry]:
         event.try_ or None,
         event.attempt or None,
         event.provider,
-        _worded(why, event.detail),
+        _worded(why, event.detail, _template(event)),
     )
     return [*_unknown(event.unknown, heard), line]
 
@@ -123,6 +124,11 @@ def _unknown(count: int, at: datetime, try_: int | None = None, provider: str | 
     if not count:
         return []
     return [Entry("unknown", str(count), at, try_, provider=provider, detail="nobody knows whether it was sent")]
+
+
+def _template(event: e.OfNotification) -> str | None:
+    """The version by which it was rendered."""
+    return f"template: {event.template}" if event.template else None
 
 
 def _worded(*parts: str | None) -> str | None:

@@ -53,7 +53,13 @@ def due(row: Row, content: Content) -> e.Due:
     at = row.planned_at or row.accepted_at
     windows = row.frozen.windows if row.frozen else None
     return e.Due(
-        **row.common(), round=row.round, at=at, expires_at=row.expires_at or at, content=content, windows=windows
+        **row.common(),
+        template=content.template,
+        round=row.round,
+        at=at,
+        expires_at=row.expires_at or at,
+        content=content,
+        windows=windows,
     )
 
 
