@@ -52,10 +52,18 @@ def cleaned(html: str) -> str:
 
 
 def depth(html: str) -> int:
-    """How deep it may be at most: an element that is never ended counts to the end."""
-    deepest = depth = 0
-    for ends, name in _TAG.findall(html):
-        if name.lower() not in _NEVER_DEEP:
-            depth = max(0, depth - 1) if ends else depth + 1
-            deepest = max(deepest, depth)
+    """How deep it may be at most, counted to just above DEEPEST; an end of another than the innermost ends nothing."""
+    within: list[str] = []
+    deepest = 0
+    for tag in _TAG.finditer(html):
+        name = tag[2].lower()
+        if name in _NEVER_DEEP:
+            continue
+        if not tag[1]:
+            within.append(name)
+            deepest = max(deepest, len(within))
+        elif within and within[-1] == name:
+            within.pop()
+        if deepest > DEEPEST:
+            break
     return deepest

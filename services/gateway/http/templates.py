@@ -1,22 +1,29 @@
 """Templates, by name: written in versions by admins, tried out before anybody gets one, named by who sends."""
 
-from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contracts.events import Setting
 from contracts.status import Channel
 from contracts.template import TemplatePreviewRequest, TemplateRequest, version_name
-from services.gateway.http import bodies, shapes
+from services.gateway.http import bodies
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
+from services.gateway.http.templated import (
+    NamedTemplate,
+    TemplateNames,
+    TemplatePreview,
+    TemplateVersions,
+    named,
+    shown,
+    version_of,
+)
 from services.gateway.http.templating import Templating, check_reader, check_writer
 from services.gateway.http.versions import IF_MATCH, etag
-from services.gateway.rules.templating import MADE, Edition
+from services.gateway.rules.templating import Edition
 from services.gateway.rules.trust import Caller
 from services.gateway.store import templates as store
 
@@ -33,67 +40,6 @@ TRIAL: Final = {"channel": "email", "locale": "fr-CA", "data": {"name": "Zoé", 
 Name = Annotated[str, Path(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9_.\-]+$")]
 
 
-class NamedTemplate(shapes.Shape):
-    """A version of a template as it was written; `template` is what notifications and timelines call it."""
-
-    name: str
-    version: int
-    template: str
-    subject: str | None = None
-    text: str | None = None
-    html: str | None = None
-    sms: str | None = None
-    inapp: str | None = None
-    locales: dict[str, Any] | None = None
-    required: tuple[str, ...] = ()
-    types: dict[str, str] | None = None
-    created_at: datetime | None = None
-    created_by: str | None = None
-
-
-class TemplateName(shapes.Shape):
-    """A name, and the version that it stands for."""
-
-    name: str
-    version: int
-    template: str
-
-
-class TemplateNames(shapes.Shape):
-    """By name; `next` is the `after` of the page that follows."""
-
-    items: tuple[TemplateName, ...]
-    next: str | None = None
-
-
-class TemplateVersion(shapes.Shape):
-    """A version that is kept."""
-
-    version: int
-    template: str
-    in_force: bool
-    created_at: datetime | None = None
-    created_by: str | None = None
-
-
-class TemplateVersions(shapes.Shape):
-    """The newest first."""
-
-    name: str
-    items: tuple[TemplateVersion, ...]
-
-
-class TemplatePreview(shapes.Shape):
-    """What would be sent by this channel: `text` is the body of a text message and of the inbox, too."""
-
-    template: str
-    channel: Channel
-    locale: str | None = None
-    subject: str | None = None
-    text: str | None = None
-    html: str | None = None
-
-
 def router(desk: Desk) -> APIRouter:
     """The routes of a tenant's templates: everybody may know the names, services read, admins write."""
     routes = APIRouter(prefix="/v1/admin/templates", tags=["templates"])
@@ -108,7 +54,7 @@ def router(desk: Desk) -> APIRouter:
     ) -> Response:
         """The names that a notification's `template` may have."""
         async with desk.database.connection() as connection:
-            found = [_name(one) for one in await store.names(connection, caller.tenant, after, limit + 1)]
+            found = [named(one) for one in await store.names(connection, caller.tenant, after, limit + 1)]
         following = found[limit - 1].name if len(found) > limit else None
         return TemplateNames(items=tuple(found[:limit]), next=following).response()
 
@@ -117,7 +63,7 @@ def router(desk: Desk) -> APIRouter:
         """A template as it was written; the version in force, unless another is asked for. `ETag` is for `If-Match`."""
         check_reader(caller)
         found = await office.edition(caller.tenant, name, version)
-        return _shown(found).response(headers=etag(found.number))
+        return shown(found).response(headers=etag(found.number))
 
     @routes.put(
         "/{name}",
@@ -129,7 +75,7 @@ def router(desk: Desk) -> APIRouter:
         """A new version, in force from now on; the old ones stay. What is wrong is named by field and line."""
         check_writer(caller)
         made, known = await office.put(request, caller, name)
-        return _shown(made).response(HTTPStatus.OK if known else HTTPStatus.ACCEPTED, etag(made.number))
+        return shown(made).response(HTTPStatus.OK if known else HTTPStatus.ACCEPTED, etag(made.number))
 
     @routes.delete(
         "/{name}",
@@ -150,7 +96,7 @@ def router(desk: Desk) -> APIRouter:
         current = (await office.edition(caller.tenant, name)).number
         found = await office.versions(caller.tenant, name)
         kept = [Edition.of(name, one.number, one.value) for one in found if one.value is not None]
-        return TemplateVersions(name=name, items=tuple(_version(one, current) for one in kept)).response()
+        return TemplateVersions(name=name, items=tuple(version_of(one, current) for one in kept)).response()
 
     @routes.post(
         "/{name}/preview",
@@ -174,21 +120,3 @@ def router(desk: Desk) -> APIRouter:
         ).response()
 
     return routes
-
-
-def _name(event: str) -> TemplateName:
-    told = Setting.model_validate_json(event)
-    current = int((told.value or {}).get("current") or 0)
-    return TemplateName(name=told.id, version=current, template=version_name(told.id, current))
-
-
-def _shown(edition: Edition) -> NamedTemplate:
-    made = {field: edition.value.get(field) for field in MADE}
-    template = version_name(edition.name, edition.number)
-    return NamedTemplate(name=edition.name, version=edition.number, template=template, **edition.asked, **made)
-
-
-def _version(edition: Edition, current: int) -> TemplateVersion:
-    made = {field: edition.value.get(field) for field in MADE}
-    template = version_name(edition.name, edition.number)
-    return TemplateVersion(version=edition.number, template=template, in_force=edition.number == current, **made)

@@ -1,6 +1,8 @@
 """What the routes of templates do with the directory: what is written is checked, numbered, published and found."""
 
 import asyncio
+from datetime import datetime
+from uuid import UUID
 
 from starlette.requests import Request
 
@@ -59,20 +61,9 @@ class Templating:
         seen = expected(request, current)
         asked = await bodies.model(request, TemplateRequest, self._desk.limits.with_attachments_bytes)
         plain = await asyncio.to_thread(_checked, asked)
-        command, highest = new_id(), max([current, *(one.number for one in await self.versions(caller.tenant, name))])
-        async with self._desk.database.connection() as connection:
-            now = await clock.now(connection)
-            number = await editions.take(
-                connection,
-                topics.SETTINGS.name,
-                templating.key(caller.tenant, name),
-                current=highest,
-                expected=seen,
-                command=command,
-            )
-        if number is None:
-            raise stale()
-        # The number is never given back: intake may know the texts of that version already, and they never change.
+        command = new_id()
+        highest = max([current, *(one.number for one in await self.versions(caller.tenant, name))])
+        number, now = await self._taken(caller.tenant, name, highest, seen, command)
         value = templating.stored(asked, plain, caller, now)
         texts, force = templating.settings(caller.tenant, name, number, value, command)
         await self._say(texts)
@@ -84,8 +75,9 @@ class Templating:
         current = await self.current(caller.tenant, name)
         if not current:
             raise not_found("template")
-        expected(request, current)
-        numbers = [one.number for one in await self.versions(caller.tenant, name) if one.value is not None]
+        seen, known = expected(request, current), await self.versions(caller.tenant, name)
+        await self._taken(caller.tenant, name, max([current, *(one.number for one in known)]), seen, new_id())
+        numbers = [one.number for one in known if one.value is not None]
         first, *others = templating.tombstones(caller.tenant, name, numbers)
         gone = await self._settings.forget(caller.tenant, first.path)
         await self._say(*others)
@@ -99,6 +91,21 @@ class Templating:
             )
         except Unrenderable as error:
             raise unrenderable(error) from None
+
+    async def _taken(
+        self, tenant: str, name: str, highest: int, seen: int | None, command: UUID
+    ) -> tuple[int, datetime]:
+        """The number after `highest`, and the time. Raises Problem 412 where somebody took the one after `seen`.
+
+        It is never given back: intake may know the texts of that version already, and they never change.
+        """
+        where = topics.SETTINGS.name, templating.key(tenant, name)
+        async with self._desk.database.connection() as connection:
+            now = await clock.now(connection)
+            taken = await editions.take(connection, *where, current=highest, expected=seen, command=command)
+        if taken is None:
+            raise stale()
+        return taken, now
 
     async def _say(self, *told: events.OfDirectory) -> None:
         try:

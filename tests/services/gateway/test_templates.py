@@ -83,7 +83,7 @@ async def test_a_number_is_never_used_again(gateway: Gateway) -> None:
     """Intake keeps the texts of a version for good: after a deletion it goes on counting."""
     await put(gateway)
     await gateway.http.delete(URL, headers=ADMIN)
-    assert (await put(gateway))["version"] == 2
+    assert (await put(gateway))["version"] > 1
 
 
 async def test_a_stale_version_is_412(gateway: Gateway) -> None:
@@ -97,6 +97,16 @@ async def test_a_stale_version_is_412(gateway: Gateway) -> None:
         body = WELCOME if method == "PUT" else None
         stale = await gateway.http.request(method, URL, json=body, headers=ADMIN | {"If-Match": '"1"'})
         assert (stale.status_code, stale.json()["code"]) == (412, "stale")
+
+
+async def test_of_a_change_and_a_deletion_of_one_version_one_gets_through(gateway: Gateway) -> None:
+    """Neither undoes what its maker has not seen."""
+    await put(gateway)
+    seen = ADMIN | {"If-Match": '"1"'}
+    changed, gone = await asyncio.gather(
+        gateway.http.put(URL, json=WELCOME, headers=seen), gateway.http.delete(URL, headers=seen)
+    )
+    assert sorted((changed.status_code, gone.status_code)) in ([200, 412], [204, 412])
 
 
 @pytest.mark.parametrize(
@@ -136,7 +146,7 @@ async def test_the_html_is_escaped_and_cleaned(gateway: Gateway) -> None:
     assert "Zoé &lt;b&gt;" in html and "javascript" not in html
     await put(gateway, {"subject": "s", "html": "<p>{{ x|safe }}</p>"})
     html = (await tried(gateway, data={"x": "<script>alert(1)</script><img src=x onerror=alert(1)>y"}))["html"]
-    assert html == '<p><img src="x">y</p>' or ("script" not in html and "onerror" not in html)
+    assert html == '<p><img src="x">y</p>'
 
 
 async def test_an_older_version_can_be_tried(gateway: Gateway) -> None:
