@@ -16,8 +16,9 @@ from kit.delivery.store import BY_INDEX
 from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
-from kit.settings import ConsoleProvider, Settings, SettingsError
+from kit.settings import ConsoleProvider, Settings, SettingsError, TwilioProvider
 from services.sms_sender.providers.console import Console
+from services.sms_sender.providers.twilio import Account, Twilio
 from services.sms_sender.settings import CONNECTIONS, HANDS, IN_FLIGHT, LEASE_SECONDS, SPARE
 
 NAME: Final = "sms_sender"
@@ -64,10 +65,14 @@ async def build(settings: Settings) -> Parts:
     return parts
 
 
-def first_provider(settings: Settings) -> Console:
+def first_provider(settings: Settings) -> Console | Twilio:
     """The provider that the settings name first. Raises SettingsError for one that this version does not have."""
     match settings.sms_providers[0]:
         case ConsoleProvider(name=name):
             return Console(name, settings.logs_dir)
+        case TwilioProvider() as told:
+            account = Account(told.account_sid, told.auth_token, told.sender, told.api_base)
+            return Twilio(told.name, account, settings.public_url)
         case other:
-            raise SettingsError([f"sms.provider: {other.type} cannot send yet in this version; console can"])
+            message = f"sms.provider: {other.type} cannot send yet in this version; console and twilio can"
+            raise SettingsError([message])

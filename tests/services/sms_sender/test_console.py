@@ -55,6 +55,5 @@ def test_the_first_provider_is_the_one_used(tmp_path: Path) -> None:
 
 
 def test_a_provider_that_is_not_there_yet_is_a_sentence(tmp_path: Path) -> None:
-    twilio = {"SMS_PROVIDER": "twilio", "TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "t", "TWILIO_FROM": "+1"}
-    with pytest.raises(SettingsError, match="twilio cannot send yet"):
-        first_provider(settings(tmp_path, **twilio))
+    with pytest.raises(SettingsError, match="aws_sns cannot send yet"):
+        first_provider(settings(tmp_path, SMS_PROVIDER="aws_sns"))

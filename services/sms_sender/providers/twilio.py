@@ -1,0 +1,110 @@
+"""Text messages by Twilio's Messages API. No key makes a repeat harmless there: a lost answer is a fate unknown."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+from pydantic_core import from_json
+
+from kit.delivery.outcomes import Accepted, Outcome, Unavailable, Unknown, plain
+from kit.delivery.provider import Parcel
+from kit.delivery.rules import UNKNOWN_OUTCOME
+from services.sms_sender.rules.segments import segments
+from services.sms_sender.rules.twilio import outcome
+
+TIMEOUT: Final = 10.0
+"""Seconds for one message in all, connection included."""
+CALLBACKS: Final = "/v1/callbacks/twilio"
+SERVICE_PREFIX: Final = "MG"
+
+# Raised before the request was on its way, and so surely not sent; the client itself tries nothing twice.
+_NOT_BEGUN: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who sends: `sender` is a number, a sender name or a messaging service (MG...)."""
+
+    sid: str
+    token: str
+    sender: str
+    base: str
+
+
+class Twilio:
+    """The provider `twilio`. `public_url` is where Twilio can call back; the address of this machine alone is none."""
+
+    def __init__(self, name: str, account: Account, public_url: str, *, timeout: float = TIMEOUT) -> None:
+        self.name = name
+        self.timeout = timeout
+        self._account = account
+        self._callbacks = None if _is_only_here(public_url) else public_url.rstrip("/") + CALLBACKS
+        self._http = httpx.AsyncClient(
+            auth=(account.sid, account.token), timeout=httpx.Timeout(None, connect=timeout / 2, pool=timeout / 2)
+        )
+        self._url = f"{account.base.rstrip('/')}/2010-04-01/Accounts/{account.sid}/Messages.json"
+
+    async def hand_over(self, parcel: Parcel) -> Outcome:
+        try:
+            async with asyncio.timeout(self.timeout):
+                answer = await self._http.post(self._url, data=self._form(parcel))
+        except _NOT_BEGUN as error:
+            return Unavailable("provider_unavailable", f"no connection to Twilio: {type(error).__name__}")
+        except (httpx.HTTPError, TimeoutError):
+            return Unknown(UNKNOWN_OUTCOME, "no answer from Twilio")
+        return _taken(answer, parcel) if answer.is_success else _refused(answer)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    def _form(self, parcel: Parcel) -> dict[str, str]:
+        sender = self._account.sender
+        by = "MessagingServiceSid" if sender.startswith(SERVICE_PREFIX) and len(sender) == 34 else "From"
+        form = {"To": parcel.to, "Body": parcel.content.text or "", by: sender}
+        return form | ({"StatusCallback": self._callback(parcel)} if self._callbacks else {})
+
+    def _callback(self, parcel: Parcel) -> str:
+        """Twilio signs this address: what is said of a message is said of its id and try, and of no other."""
+        due = parcel.due
+        about = {"tenant": due.tenant, "id": due.id, "try": parcel.try_, "provider": self.name}
+        return f"{self._callbacks}?{urlencode(about)}"
+
+
+def _taken(answer: httpx.Response, parcel: Parcel) -> Outcome:
+    told = _json(answer)
+    if not isinstance(told.get("sid"), str):
+        return Unknown(UNKNOWN_OUTCOME, f"an answer that is not Twilio's: {answer.status_code}")
+    parts = segments(parcel.content.text or "")
+    return Accepted(plain(told["sid"]), segments=parts.count, encoding=parts.encoding)
+
+
+def _refused(answer: httpx.Response) -> Outcome:
+    told = _json(answer)
+    code, text, after = told.get("code"), told.get("message"), answer.headers.get("retry-after", "")
+    return outcome(
+        answer.status_code,
+        code if isinstance(code, int) else None,
+        text if isinstance(text, str) else answer.reason_phrase,
+        float(after) if after.isascii() and after.isdigit() else 0.0,
+    )
+
+
+def _json(answer: httpx.Response) -> Mapping[str, Any]:
+    try:
+        told = from_json(answer.content)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _is_only_here(url: str) -> bool:
+    """Twilio refuses such an address, and the message with it."""
+    host = urlsplit(url).hostname or "localhost"
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,96 @@
+"""What Twilio's answers mean: its error code decides first, then the HTTP status.
+
+Codes: twilio.com/docs/api/errors. Statuses of messages: twilio.com/docs/messaging/guides/track-outbound-message-status.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from typing import Final
+
+from kit.delivery.outcomes import Halted, Outcome, Refused, Unavailable, plain
+from kit.delivery.rules import Result
+
+
+class Meaning(Enum):
+    """What it means for the message."""
+
+    TRANSIENT = auto()
+    RECIPIENT = auto()
+    ROUTE = auto()
+    UNREACHABLE = auto()
+    MESSAGE = auto()
+    CONFIGURATION = auto()
+    DESTINATION = auto()
+    UNCLEAR = auto()
+
+
+_CODES: Final[Mapping[int, Meaning]] = {
+    20429: Meaning.TRANSIENT,
+    21730: Meaning.TRANSIENT,
+    30001: Meaning.TRANSIENT,
+    21211: Meaning.RECIPIENT,
+    21214: Meaning.RECIPIENT,
+    21610: Meaning.RECIPIENT,
+    21614: Meaning.RECIPIENT,
+    30005: Meaning.RECIPIENT,
+    30006: Meaning.RECIPIENT,
+    21612: Meaning.ROUTE,
+    30003: Meaning.UNREACHABLE,
+    30008: Meaning.UNCLEAR,
+    21617: Meaning.MESSAGE,
+    30004: Meaning.MESSAGE,
+    30007: Meaning.MESSAGE,
+    20003: Meaning.CONFIGURATION,
+    21606: Meaning.CONFIGURATION,
+    21659: Meaning.CONFIGURATION,
+    30002: Meaning.CONFIGURATION,
+    21408: Meaning.DESTINATION,
+    21608: Meaning.DESTINATION,
+}
+_STATUSES: Final[Mapping[int, Meaning]] = {
+    401: Meaning.CONFIGURATION,
+    403: Meaning.CONFIGURATION,
+    404: Meaning.CONFIGURATION,
+    429: Meaning.TRANSIENT,
+}
+
+# DESTINATION is the account's fault, but only for some numbers: one of them must not hold up all the others.
+_OUTCOMES: Final[Mapping[Meaning, Callable[[str, float], Outcome]]] = {
+    Meaning.TRANSIENT: lambda told, after: Unavailable("provider_unavailable", told, after),
+    Meaning.RECIPIENT: lambda told, _: Refused("recipient_refused", told, suppress=True),
+    Meaning.ROUTE: lambda told, _: Refused("recipient_refused", told),
+    Meaning.UNREACHABLE: lambda told, after: Unavailable("recipient_unreachable", told, after, patient=True),
+    Meaning.MESSAGE: lambda told, _: Refused("message_refused", told),
+    Meaning.CONFIGURATION: lambda told, after: Halted("provider_configuration", told, after, alarming=True),
+    Meaning.DESTINATION: lambda told, after: Unavailable("provider_configuration", told, after, patient=True),
+    Meaning.UNCLEAR: lambda told, after: Unavailable("provider_refused", told, after),
+}
+
+
+def outcome(status: int, code: int | None, text: str, retry_after: float = 0.0) -> Outcome:
+    """What a negative answer means; `code` is Twilio's own, `retry_after` in seconds.
+
+    A code that nobody has met is worth the tries of the policy, and is shown.
+    """
+    told = plain(" ".join(filter(None, (str(code or status), text))))
+    return _OUTCOMES[meaning(status, code)](told, retry_after)
+
+
+def meaning(status: int, code: int | None) -> Meaning:
+    """The class of a negative answer."""
+    if code is not None and code in _CODES:
+        return _CODES[code]
+    return Meaning.TRANSIENT if status >= 500 else _STATUSES.get(status, Meaning.UNCLEAR)
+
+
+_RESULTS: Final[Mapping[str, Result]] = {
+    "delivered": Result.DELIVERED,
+    "read": Result.DELIVERED,
+    "undelivered": Result.UNDELIVERED,
+    "failed": Result.UNDELIVERED,
+}
+
+
+def result(status: str) -> Result | None:
+    """What a status that was called back makes of a sent message; None: nothing new (queued, sending, sent)."""
+    return _RESULTS.get(status)

@@ -1,0 +1,80 @@
+"""A stand-in for Twilio's Messages API: answers as its documentation says, and does what no good server does."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import parse_qsl
+
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from kit.web_server import WebServer
+
+SID, TOKEN, NUMBER = "AC0123456789abcdef0123456789abcdef", "the account's token", "+15005550006"
+
+
+@dataclass
+class TwilioServer:
+    """`answer`: a status and a code for a refusal, or what else it does; None takes the message."""
+
+    port: int = 0
+    answer: tuple[int, int | None] | Literal["silence", "drop", "page"] | None = None
+    retry_after: str | None = None
+    messages: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        self.messages.append(dict(parse_qsl((await request.body()).decode(), keep_blank_values=True)))
+        self.paths.append(scope["path"])
+        self.asked.set()
+        if self.answer == "drop":
+            await send({"type": "http.response.start", "status": 201, "headers": [(b"content-length", b"100")]})
+            return
+        if self.answer == "silence":
+            await self.goes_on.wait()
+        await self._answer(request)(scope, receive, send)
+
+    def _answer(self, request: Request) -> Response:
+        expected = base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {expected}":
+            return _problem(401, 20003)
+        if self.answer == "page":
+            return Response("<html>", 200, media_type="text/html")
+        if isinstance(self.answer, tuple):
+            headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+            status, code = self.answer
+            return _problem(status, code, headers) if code else Response("<html>", status, headers)
+        told = {"sid": f"SM{len(self.messages):032d}", "status": "queued", "num_segments": "1", "error_code": None}
+        return Response(to_json(told), 201, media_type="application/json")
+
+
+def _problem(status: int, code: int, headers: dict[str, str] | None = None) -> Response:
+    told = {"code": code, "message": "as told", "more_info": f"https://twilio.com/docs/errors/{code}", "status": status}
+    return Response(to_json(told), status, headers, "application/json")
+
+
+@asynccontextmanager
+async def twilio_server() -> AsyncIterator[TwilioServer]:
+    app = TwilioServer()
+    server = WebServer(app, "127.0.0.1", 0, "a port")
+    await server.start()
+    app.port = server.port
+    try:
+        yield app
+    finally:
+        app.goes_on.set()
+        await server.stop()
