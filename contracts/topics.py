@@ -251,6 +251,7 @@ SCHEDULER_SCHEDULES = _group("scheduler.schedules", (SETTINGS, CONTROL))
 SCHEDULER_DEADLINES = _group("scheduler.deadlines", (RECIPIENTS, SETTINGS, DEADLINES))
 EMAIL_SENDER = _group("email_sender", due_lanes(Channel.EMAIL))
 SMS_SENDER = _group("sms_sender", due_lanes(Channel.SMS))
+SMS_SENDER_RECEIPTS = _group("sms_sender.receipts", (RECEIPTS,))
 GATEWAY = _group("gateway", (*REQUESTED.values(), SCHEDULED, RETRY, SENT, FAILED))
 GATEWAY_INAPP = _group("gateway.inapp", (DUE_INAPP,))
 GATEWAY_DIRECTORY = _group("gateway.directory", (RECIPIENTS, PREFERENCES, SETTINGS, DEADLINES))
@@ -268,6 +269,7 @@ GROUPS = (
     SCHEDULER_DEADLINES,
     EMAIL_SENDER,
     SMS_SENDER,
+    SMS_SENDER_RECEIPTS,
     GATEWAY,
     GATEWAY_INAPP,
     GATEWAY_DIRECTORY,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
+from kit.delivery.receipts import forget_receipts
 from kit.postgres import Connection, Database
 
 AGE: Final = timedelta(days=30)
@@ -32,7 +33,11 @@ def works(database: Database) -> dict[str, Work]:
     """The jobs that are about a sender's rows, by name, as `contracts.jobs` lists them."""
 
     async def clean_up(_: object) -> dict[str, int]:
-        return {"claims": await forget_claims(database), "orders": await forget_orders(database)}
+        return {
+            "claims": await forget_claims(database),
+            "receipts": await forget_receipts(database),
+            "orders": await forget_orders(database),
+        }
 
     return {"cleanup": clean_up}
 

@@ -3,7 +3,7 @@
 from typing import Final, NoReturn
 
 from contracts.status import Channel as Name
-from contracts.topics import SMS_SENDER, due_lanes
+from contracts.topics import SMS_SENDER, SMS_SENDER_RECEIPTS, due_lanes
 from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
@@ -11,14 +11,17 @@ from kit.clock import monotonic
 from kit.control.controlled import controlled
 from kit.delivery.forgetting import works
 from kit.delivery.policies import policies
+from kit.delivery.receipts import Receipts
 from kit.delivery.sender import Channel, Sender
 from kit.delivery.store import BY_INDEX
 from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import ConsoleProvider, Settings, SettingsError, TwilioProvider
+from kit.stage import Stage
 from services.sms_sender.providers.console import Console
 from services.sms_sender.providers.twilio import Account, Twilio
+from services.sms_sender.rules.twilio import meant_by
 from services.sms_sender.settings import CONNECTIONS, HANDS, IN_FLIGHT, LEASE_SECONDS, SPARE
 
 NAME: Final = "sms_sender"
@@ -61,6 +64,13 @@ async def build(settings: Settings) -> Parts:
         clock=monotonic,
     )
     parts.add("engine", engine)
+
+    receipts = parts.add("receipts", Receipts(database, publisher, meant_by))
+    heard = Consumer(kafka, SMS_SENDER_RECEIPTS.name, [SMS_SENDER_RECEIPTS.topics])
+    called_back = Stage(
+        "called_back", heard, database, publisher, receipts.take, metrics=parts.metrics, after=receipts.committed
+    )
+    parts.add("called_back", called_back, needed=False)
     controlled(parts, kafka, database, publisher, works(database))
     return parts
 

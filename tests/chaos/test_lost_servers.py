@@ -19,9 +19,7 @@ RECOVERY = 180.0
 
 
 @pytest.fixture
-async def stack(
-    own_kafka: Kafka, own_postgres: Postgres, session: real.Session
-) -> AsyncIterator[Stack]:
+async def stack(own_kafka: Kafka, own_postgres: Postgres, session: real.Session) -> AsyncIterator[Stack]:
     """One instance of every service on a Kafka and a PostgreSQL that this test may break."""
     folder: Path = session.new_folder("faults")
     with real.migrated_template(own_postgres.address) as template:

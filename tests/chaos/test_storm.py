@@ -23,9 +23,7 @@ RECOVERY = 240.0
 
 
 @pytest.fixture
-async def pair(
-    kafka: KafkaSettings, database: str, session: real.Session
-) -> AsyncIterator[Stack]:
+async def pair(kafka: KafkaSettings, database: str, session: real.Session) -> AsyncIterator[Stack]:
     """Two instances of every service."""
     folder: Path = session.new_folder("chaos")
     async with Stack(kafka, database, folder, session.look_after, counts=TWO_OF_EACH) as stack:

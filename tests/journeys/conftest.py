@@ -11,9 +11,7 @@ from tests.journeys.stack import Stack
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(
-    session: real.Session, kafka_address: str, postgres_url: str, template: str
-) -> AsyncIterator[Stack]:
+async def stack(session: real.Session, kafka_address: str, postgres_url: str, template: str) -> AsyncIterator[Stack]:
     """All five services, one instance each, for the tests of one module (their event loop is the module's)."""
     folder: Path = session.new_folder("stack")
     kafka: KafkaSettings = real.kafka_settings(kafka_address)

@@ -16,6 +16,7 @@ from contracts.schedule import ScheduleRequest
 from contracts.template import TemplatePreviewRequest, TemplateRequest
 from kit.health import Health
 from services.gateway.http import (
+    callbacks,
     deadlines,
     inbox,
     limits,
@@ -55,6 +56,7 @@ TAGS: Final = [
     {"name": "deadlines", "description": "What is due, and when people are reminded."},
     {"name": "templates", "description": "What notifications say, per channel and language, in versions."},
     {"name": "figures", "description": "What became of it all."},
+    {"name": "callbacks", "description": "What providers report; signed by them."},
     {"name": "operations", "description": "Jobs, and who is alive: for admins of the tenant `default`."},
 ]
 
@@ -64,7 +66,7 @@ def api(desk: Desk) -> FastAPI:
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
     people = (inbox, recipients, preferences, schedules, deadlines, plans, templates)
-    for room in (sending, notifications, *people, stats, limits, operations):
+    for room in (sending, notifications, *people, stats, limits, callbacks, operations):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)

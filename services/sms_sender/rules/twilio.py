@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Final
 
+from contracts.events import Receipt
+from contracts.status import Channel
 from kit.delivery.outcomes import Halted, Outcome, Refused, Unavailable, plain
 from kit.delivery.rules import Result
 
@@ -91,6 +93,6 @@ _RESULTS: Final[Mapping[str, Result]] = {
 }
 
 
-def result(status: str) -> Result | None:
+def meant_by(receipt: Receipt) -> Result | None:
     """What a status that was called back makes of a sent message; None: nothing new (queued, sending, sent)."""
-    return _RESULTS.get(status)
+    return _RESULTS.get(receipt.status) if receipt.channel is Channel.SMS else None

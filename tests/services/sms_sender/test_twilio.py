@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
 
-from contracts.events import Content
+from contracts.events import Content, Receipt
 from contracts.status import Channel
 from deploy.local.ports import free_port
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
@@ -19,9 +20,9 @@ from kit.delivery.rules import Result
 from kit.settings import load
 from services.sms_sender.app import first_provider
 from services.sms_sender.providers.twilio import TIMEOUT, Account, Twilio
-from services.sms_sender.rules.twilio import result
+from services.sms_sender.rules.twilio import meant_by
 from services.sms_sender.settings import LEASE_SECONDS
-from tests.kit.delivery.support import due
+from tests.kit.delivery.support import due, now
 from tests.services.sms_sender.twilio_server import NUMBER, SID, TOKEN, TwilioServer, twilio_server
 
 PUBLIC = "https://notify.example.org"
@@ -199,4 +200,6 @@ async def test_chosen_and_put_together_by_the_settings(server: TwilioServer, tmp
     ],
 )
 def test_what_a_status_makes_of_a_sent_message(status: str, expected: Result | None) -> None:
-    assert result(status) is expected
+    said = {"id": uuid4(), "channel": "sms", "try": 1, "provider": "twilio", "status": status, "received_at": now()}
+    assert meant_by(Receipt.model_validate(said)) is expected
+    assert meant_by(Receipt.model_validate(said | {"channel": "email"})) is None

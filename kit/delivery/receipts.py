@@ -1,0 +1,187 @@
+"""What a provider calls back comes early, late, twice and in any order; it is written down, and said in its turn."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from contracts.events import Event, Receipt
+from kit import logs
+from kit.bus.publisher import Publisher, PublishFailed
+from kit.bus.record import Outgoing
+from kit.delivery import events
+from kit.delivery.rules import Result, Verdict
+from kit.postgres import Connection, Database, fate
+from kit.stage import Message
+
+EVERY: Final = 1.0
+MOST: Final = 500
+AGE: Final = timedelta(days=30)
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A claim that holds what its receipt said, and the event of it that is to be said."""
+
+    id: UUID
+    try_: int
+    result: Result
+    event: Event
+
+
+class Receipts:
+    """The handler of a stage on `notifications.receipts`, and the loop that says what follows.
+
+    `meaning` is the provider's rule: what a receipt makes of a message that was sent, or nothing new. A receipt of a
+    message whose claim has no `sent` yet waits for it. A status moves forward only: undelivered may still become
+    delivered, and nothing follows delivered.
+    """
+
+    def __init__(self, database: Database, publisher: Publisher, meaning: Callable[[Receipt], Result | None]) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self._database = database
+        self._publisher = publisher
+        self._meaning = meaning
+        self._wake = asyncio.Event()
+
+    async def start(self) -> None:
+        self.task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        if self.task:
+            self.task.cancel()
+            await asyncio.wait([self.task])
+
+    async def take(self, connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
+        """A batch, in one statement; whatever its order and its repeats."""
+        furthest: dict[tuple[UUID, int], tuple[Result, Receipt]] = {}
+        for receipt in (message.event for message in messages if isinstance(message.event, Receipt)):
+            place, result = (receipt.id, receipt.try_), self._meaning(receipt)
+            known = furthest.get(place)
+            if result and (known is None or known[0] is Result.UNDELIVERED):
+                furthest[place] = result, receipt
+        if furthest:
+            rows = [(*place, result.value, one.received_at, one.code) for place, (result, one) in furthest.items()]
+            await connection.execute(_KEEP, *(list(column) for column in zip(*sorted(rows), strict=True)))
+        return ()
+
+    def committed(self, _: Sequence[Outgoing]) -> None:
+        """There may be something to say."""
+        self._wake.set()
+
+    async def once(self) -> int:
+        """One look: what can be said is written into the claims and said; how much of it Kafka has."""
+        async with self._database.connection() as connection:
+            await connection.execute(_APPLY, MOST)
+            arrivals = [_arrival(row) for row in await connection.fetch(_APPLIED, MOST)]
+        if said := await self._said(arrivals):
+            rows = [(one.id, one.try_, one.result.value) for one in said]
+            async with self._database.connection() as connection:
+                await connection.execute(_SAID, *(list(column) for column in zip(*rows, strict=True)))
+        return len(said)
+
+    async def _said(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        outgoing = [Outgoing.of(one.event) for one in arrivals]
+        try:
+            await self._publisher.publish(outgoing)
+        except PublishFailed as failure:
+            failed = {id(one) for one, _ in failure.failed}
+            return [one for one, out in zip(arrivals, outgoing, strict=True) if id(out) not in failed]
+        return list(arrivals)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                while await self.once() == MOST:
+                    pass
+            except Exception as error:
+                if fate(error) != "connection":
+                    log.error("receipts_not_said", exc_info=error)
+            try:
+                async with asyncio.timeout(EVERY):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            self._wake.clear()
+
+
+async def forget_receipts(database: Database, *, age: timedelta = AGE) -> int:
+    """Deletes those whose message was never recorded as sent, such as of a claim that is gone; how many."""
+    async with database.connection() as connection:
+        return int(await connection.fetchval(_FORGET, age))
+
+
+def _arrival(row: asyncpg.Record) -> Arrival:
+    verdict = Verdict(
+        Result(row["result"]),
+        at=row["at"],
+        detail=row["detail"],
+        provider_id=row["provider_id"],
+        segments=row["segments"],
+        encoding=row["encoding"],
+    )
+    event = events.outcome(
+        verdict,
+        json.loads(row["about"]),
+        try_=row["try"],
+        attempt=row["attempt"],
+        unknown=row["copies"],
+        provider=row["provider"],
+    )
+    return Arrival(row["id"], row["try"], Result(row["received"]), event)
+
+
+# The first word of a kind stays: what was said with its time is said with the same again.
+_KEEP: Final = """
+insert into receipts as r (id, try, result, received_at, detail)
+select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[])
+on conflict (id, try) do update
+set result = excluded.result, received_at = excluded.received_at, detail = excluded.detail
+where r.result = 'undelivered' and excluded.result = 'delivered'
+"""
+
+# A late acceptance is said as `sent` first (P5.6). In the order of all who lock claims.
+_APPLY: Final = """
+with ready as (
+    select c.id, c.try, r.result, r.received_at, r.detail
+    from receipts as r
+    join claims as c on c.id = r.id and c.try = r.try
+    where (c.result = 'sent' and not c.unannounced) or (c.result = 'undelivered' and r.result = 'delivered')
+    order by c.id, c.try
+    limit $1
+    for update of c
+)
+update claims as c
+set result = ready.result, at = ready.received_at, detail = ready.detail, result_at = clock_timestamp()
+from ready
+where c.id = ready.id and c.try = ready.try
+"""
+
+_APPLIED: Final = """
+select c.*, r.result as received,
+       (select max(unknown) from claims as other where other.id = c.id) as copies,
+       (select sum(hand_overs) from claims as other where other.id = c.id and other.try <= c.try) as attempt
+from receipts as r
+join claims as c on c.id = r.id and c.try = r.try
+where c.result = 'delivered' or (c.result = 'undelivered' and r.result = 'undelivered')
+limit $1
+"""
+
+# One that has grown meanwhile stays, to be said itself.
+_SAID: Final = """
+delete from receipts as r
+using unnest($1::uuid[], $2::smallint[], $3::text[]) as said (id, try, result)
+where r.id = said.id and r.try = said.try and r.result = said.result
+"""
+
+_FORGET: Final = """
+with forgotten as (delete from receipts where received_at < clock_timestamp() - $1::interval returning 1)
+select count(*) from forgotten
+"""

@@ -1,0 +1,185 @@
+"""What is called back comes early, late, twice and in any order: what is said is the same (P5.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.events import Delivered, Due, Receipt, Sent, Undelivered
+from contracts.topics import RECEIPTS
+from kit.bus.consumer import Consumer
+from kit.bus.record import Outgoing, Received
+from kit.delivery.outcomes import Accepted
+from kit.delivery.receipts import Receipts, forget_receipts
+from kit.delivery.rules import Result
+from kit.metrics import Metrics
+from kit.stage import Message, Stage
+from tests.kit.bus.support import make
+from tests.kit.delivery.support import House, Takes, due
+
+AT = datetime(2027, 3, 1, 7, tzinfo=UTC)
+
+
+def meaning(receipt: Receipt) -> Result | None:
+    return Result(receipt.status) if receipt.status in ("delivered", "undelivered") else None
+
+
+def receipt(id: UUID, status: str, *, minute: int = 0, code: str | None = None) -> Receipt:
+    at = AT + timedelta(minutes=minute)
+    said = {"id": id, "channel": "sms", "try": 1, "provider": "fake", "status": status, "code": code}
+    return Receipt.model_validate(said | {"received_at": at})
+
+
+async def heard(home: House, receipts: Receipts, *said: Receipt) -> None:
+    """The stage is told, in one batch."""
+    messages = [Message(one, Received(RECEIPTS.name, 0, n, AT, b"", b"")) for n, one in enumerate(said)]
+    async with home.database.transaction() as connection:
+        await receipts.take(connection, messages)
+
+
+async def sent(home: House) -> Due:
+    """A message that a provider has, and of which that is said."""
+    one = due()
+    async with home.sender(Takes(Accepted("p-1", segments=2, encoding="UCS-2"))):
+        await home.put(one)
+        await home.hears(one, Sent)
+    return one
+
+
+async def results(home: House, one: Due) -> list[str | None]:
+    return [row["result"] for row in await home.claims(one)]
+
+
+async def waiting(home: House) -> int:
+    return int(await home.sql("select count(*) from receipts"))
+
+
+@pytest.fixture
+async def receipts(home: House) -> Receipts:
+    return Receipts(home.database, home.publisher, meaning)
+
+
+@pytest.mark.parametrize(("status", "kind"), [("delivered", Delivered), ("undelivered", Undelivered)])
+async def test_p5_9_what_was_called_back_is_said(
+    home: House, receipts: Receipts, status: str, kind: type[Delivered | Undelivered]
+) -> None:
+    one = await sent(home)
+    await heard(home, receipts, receipt(one.id, status, code="30005"))
+    assert await receipts.once() == 1
+    event = await home.hears(one, kind)
+    assert (event.provider, event.provider_id, event.segments, event.encoding) == ("fake", "p-1", 2, "UCS-2")
+    assert (event.at, event.detail, event.owner, event.try_, event.attempt) == (AT, "30005", one.owner, 1, 1)
+    assert await results(home, one) == [status] and await waiting(home) == 0
+
+
+async def test_what_says_nothing_new_is_nothing(home: House, receipts: Receipts) -> None:
+    one = await sent(home)
+    await heard(home, receipts, receipt(one.id, "queued"), receipt(one.id, "sent"))
+    assert await receipts.once() == 0 and await results(home, one) == ["sent"] and await waiting(home) == 0
+
+
+@pytest.mark.parametrize("order", list(permutations(["sent", "undelivered", "delivered"])))
+@pytest.mark.parametrize("told", ["in one batch", "one by one", "before anything is said"])
+async def test_p5_9_in_any_order_the_furthest_stays(
+    home: House, receipts: Receipts, order: Sequence[str], told: str
+) -> None:
+    one = await sent(home)
+    said = [receipt(one.id, status, minute=n) for n, status in enumerate(order)]
+    for batch in [said] if told == "in one batch" else [[word] for word in said]:
+        await heard(home, receipts, *batch)
+        if told == "one by one":
+            await receipts.once()
+    await receipts.once()
+    assert await results(home, one) == ["delivered"] and await waiting(home) == 0
+    await home.hears(one, Delivered)
+    assert len({event.ce_id for event in home.said(one, Delivered)}) == 1
+
+
+async def test_p5_9_twice_is_said_in_the_same_words(home: House, receipts: Receipts) -> None:
+    one = await sent(home)
+    for minute in (0, 5):
+        await heard(home, receipts, receipt(one.id, "delivered", minute=minute))
+        assert await receipts.once() == 1
+    await home.hears(one, Delivered, count=2)
+    first, second = home.said(one, Delivered)
+    assert first == second and first.at == AT
+
+
+async def test_p5_9_one_that_is_early_waits_until_the_sending_is_written_down(home: House, receipts: Receipts) -> None:
+    one, provider = due(), Takes()
+
+    async def calls_back_before_it_answers(_: object) -> None:
+        await heard(home, receipts, receipt(one.id, "delivered"))
+        assert await receipts.once() == 0
+
+    provider.then = calls_back_before_it_answers
+    async with home.sender(provider):
+        await home.put(one)
+        await home.hears(one, Sent)
+        assert await waiting(home) == 1
+        assert await receipts.once() == 1
+    await home.hears(one, Delivered)
+
+
+async def test_p5_9_a_late_acceptance_is_said_before_what_became_of_it(home: House, receipts: Receipts) -> None:
+    one = await sent(home)
+    await home.sql("update claims set unannounced = true where id = $1", one.id)
+    await heard(home, receipts, receipt(one.id, "delivered"))
+    assert await receipts.once() == 0
+    await home.sql("update claims set unannounced = false where id = $1", one.id)
+    assert await receipts.once() == 1
+
+
+async def test_p5_9_what_kafka_does_not_have_is_said_again(home: House, receipts: Receipts) -> None:
+    """The process died between the claim and the word."""
+    one = await sent(home)
+    await heard(home, receipts, receipt(one.id, "delivered"))
+    await home.sql("update claims set result = 'delivered', at = $2 where id = $1", one.id, AT)
+    assert await receipts.once() == 1
+    assert (await home.hears(one, Delivered)).at == AT
+
+
+async def test_p5_1_a_repeat_of_what_was_delivered_says_delivered(home: House, receipts: Receipts) -> None:
+    one = await sent(home)
+    await heard(home, receipts, receipt(one.id, "delivered"))
+    await receipts.once()
+    provider = Takes()
+    async with home.sender(provider):
+        await home.put(one)
+        await home.hears(one, Delivered, count=2)
+    assert provider.parcels == []
+
+
+async def test_a_receipt_of_nobody_is_forgotten_in_the_end(home: House, receipts: Receipts) -> None:
+    await heard(home, receipts, receipt(uuid4(), "delivered"))
+    assert await receipts.once() == 0 and await waiting(home) == 1
+    await home.sql("update receipts set received_at = clock_timestamp() - interval '31 days'")
+    assert await forget_receipts(home.database) == 1 and await waiting(home) == 0
+
+
+async def test_from_kafka_to_kafka(home: House, receipts: Receipts) -> None:
+    """The stage and the loop, as a sender puts them together."""
+    one = await sent(home)
+    await make(home.kafka, RECEIPTS)
+    consumer = Consumer(home.kafka, "sms_sender.receipts", [[RECEIPTS]])
+    stage = Stage(
+        "called_back",
+        consumer,
+        home.database,
+        home.publisher,
+        receipts.take,
+        metrics=Metrics(),
+        after=receipts.committed,
+    )
+    await receipts.start()
+    await stage.start()
+    try:
+        await home.publisher.publish([Outgoing.of(receipt(one.id, "delivered"))])
+        await home.hears(one, Delivered)
+    finally:
+        await stage.stop()
+        await receipts.stop()
