@@ -1,6 +1,7 @@
 """When somebody may be disturbed: opening hours less quiet hours, as intervals in UTC. Pure: the time comes in."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -64,6 +65,26 @@ def allowed(opened: Calendar | None, quiet: Calendar | None, now: datetime) -> t
     return None if near == ((now, last),) else near
 
 
+def allowed_until(
+    opened: Calendar | None, quiet: Calendar | None, now: datetime, end: datetime
+) -> tuple[Window, ...] | None:
+    """The same, as far as `end`: for who looks through many instants, with `first_in`."""
+    if opened is None and quiet is None:
+        return None
+    return _between(opened, quiet, datetime.combine(now.astimezone(UTC).date(), time(), UTC), end)
+
+
+def first_in(windows: Sequence[Window] | None, at: datetime) -> datetime | None:
+    """`at` itself where one of these holds it, else the beginning of the next; None when none is left. None: always.
+
+    They are in their order and do not overlap: found by halves.
+    """
+    if windows is None:
+        return at
+    next_one = bisect_right(windows, at, key=lambda window: window[1])
+    return max(at, windows[next_one][0]) if next_one < len(windows) else None
+
+
 def hour_around(at: datetime) -> Window:
     """The clock hour of UTC that holds this instant."""
     begin = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
@@ -93,7 +114,10 @@ def next_time(after: datetime, time_of_day: str, time_zone: str) -> datetime:
 def _from_day_on(opened: Calendar | None, quiet: Calendar | None, day: date) -> tuple[Window, ...]:
     """From the beginning of this day in UTC, for whoever has the same hours; long enough for all of its instants."""
     begin = datetime.combine(day, time(), UTC)
-    end = begin + AHEAD + DAY
+    return _between(opened, quiet, begin, begin + AHEAD + DAY)
+
+
+def _between(opened: Calendar | None, quiet: Calendar | None, begin: datetime, end: datetime) -> tuple[Window, ...]:
     windows = [(begin, end)] if opened is None else _times(opened, begin, end)
     return tuple(windows if quiet is None else _less(windows, _times(quiet, begin, end)))
 
@@ -157,17 +181,17 @@ def _merged(windows: Iterable[Window]) -> list[Window]:
     return whole
 
 
-def _less(windows: Iterable[Window], without: Iterable[Window]) -> list[Window]:
-    """What is left of the windows."""
-    left = list(windows)
-    for begin, end in without:
-        left = [
-            piece
-            for since, until in left
-            for piece in ((since, min(until, begin)), (max(since, end), until))
-            if piece[0] < piece[1]
-        ]
-    return left
+def _less(windows: Iterable[Window], without: Sequence[Window]) -> Iterator[Window]:
+    """What is left of the windows. Both are in their order, and each by itself does not overlap."""
+    for since, until in windows:
+        for begin, end in without[bisect_right(without, since, key=lambda cut: cut[1]) :]:
+            if begin >= until:
+                break
+            if since < begin:
+                yield since, begin
+            since = end
+        if since < until:
+            yield since, until
 
 
 def _minutes(text: str) -> int:

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from contracts.status import Channel, Held, Lane
-from kit.hours import Calendar, allowed
+from kit.hours import Calendar, allowed, allowed_until
 from kit.retry import Window, moved_into
 from services.intake.rules.facts import Facts, Wishes
-from services.intake.rules.limits import Place, Room, first_room, recipient_of
+from services.intake.rules.limits import SEARCH, Place, Recipient, Room, Searched, first_room, recipient_of
 from services.intake.rules.row import Moment, Row
 
 OPTED_OUT: Final = "category: {0} does not want {1} by {2}: the person can allow it in the preferences"
@@ -71,15 +71,19 @@ def room_for(row: Row, found: Opening, facts: Facts, moment: Moment) -> Room:
     place = Place.at(recipient, found.at, zone)
     if _was_promised(row, place, zone):
         return Room(found.at, None)
-    if row.lane is Lane.URGENT:
+    if row.lane is Lane.URGENT or facts.usage.full(place, caps) is None:
         return Room(found.at, place)
-    opened, quiet = _calendars(row, facts)
+    return first_room(_searched(row, recipient, found.at, facts), recipient, zone, caps, facts.usage)
 
-    def open_from(at: datetime) -> datetime:
-        windows = allowed(opened, quiet, at)
-        return (moved_into(at, windows) or at) if windows else at
 
-    return first_room(found.at, recipient, zone, caps, facts.usage, open_from)
+def _searched(row: Row, recipient: Recipient, at: datetime, facts: Facts) -> Searched:
+    """Where the search for a place goes on: whoever sends somebody a thousand goes through his month once."""
+    known = facts.usage.searched.get((recipient, row.channel))
+    if known is None or (known.at is not None and known.at < at):
+        last = at + SEARCH
+        known = Searched(at, last, allowed_until(*_calendars(row, facts), at, last))
+        facts.usage.searched[recipient, row.channel] = known
+    return known
 
 
 def _was_promised(row: Row, place: Place, zone: str) -> bool:

@@ -1,6 +1,6 @@
 """How much one recipient gets in an hour and a day: who is over that takes the next place that is free (P3.1)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -8,8 +8,9 @@ from typing import Final
 
 from contracts import local_time
 from contracts.request import NotificationRequest
-from contracts.status import Held
-from kit.hours import day_around, hour_around
+from contracts.status import Channel, Held
+from kit.hours import day_around, first_in, hour_around
+from kit.retry import Window
 
 DAY: Final = timedelta(days=1)
 SEARCH: Final = timedelta(days=31)
@@ -50,12 +51,26 @@ class Place:
         return cls(recipient, f"{instant.astimezone(UTC):%Y-%m-%dT%H}", f"{day:%Y-%m-%d}")
 
 
+@dataclass(slots=True)
+class Searched:
+    """How far the places of a recipient on a channel are known to be full; a place once full stays so in its batch.
+
+    `windows`: when that channel may reach him, in all of the time that is searched; None = always.
+    """
+
+    at: datetime | None
+    last: datetime
+    windows: Sequence[Window] | None = None
+    why: Held | None = None
+
+
 class Usage:
     """What recipients have had or are promised, as a batch goes on; only the ledger takes places."""
 
     def __init__(self, known: Mapping[Recipient, Counts] | None = None) -> None:
         self._known = dict(known or {})
         self._taken: dict[Recipient, dict[str, int]] = {}
+        self.searched: dict[tuple[Recipient, Channel | None], Searched] = {}
 
     def full(self, place: Place, caps: Caps) -> Held | None:
         """The limit that leaves no room; the day's first, since it is the longer one."""
@@ -89,25 +104,17 @@ class Room:
     why: Held | None = None
 
 
-def first_room(
-    at: datetime,
-    recipient: Recipient,
-    time_zone: str,
-    caps: Caps,
-    usage: Usage,
-    open_from: Callable[[datetime], datetime],
-) -> Room:
-    """The first free place from `at` on, at an instant that `open_from` allows."""
-    why, last = None, at + SEARCH
-    while at < last:
-        place = Place.at(recipient, at, time_zone)
+def first_room(searched: Searched, recipient: Recipient, time_zone: str, caps: Caps, usage: Usage) -> Room:
+    """The first free place from where the last search of this batch ended, at an instant that the hours allow."""
+    while searched.at is not None and searched.at < searched.last:
+        at, place = searched.at, Place.at(recipient, searched.at, time_zone)
         full = usage.full(place, caps)
         if full is None:
-            return Room(at, place, why)
-        why = full
+            return Room(at, place, searched.why)
+        searched.why = full
         _, over = day_around(at, time_zone) if full is Held.DAY_LIMIT else hour_around(at)
-        at = open_from(over)
-    return Room(at, None, Held.LIMITS)
+        searched.at = first_in(searched.windows, over)
+    return Room(searched.at or searched.last, None, Held.LIMITS)
 
 
 def recipient_of(tenant: str, request: NotificationRequest) -> Recipient:

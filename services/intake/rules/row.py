@@ -55,7 +55,6 @@ class Frozen:
 
 
 class _Fields(NamedTuple):
-
     id: UUID
     tenant: str
     owner: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import pytest
 
 from contracts import events as e
-from contracts.status import Channel, Lane, Status
+from contracts.status import Channel, Held, Lane, Status
 from kit.hours import DAYS, Calendar, span
 from services.intake.rules.facts import Facts, Policy, Wishes
-from services.intake.rules.limits import Caps
+from services.intake.rules.limits import Caps, Place, Usage
 from services.intake.rules.row import State
 from services.intake.rules.sweeping import look_at
 from tests.services.intake.samples import FACTS, NOON, Intake, at, cancel, in_, move, requested, ripe
@@ -263,6 +264,33 @@ def test_a_flood_waits_without_a_promise_beyond_a_month() -> None:
     assert why == "limits" and until is not None and until > NOON + timedelta(days=31)
     assert intake.row("k33").state is State.WAITING
     assert held(said[5])[0] == "day_limit"
+
+
+def test_a_flood_to_one_person_looks_at_each_hour_of_the_month_once() -> None:
+    """His quiet hours are many, and all places of the month are taken: the next thousand do not search it again."""
+    looks = Counter[str]()
+
+    class Counted(Usage):
+        def full(self, place: Place, caps: Caps) -> Held | None:
+            looks[place.hour] += 1
+            return super().full(place, caps)
+
+    quiet = Wishes(quiet=tuple(span(f"{hour:02}:30", f"{hour:02}:31") for hour in range(20)))
+    intake = Intake(replace(facts(quiet, caps=Caps(hour=1)), usage=Counted()))
+    for n in range(1000):
+        intake.hear(requested(f"k{n}", **ALICE))
+    assert held(intake.hear(requested("last", **ALICE)))[0] == "limits"
+    del looks[f"{NOON:%Y-%m-%dT%H}"]  # whether there is room now is asked of each
+    assert max(looks.values()) <= 2
+
+
+def test_a_place_is_never_given_where_no_hours_are_left() -> None:
+    """The channel opens once more within the month, and that hour is full."""
+    closed = Calendar((span("12:00", "13:00", ["mon"]),), "UTC")
+    intake = Intake(facts(hours={Channel.EMAIL: closed}, caps=Caps(hour=1)))
+    for n in range(5):
+        intake.hear(requested(f"k{n}", **ALICE))
+    assert held(intake.hear(requested("last", **ALICE))) == ("limits", NOON + timedelta(days=31))
 
 
 @pytest.mark.parametrize("days", [["mon"], list(DAYS)])
