@@ -1,14 +1,15 @@
 """A service's way into its own schema: a pool that forgets nothing of its limits and heals by itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final, Self, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from kit.postgres.fate import fate
+from kit.clock import monotonic
+from kit.postgres.fate import fate, lost
 from kit.postgres.not_migrated import NotMigrated
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -32,12 +33,20 @@ class Database:
     connections go back to the pool without a RESET, which would cost every transaction a round trip.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", longest: float = IDLE_IN_TRANSACTION_MS / 1000) -> None:
+        """`longest`: seconds after which the server may have closed a transaction that asked for nothing."""
         self._pool = pool
+        self._longest = longest
 
     @classmethod
     async def open(
-        cls, url: str, schema: str, *, size: int = 8, settings: Mapping[str, str] = NO_MORE_SETTINGS
+        cls,
+        url: str,
+        schema: str,
+        *,
+        size: int = 8,
+        settings: Mapping[str, str] = NO_MORE_SETTINGS,
+        idle_ms: int = IDLE_IN_TRANSACTION_MS,
     ) -> Self:
         """The pool for `schema`. A database that is away is waited for later, by whoever asks `alive()`.
 
@@ -51,9 +60,9 @@ class Database:
             timeout=PATIENCE,
             command_timeout=PATIENCE,
             connection_class=_Plain,
-            server_settings=_settings(schema) | dict(settings),
+            server_settings=_settings(schema, idle_ms) | dict(settings),
         )
-        database = cls(await pool)
+        database = cls(await pool, idle_ms / 1000)
         try:
             await database._greet(schema)
         except BaseException:
@@ -76,18 +85,14 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection inside a transaction: committed at the end, rolled back by any exception."""
+        """A connection inside a transaction: committed at the end, rolled back by any exception.
+
+        Raises TimeoutError where the connection is lost after so long that the server has closed it for that.
+        """
         async with self._pool.acquire(timeout=PATIENCE) as connection:
-            transaction = connection.transaction()
-            await transaction.start()
-            try:
-                yield connection
-            except BaseException:
-                # What broke the transaction is the news, not that a lost connection cannot be rolled back.
-                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                    await transaction.rollback()
-                raise
-            await transaction.commit()
+            with _too_long(self._longest):
+                async with _committed(connection):
+                    yield connection
 
     async def alive(self) -> bool:
         """Whether `select 1` answers within two seconds."""
@@ -118,12 +123,38 @@ class _Plain(asyncpg.Connection):
         return ""
 
 
-def _settings(schema: str) -> dict[str, str]:
+@asynccontextmanager
+async def _committed(connection: Connection) -> AsyncIterator[None]:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    except BaseException:
+        # What broke the transaction is the news, not that a lost connection cannot be rolled back.
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await transaction.rollback()
+        raise
+    await transaction.commit()
+
+
+@contextmanager
+def _too_long(longest: float) -> Iterator[None]:
+    """asyncpg drops what the server says to a connection that asks for nothing (25P03): only the time tells it."""
+    begun = monotonic()
+    try:
+        yield
+    except Exception as error:
+        if lost(error) and monotonic() - begun >= longest:
+            raise TimeoutError(f"the transaction took too long, its connection is lost: {error!r}") from error
+        raise
+
+
+def _settings(schema: str, idle_ms: int) -> dict[str, str]:
     return {
         "application_name": f"tocsin.{schema}",
         "role": f"tocsin_{schema}",
         "search_path": f"{schema},tocsin",
         "statement_timeout": str(STATEMENT_MS),
-        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+        "idle_in_transaction_session_timeout": str(idle_ms),
         "jit": "off",
     }

@@ -2,7 +2,13 @@
 
 from typing import Final, Literal
 
-from asyncpg.exceptions import PostgresError, QueryCanceledError, _base
+from asyncpg.exceptions import (
+    IdleInTransactionSessionTimeoutError,
+    PostgresError,
+    QueryCanceledError,
+    TransactionTimeoutError,
+    _base,
+)
 
 Fate = Literal["connection", "data", "other"]
 
@@ -16,6 +22,14 @@ CONNECTION_STATES: Final = frozenset({"25006", "25P03", "25P04"})
 
 GONE: Final = ("is clos", "released back to the pool")
 """How asyncpg speaks of a connection that broke while nobody waited on it, and of a pool at its end."""
+
+# The last two close the connection: nothing was asked for too long, since the rules took their time.
+_TOO_LONG: Final = (
+    TimeoutError,
+    QueryCanceledError,
+    IdleInTransactionSessionTimeoutError,
+    TransactionTimeoutError,
+)
 
 
 def fate(error: BaseException) -> Fate:
@@ -39,10 +53,16 @@ def fate(error: BaseException) -> Fate:
 
 
 def timed_out(error: BaseException) -> bool:
-    """It took too long, by the server's limit (57014) or by ours: of the fate "connection", and perhaps the data's
-    fault all the same, where it goes on while `select 1` answers.
+    """It took too long, by a limit of the server's (57014, 25P03, 25P04) or by ours: of the fate "connection", and
+    perhaps the data's fault all the same, where it goes on while `select 1` answers.
     """
-    return isinstance(error, TimeoutError | QueryCanceledError)
+    return isinstance(error, _TOO_LONG)
+
+
+def lost(error: BaseException) -> bool:
+    """The connection broke, as far as we know: the server did not say why."""
+    said = isinstance(error, PostgresError) and (error.sqlstate or "")[:2] != "08"
+    return not said and not timed_out(error) and fate(error) == "connection"
 
 
 def _of_state(sqlstate: str) -> Fate:

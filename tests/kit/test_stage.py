@@ -292,6 +292,39 @@ async def test_p7_what_always_times_out_while_others_pass_is_poison(world: World
     assert len(await world.poison(1)) == 1
 
 
+IDLE_MS = 200
+
+
+class Thinking(Judge):
+    """A rule thinks about some records for so long that the server closes the transaction meanwhile (25P03)."""
+
+    def __init__(self, *hard: UUID) -> None:
+        super().__init__()
+        self.hard = set(hard)
+
+    async def __call__(self, connection: Connection, batch: Sequence[Message]) -> Sequence[Outgoing]:
+        out = await super().__call__(connection, batch)
+        if self.hard & {message.event.subject for message in batch}:
+            until = monotonic() + 3 * IDLE_MS / 1000
+            while monotonic() < until:  # nothing else runs, as while a rule computes
+                pass
+            await connection.execute("select 1")
+        return out
+
+
+async def test_p7_what_a_rule_always_thinks_too_long_about_is_poison(world: World) -> None:
+    """The others of its batch go through, and it is not kept for ever."""
+    await world.put(IDS[:8])
+    await world.database.close()
+    world.database = await Database.open(world.url, "intake", idle_ms=IDLE_MS)
+    judge = Thinking(IDS[3])
+    async with world.stage(judge):
+        await world.committed(8)
+    assert sorted(await world.judged()) == sorted({*IDS[:8]} - {IDS[3]})
+    assert len(await world.poison(1)) == 1
+    await world.database.close()
+
+
 async def test_p7_where_everything_times_out_nothing_is_poison(world: World) -> None:
     """A lock on the whole table, say: the batch is kept until it goes."""
     await world.put(IDS[:4])
