@@ -1,9 +1,11 @@
 """What a batch needs to know, each kind by one statement: requests, people, templates."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from uuid import UUID
 
+from contracts import local_time
 from contracts.request import NotificationRequest
 from kit import logs
 from kit.postgres import Connection
@@ -46,7 +48,8 @@ class Wanted:
                 self.versions.add((row.tenant, row.frozen.template))
 
     async def people_known(self, connection: Connection) -> dict[Tenanted, Person]:
-        return await directory.people(connection, self.people) if self.people else {}
+        found = await directory.people(connection, self.people) if self.people else {}
+        return {name: _of_a_known_zone(person) for name, person in found.items()}
 
     async def wishes_known(self, connection: Connection) -> dict[Tenanted, Wishes]:
         return await preferences.wishes(connection, self.people) if self.people else {}
@@ -59,6 +62,22 @@ class Wanted:
         if not self.templates and not self.versions:
             return {}
         return await directory.templates(connection, self.templates, self.versions)
+
+
+def _of_a_known_zone(person: Person) -> Person:
+    """Who lives in a zone that this machine does not know is told the time of the installation."""
+    return person if person.time_zone is None or _is_known(person.time_zone) else replace(person, time_zone=None)
+
+
+@lru_cache(maxsize=4096)
+def _is_known(time_zone: str) -> bool:
+    """Whoever wrote it may have newer zone data, or be no service of ours. Complained of once."""
+    try:
+        local_time.zone(time_zone)
+    except local_time.BadTime as error:
+        log.warning("time_zone_unknown", problem=str(error))
+        return False
+    return True
 
 
 async def with_requests(connection: Connection, found: Mapping[UUID, Row], ids: Collection[UUID]) -> dict[UUID, Row]:

@@ -6,7 +6,7 @@ from contracts.events import Content
 from contracts.status import End, Status
 from services.intake.rules.asking import Asked
 from services.intake.rules.ending import closed
-from services.intake.rules.facts import DEFAULT_LIFE, Facts, GroupEnd
+from services.intake.rules.facts import Facts, GroupEnd, default_expiry
 from services.intake.rules.row import Moment, Row, State, Step
 from services.intake.rules.saying import say
 from services.intake.rules.verdict import Later, Never, Now, Verdict, expiry, judge
@@ -72,7 +72,7 @@ def _first(stub: Row | None, asked: Asked, moment: Moment) -> Row:
     event, request = asked.event, asked.request
     # What is wanted at once is due now, also where Kafka's clock runs a moment ahead of the database's.
     planned = (stub and stub.planned_at) or asked.planned_at or min(event.accepted_at, moment.now)
-    expires = expiry(request, event.lane, planned) if request else planned + DEFAULT_LIFE[event.lane]
+    expires = expiry(request, event.lane, planned) if request else default_expiry(event.lane, planned)
     return Row(
         id=asked.id,
         tenant=event.tenant,

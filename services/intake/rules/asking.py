@@ -10,6 +10,7 @@ from contracts import events as e
 from contracts.identity import child_id
 from contracts.request import NotificationRequest
 from contracts.status import Channel
+from services.intake.rules.facts import later
 
 STEPS: Final = 5
 """As many steps as an escalation may have."""
@@ -93,7 +94,7 @@ def parts(whole: Asked) -> Iterator[Asked]:
             id=step_id(whole.id, number),
             channel=step.channel,
             group=group,
-            planned_at=start + timedelta(seconds=step.after_seconds),
+            planned_at=later(start, timedelta(seconds=step.after_seconds)),
             parent=whole.id,
             step=number,
         )

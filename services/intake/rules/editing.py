@@ -70,8 +70,7 @@ def _moved(row: Row, event: e.Move, moment: Moment) -> Row:
 
 
 def _can_wait_until(row: Row, event: e.Move) -> bool:
-    expires = expiry_after_move(row, event.at)
-    return event.at < expires and event.at <= local_time.horizon(row.accepted_at)
+    return event.at <= local_time.horizon(row.accepted_at) and event.at < expiry_after_move(row, event.at)
 
 
 def _stub(event: e.Cancel | e.Move, moment: Moment) -> Row:

@@ -7,13 +7,25 @@ from typing import Final
 from uuid import UUID
 
 from contracts.lives import DEFAULT_LIFE as DEFAULT_LIFE
-from contracts.status import Channel
+from contracts.status import Channel, Lane
 from kit.hours import Calendar, Span
 from kit.rendering import Template, Unrenderable
 from services.intake.rules.limits import NO_CAPS, Caps, Usage
 
 FOR_EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """Later than any acceptance: what a group's cancel for ever reaches."""
+
+LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+def later(at: datetime, by: timedelta) -> datetime:
+    """`at` and that much more, as far as there is a calendar; who writes the year 9999 is told so by the horizon."""
+    return at + min(by, max(LAST - at, timedelta()))
+
+
+def default_expiry(lane: Lane, planned: datetime) -> datetime:
+    """P3.7: until when a notification lives that says nothing of it."""
+    return later(planned, DEFAULT_LIFE[lane])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contracts import events as e
 from services.intake.rules import collapsing, digesting, editing
 from services.intake.rules.accepting import answer, opened
 from services.intake.rules.asking import Asked, asked, family, parts, step_id, step_ids
-from services.intake.rules.facts import Facts
+from services.intake.rules.facts import Facts, later
 from services.intake.rules.row import Moment, Row, State, Step
 
 Spoken = list[e.Event]
@@ -132,7 +132,7 @@ class Ledger:
             return event if one == event.id else event.model_copy(update={"id": one})
         steps = self.rows[one].wanted().escalate or ()
         distance = next((s.after_seconds for n, s in enumerate(steps) if step_id(event.id, n) == one), 0)
-        return event.model_copy(update={"id": one, "at": event.at + timedelta(seconds=distance)})
+        return event.model_copy(update={"id": one, "at": later(event.at, timedelta(seconds=distance))})
 
     def _to(self, one: UUID, event: e.Cancel) -> e.Cancel:
         return event if one == event.id else event.model_copy(update={"id": one})

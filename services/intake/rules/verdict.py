@@ -11,7 +11,7 @@ from contracts.request import NotificationRequest
 from contracts.status import Held, Lane, Status
 from services.intake.rules.content import NotKnown, Unsendable, check, content_of, resolve
 from services.intake.rules.digesting import digest_window
-from services.intake.rules.facts import DEFAULT_LIFE, Facts
+from services.intake.rules.facts import Facts, default_expiry
 from services.intake.rules.holding import Unwanted, check_wanted, opening, room_for
 from services.intake.rules.limits import Place, Room
 from services.intake.rules.row import Frozen, Moment, Row
@@ -118,11 +118,11 @@ def is_certain(row: Row, directory_until: datetime | None) -> bool:
 def expiry(request: NotificationRequest, lane: Lane, planned: datetime) -> datetime:
     """P3.7: an explicit one is absolute, the default counts from the latest planned instant."""
     explicit = request.expiry if request.expires_at else None
-    return explicit or planned + DEFAULT_LIFE[lane]
+    return explicit or default_expiry(lane, planned)
 
 
 def expiry_after_move(row: Row, planned: datetime) -> datetime:
     """The same, for a row that has one already."""
     if row.expires_at and row.wanted().expires_at is not None:
         return row.expires_at
-    return planned + DEFAULT_LIFE[row.lane]
+    return default_expiry(row.lane, planned)

@@ -18,10 +18,10 @@ from contracts.status import Channel, Status
 from kit.hours import Calendar, span
 from kit.postgres import Database
 from services.intake.loops.usage import Forgetting
-from services.intake.rules.facts import Policy
-from services.intake.rules.limits import Caps
+from services.intake.rules.facts import DigestRule, Policy
+from services.intake.rules.limits import NO_CAPS, Caps
 from services.intake.store import windows
-from tests.services.intake.samples import cancel, requested, ripe
+from tests.services.intake.samples import cancel, move, requested, ripe
 from tests.services.intake.support import Desk
 
 START = datetime.fromisoformat("2027-03-01T12:30:00+00:00")
@@ -172,6 +172,35 @@ async def test_without_caps_nobody_is_counted(desk: Desk) -> None:
     await known(desk, "alice")
     await desk.hear(asked("k1"))
     assert not await desk.query("select from usage")
+
+
+@pytest.mark.parametrize("far", ["9999-12-31T23:59:59Z", "9999-12-30T00:00:00Z", "0001-01-01T00:00:00Z"])
+async def test_p7_the_ends_of_the_calendar_are_answered_and_stop_nobody(desk: Desk, far: str) -> None:
+    """As Kafka brings them, which refuses nothing: alone, with an escalation, on several channels, and as a move."""
+    await known(desk, "alice")
+    steps = [{"after_seconds": 86_400 * 20, "channel": "inapp"}]
+    for key, more in (("alone", {}), ("steps", {"escalate": steps}), ("both", {"channels": ["email", "inapp"]})):
+        said = await desk.hear(asked(key, send_at=far, **more))
+        assert {event.reason for event in said if isinstance(event, e.Failed)} <= {"invalid", "expired"}
+        assert said and all(isinstance(event, e.Failed) for event in said)
+    await desk.hear(asked("moved", send_at=(START + timedelta(hours=1)).isoformat(), escalate=steps))
+    to = datetime.fromisoformat(far)
+    said = await desk.hear(move("moved").model_copy(update={"at": to}))
+    if to > START:
+        assert {type(event) for event in said} == {e.MoveRefused}
+
+
+@pytest.mark.parametrize("limited", [True, False])
+async def test_p7_who_lives_in_a_zone_unknown_here_gets_it_by_the_clock_of_the_installation(
+    db: Database, limited: bool
+) -> None:
+    """Whoever wrote the directory has newer zone data: caps, quiet hours and digests go by the default zone."""
+    digests = {} if limited else {"news": DigestRule(Channel.EMAIL, at="18:00")}
+    desk = Desk(db, Policy(caps=Caps(day=3) if limited else NO_CAPS, digests=digests))
+    await desk.learn(e.Recipient(user_id="alice", email="alice@example.org", time_zone="Europe/Atlantis"))
+    await desk.learn(wants(quiet_hours=[{"from": "22:00", "to": "07:00"}]))
+    (said,) = await desk.hear(asked("k1", category="news"))
+    assert isinstance(said, e.Due) if limited else isinstance(said, e.Scheduled) and said.at == OPENS
 
 
 def kinds(said: list[e.Event]) -> dict[str, int]:
