@@ -1,15 +1,15 @@
 """Notifications of a category, gathered per person and window into one: a digest (P3.8)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from contracts.events import Event, named
-from contracts.identity import fingerprint, object_id
-from contracts.request import NotificationRequest
-from contracts.status import End, Lane
+from contracts.identity import child_id, fingerprint, object_id
+from contracts.request import SMS_CHARACTERS, NotificationRequest
+from contracts.status import Channel, End, Lane
 from kit.hours import next_time
 from services.intake.rules.ending import closed, end
 from services.intake.rules.facts import DEFAULT_LIFE, DigestRule, Facts
@@ -23,6 +23,8 @@ SHOWN: Final = 50
 """Members whose text stands in a digest; of the others it tells the number."""
 LONGEST: Final = 500
 """Characters of each."""
+TEXT: Final = SHOWN * 2 * LONGEST
+"""Characters of all, where the channel has no limit of its own."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -69,13 +71,28 @@ def too_old(row: Row, facts: Facts, moment: Moment) -> Step | None:
 
 def merged(row: Row, digest: UUID, moment: Moment) -> Step:
     """The end of a member: what it says is said by the digest."""
-    ended = closed(row, End.CANCELLED, MERGED, moment)._replace(detail=f"into {digest}")
+    ended = closed(row, End.CANCELLED, MERGED, moment)._replace(detail=f"into {digest}", digest=digest)
     return Step(ended, (failed(ended), take_back(row)))
 
 
-def digest_of(members: Sequence[Row], first: Row, digest: UUID, facts: Facts) -> Row:
-    """The one notification that stands for these, not judged yet. `first` made it, and says it again when repeated."""
-    request = _request(members, first, facts)
+def another(window: UUID, first: Row) -> UUID:
+    """The digest of members that were too many, or came too late, for the one of this window."""
+    return child_id(window, f"digest/{first.id}")
+
+
+def digests_of(members: Sequence[Row], first: Row, digest: UUID, facts: Facts) -> Iterator[Row]:
+    """The one notification that stands for these, not judged yet: by its template where it is there, then without.
+
+    `first` made it, and says it again when repeated.
+    """
+    how = facts.policy.digests.get(first.wanted().category or "")
+    if how and how.template and (first.tenant, how.template) in facts.templates:
+        yield _digest_of(members, first, digest, how.template)
+    yield _digest_of(members, first, digest, None)
+
+
+def _digest_of(members: Sequence[Row], first: Row, digest: UUID, template: str | None) -> Row:
+    request = _request(members, first, template)
     body = request.model_dump_json(exclude_unset=True).encode()
     planned = first.planned_at or first.since
     return Row(
@@ -105,9 +122,8 @@ def say_digest(row: Row, facts: Facts) -> tuple[Event, ...]:
     return (*say(row, facts), *news)
 
 
-def _request(members: Sequence[Row], first: Row, facts: Facts) -> NotificationRequest:
+def _request(members: Sequence[Row], first: Row, template: str | None) -> NotificationRequest:
     category = first.wanted().category or ""
-    how = facts.policy.digests.get(category)
     items = [_item(row) for row in members[:SHOWN]]
     fields: dict[str, Any] = {
         "channel": first.channel,
@@ -115,11 +131,11 @@ def _request(members: Sequence[Row], first: Row, facts: Facts) -> NotificationRe
         "category": category,
         "kind": "digest",
         "subject": _subject(members, category),
-        "body": _text(items, len(members)),
+        "body": _text(items, len(members), SMS_CHARACTERS if first.channel is Channel.SMS else TEXT),
         "data": {"category": category, "count": len(members), "items": items},
     }
-    if how and how.template:
-        fields["template"] = how.template
+    if template:
+        fields["template"] = template
     return NotificationRequest.model_construct(**fields)
 
 
@@ -139,9 +155,19 @@ def _subject(members: Sequence[Row], category: str) -> str:
     return own if len(members) == 1 and own else f"{category}: {len(members)}"
 
 
-def _text(items: Sequence[dict[str, Any]], count: int) -> str:
+def _text(items: Sequence[dict[str, Any]], count: int, most: int) -> str:
+    """As many members as fit, and the number of those that are left out; the first is cut rather than left out."""
     parts = ["\n".join(item[name] for name in ("subject", "body") if item.get(name)) for item in items]
-    more = [f"(+ {count - len(items)})"] if count > len(items) else []
+    for shown in range(len(parts), 0, -1):
+        text = _joined(parts[:shown], count - shown)
+        if len(text) <= most:
+            return text
+    cut = len(text) - most + 1
+    return _joined([parts[0][:-cut] + "…"], count - 1)
+
+
+def _joined(parts: Sequence[str], left_out: int) -> str:
+    more = [f"(+ {left_out})"] if left_out else []
     return "\n\n".join([*(part for part in parts if part), *more])
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from uuid import UUID
 
 from contracts import events as e
+from contracts.status import Status
 from services.intake.rules import collapsing, digesting, editing
 from services.intake.rules.accepting import answer, opened
 from services.intake.rules.asking import Asked, asked, family, parts, step_id, step_ids
@@ -89,27 +91,63 @@ class Ledger:
 
     def _ripe_of_digest(self, row: Row, digest: UUID, event: e.Ripe) -> Spoken:
         """P3.8: the first of the members makes the digest, and says it again whenever it is repeated."""
-        made = self.rows.get(digest)
-        if digesting.is_to_be_made(made) and digesting.is_member(row, digest, self.moment) and event.round == row.round:
+        if digesting.is_member(row, digest, self.moment) and event.round == row.round:
             return self._make_digest(row, digest)
+        made = self.rows.get(digest)
         said = self._ripe_alone(row, event)
         return [*said, *digesting.say_digest(made, self.facts)] if made and made.parent == row.id else said
 
-    def _make_digest(self, first: Row, digest: UUID) -> Spoken:
-        members = [row for row in self.rows.values() if digesting.is_member(row, digest, self.moment)]
-        gathered: list[Row] = []
+    def _make_digest(self, first: Row, window: UUID) -> Spoken:
+        """Of all that wait for it; of those that were too many for the one before, another of the same window."""
+        said, gathered = self._gather(window)
+        if not gathered:
+            return said
+        made = self.rows.get(window)
+        id = window if digesting.is_to_be_made(made) else digesting.another(window, first)
+        step = self._digest(gathered, first, id)
+        if step is None:
+            return [*said, *(one for row in gathered for one in self._alone(row))]
+        for row in gathered:
+            said += self._take(row.id, digesting.merged(row, id, self.moment))
+        self._take(id, step)
+        return [*said, *digesting.say_digest(self.rows[id], self.facts)]
+
+    def _gather(self, window: UUID) -> tuple[Spoken, list[Row]]:
+        """The members, the oldest first, and what is said of those that end without it."""
         said: Spoken = []
+        gathered: list[Row] = []
+        members = [self.rows[id] for id in self._waiting.get(window, ())]
         for row in sorted(members, key=lambda row: (row.accepted_at, row.id)):
+            if not digesting.is_member(row, window, self.moment):
+                continue
             if (ended := self._collapsed(row)) or (ended := digesting.too_old(row, *self._now)):
                 said += self._take(row.id, ended)
             else:
-                said += self._take(row.id, digesting.merged(row, digest, self.moment))
                 gathered.append(row)
-        if gathered:
-            row = digesting.digest_of(gathered, first, digest, self.facts)
-            self._take(digest, opened(row, self.rows.get(digest), *self._now))
-            said += digesting.say_digest(self.rows[digest], self.facts)
-        return said
+        return said, gathered
+
+    @cached_property
+    def _waiting(self) -> Mapping[UUID, list[UUID]]:
+        """Who was gathered when the batch began, by window: what comes in it waits for no window that is over."""
+        waiting: dict[UUID, list[UUID]] = {}
+        for row in self.rows.values():
+            if row.digest is not None:
+                waiting.setdefault(row.digest, []).append(row.id)
+        return waiting
+
+    def _digest(self, gathered: list[Row], first: Row, id: UUID) -> Step | None:
+        """The digest with the verdict on it, by its template or without; None: it cannot be sent in any form."""
+        for row in digesting.digests_of(gathered, first, id, self.facts):
+            step = opened(row, self.rows.get(id), *self._now)
+            if step.row and (step.row.is_open or step.row.outcome is Status.CANCELLED):
+                return step
+        return None
+
+    def _alone(self, row: Row) -> Spoken:
+        """Judged by itself: no member is lost with its digest."""
+        facts = replace(self.facts, policy=replace(self.facts.policy, digests={}))
+        event = e.Ripe(id=row.id, tenant=row.tenant, round=row.round)
+        return self._take(row.id, editing.ripe(row._replace(digest=None), event, facts, self.moment))
 
     def _ripe_alone(self, row: Row | None, event: e.Ripe) -> Spoken:
         if row and row.state is State.WAITING and event.round == row.round and (ended := self._collapsed(row)):

@@ -226,19 +226,25 @@ _DIGESTS: Final = "select distinct digest from notifications where id = any($1::
 
 
 async def members(connection: Connection, digests: Collection[UUID]) -> list[UUID]:
-    """Who waits for these digests, the oldest first; where they are too many, the others wait for the next one.
+    """Who waits for these digests, of each the oldest; the others, where they are too many, become another of it.
 
     Who makes a digest locks them like all rows, so that somebody else finds them ended, or the digest made.
     """
-    found = await connection.fetch(_MEMBERS, list(digests), MOST_MEMBERS)
+    most = min(MOST_OF_ONE, max(1, MOST_MEMBERS // len(digests)))
+    found = await connection.fetch(_MEMBERS, list(digests), most)
     return [row["id"] for row in found]
 
 
-MOST_MEMBERS: Final = 1000
-"""As many notifications as the digests of one batch gather."""
+MOST_OF_ONE: Final = 1000
+"""As many notifications as one digest gathers."""
+MOST_MEMBERS: Final = 20_000
+"""As many as the digests of one batch gather together, each its share."""
 
 _MEMBERS: Final = """
-select id from notifications where digest = any($1::uuid[]) and state = 'waiting' order by accepted_at, id limit $2
+select m.id from unnest($1::uuid[]) as d(digest) cross join lateral (
+    select n.id from notifications n where n.digest = d.digest and n.state = 'waiting'
+    order by n.accepted_at, n.id limit $2
+) m
 """
 
 

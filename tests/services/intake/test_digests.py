@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from contracts import events as e
+from contracts.request import SMS_CHARACTERS
 from contracts.status import Channel, Lane, Status
 from kit.postgres import Database
 from kit.rendering import Template
@@ -135,15 +136,48 @@ def test_a_digest_that_was_cancelled_before_is_not_sent() -> None:
     assert reasons(said) == {id_of("k1"): "merged", digest: "cancelled"} and not digests(said)
 
 
-def test_a_member_that_comes_late_is_in_the_next_one() -> None:
+def test_a_member_that_comes_late_is_in_another_of_its_window() -> None:
     """Its transaction was still under way when the digest was made."""
     intake = Intake(facts())
     for key in ("k1", "late"):
         intake.hear(requested(key, **NEWS))
     late = intake.rows.pop(id_of("late"))
-    intake.hear(ripe("k1"), ENDS)
+    (first,) = digests(intake.hear(ripe("k1"), ENDS))
     intake.rows[late.id] = late
-    assert waits(intake.hear(ripe("late"), ENDS + 1)) == NOON + timedelta(hours=2)
+    (second,) = digests(intake.hear(ripe("late"), ENDS + 1))
+    assert second.id != first.id and intake.row("late").detail == f"into {second.id}"
+    assert digests(intake.hear(ripe("late"), ENDS + 2)) == [second]
+
+
+def test_a_digest_by_text_message_is_cut_to_what_one_holds() -> None:
+    """Five of 400 characters; and one that alone is longer."""
+    intake = Intake(facts(digests={"news": DigestRule(Channel.SMS, every=timedelta(hours=1))}))
+    for n in range(5):
+        intake.hear(requested(f"k{n}", accepted=n, channel="sms", subject=None, body=str(n) * 400, **NEWS), n)
+    (due,) = digests(intake.hear(ripe("k0"), ENDS))
+    assert due.content and due.content.text
+    assert due.content.text.startswith("0" * 400 + "\n\n1") and due.content.text.endswith("\n\n(+ 2)")
+    assert len(due.content.text) <= SMS_CHARACTERS
+
+
+@pytest.mark.parametrize("text", [None, "{{ nothing.here }}"])
+def test_a_digest_whose_template_is_gone_or_fails_goes_without(text: str | None) -> None:
+    how = {"news": DigestRule(Channel.EMAIL, every=timedelta(hours=1), template="weekly")}
+    found = Found("weekly@1", Template(subject="{{ count }}", text=text))
+    known = {("default", name): found for name in ("weekly", "weekly@1")} if text else {}
+    intake = Intake(replace(facts(digests=how), templates=known, directory_until=NOON + timedelta(days=1)))
+    intake.hear(requested("k1", subject="T1", body="B1", **NEWS))
+    (due,) = digests(intake.hear(ripe("k1"), ENDS))
+    assert due.content and due.content.text == "T1\nB1"
+
+
+def test_where_the_digest_cannot_be_sent_its_members_go_alone() -> None:
+    """Their data together are too large for one: each has its own verdict, and none is merged into nothing."""
+    intake = Intake(facts(digests={"news": DigestRule(Channel.INAPP, every=timedelta(hours=1))}))
+    for n in range(3):
+        intake.hear(requested(f"k{n}", accepted=n, channel="inapp", data={"long": "x" * 400_000}, **NEWS), n)
+    said = intake.hear(ripe("k1"), ENDS)
+    assert {due.id for due in digests(said)} == {id_of(f"k{n}") for n in range(3)} and not reasons(said)
 
 
 def test_the_digest_is_judged_like_any_other() -> None:
@@ -190,3 +224,19 @@ async def test_p3_8_two_intakes_make_one_digest(db: Database, database: str) -> 
     again = [event for batch in batches for event in digests(await desks[0].hear(*batch))]
     assert [due.ce_id for due in again] == [made[0].ce_id]
     assert again[0] == made[0]
+
+
+async def test_p3_8_many_people_at_one_time_all_get_theirs_that_day(db: Database, database: str) -> None:
+    """Their timers fire person after person, a batch at a time, which is more than one batch gathered once."""
+    await show(database, START)
+    desk = Desk(db, Policy(digests={"news": DigestRule(Channel.EMAIL, at="18:00")}))
+    people = [f"u{n}" for n in range(300)]
+    await desk.learn(*(e.Recipient(user_id=one, email=f"{one}@example.org") for one in people))
+    keys = [f"{n}-{one}" for n in range(4) for one in people]
+    wanted = [requested(key, user_id=key[2:], category="news") for key in keys]
+    await desk.hear(*(one.model_copy(update={"accepted_at": START}) for one in wanted))
+    await show(database, datetime(2027, 3, 1, 17, 0, 1, tzinfo=UTC))
+    said = [event for n in range(0, len(keys), 400) for event in await desk.hear(*map(ripe, keys[n : n + 400]))]
+    assert not [event for event in said if isinstance(event, e.Scheduled) and not event.handed]
+    contents = [due.content for due in {due.id: due for due in digests(said)}.values()]
+    assert [content.subject for content in contents if content] == ["news: 4"] * len(people)
