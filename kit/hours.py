@@ -10,6 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from contracts import local_time
+from kit.deadline_plan import daily
 from kit.retry import Window
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -100,14 +101,11 @@ def day_around(at: datetime, time_zone: str) -> Window:
 
 
 def next_time(after: datetime, time_of_day: str, time_zone: str) -> datetime:
-    """The first instant behind `after` at which the clock there shows this time; of two, the first."""
-    zone = local_time.zone(time_zone)
-    day = datetime.combine(after.astimezone(zone).date(), time()) - DAY
-    while True:
-        at = (day + timedelta(minutes=_minutes(time_of_day))).replace(tzinfo=zone).astimezone(UTC)
-        if at > after:
-            return at
-        day += DAY
+    """The first instant behind `after` at which the clock there shows this time; of two the first, of none the gap's
+    end, as for reminders and schedules.
+    """
+    _, at = daily(time_of_day, local_time.zone(time_zone), after)
+    return at
 
 
 @lru_cache(maxsize=4096)

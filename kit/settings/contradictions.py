@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Final
 
+from kit.hours import span
 from kit.settings.tree import Settings
 
 SHORTEST_SECRET: Final = 32
@@ -66,12 +67,13 @@ def _same_names(settings: Settings) -> list[str]:
 
 
 def _hours(settings: Settings) -> list[str]:
-    return [
-        f"notifications.hours.{channel}: from and to are both {hours.start}. "
-        'For the whole day give "00:00" and "24:00".'
-        for channel, hours in settings.notifications.hours.items()
-        if hours.start == hours.end
-    ]
+    problems = []
+    for channel, hours in settings.notifications.hours.items():
+        try:
+            span(hours.start, hours.end, hours.days)
+        except ValueError as error:
+            problems.append(f"notifications.hours.{channel}: {error}.")
+    return problems
 
 
 def _digests(settings: Settings) -> list[str]:

@@ -124,6 +124,7 @@ def test_from_and_to_must_differ() -> None:
         (at("2027-10-30T12:00", PARIS), "02:30", at("2027-10-31T00:30")),
         (at("2027-10-31T00:30"), "02:30", at("2027-11-01T02:30", PARIS)),
         (at("2027-03-01T12:00", PARIS), "24:00", at("2027-03-02T00:00", PARIS)),
+        (at("2027-03-27T12:00", PARIS), "02:30", at("2027-03-28T03:00", PARIS)),
     ],
 )
 def test_the_next_time_that_a_clock_shows(after: datetime, shown: str, then: datetime) -> None:
