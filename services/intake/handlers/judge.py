@@ -8,6 +8,7 @@ from uuid import UUID
 
 from contracts import events as e
 from contracts.status import HOLDS
+from kit import logs
 from kit.bus.record import Outgoing
 from kit.metrics import Metrics
 from kit.postgres import Connection
@@ -18,9 +19,12 @@ from services.intake.rules.collapsing import key_of
 from services.intake.rules.facts import FOR_EVER, CollapseKey, Facts, GroupEnd, Newest, Policy, Tenanted
 from services.intake.rules.ledger import Ledger, concerned
 from services.intake.rules.row import Row, State
+from services.intake.rules.verdict import INTERNAL
 from services.intake.store import counts, groups, rows, usage
 
 STAGE = "judge"
+
+log = logs.get(__name__)
 
 
 class Directory(Protocol):
@@ -104,6 +108,9 @@ class Judge:
         for event in events:
             if isinstance(event, e.Again) and event.hour is not None:
                 self.ask_hour(event.hour)
+        for event in said:
+            if isinstance(event, e.Failed) and event.reason == INTERNAL:
+                log.error("rule_failed", id=str(event.id), detail=event.detail)
         if any(isinstance(event, e.Scheduled) and event.why and event.why not in HOLDS for event in said):
             self.directory.wanted()
 

@@ -19,6 +19,8 @@ from services.intake.rules.row import Frozen, Moment, Row
 UNKNOWN_PAUSE: Final = timedelta(seconds=2)
 UNKNOWN_PATIENCE: Final = timedelta(seconds=60)
 CHANNEL_OFF: Final = "channel: {0} is switched off; an admin can set notifications.{0}.enabled"
+INTERNAL: Final = "internal"
+MISTAKE: Final = "a mistake of ours ({0}), which is in our log: ask again when it is mended"
 TOO_FAR: Final = "send_at: lies more than ten years ahead"
 
 
@@ -54,7 +56,14 @@ Verdict = Now | Later | Never
 
 
 def judge(row: Row, facts: Facts, moment: Moment) -> Verdict:
-    """The verdict on a row that is planned for `row.planned_at`."""
+    """The verdict on a row that is planned for `row.planned_at`. One on which a rule fails is answered, too (P7)."""
+    try:
+        return _judged(row, facts, moment)
+    except Exception as error:  # a mistake of ours, or data nobody thought of: it concerns this row alone
+        return Never(Status.REJECTED, INTERNAL, MISTAKE.format(type(error).__name__))
+
+
+def _judged(row: Row, facts: Facts, moment: Moment) -> Verdict:
     planned = row.planned_at or row.accepted_at
     if row.channel in facts.policy.off:
         return Never(Status.REJECTED, "channel_disabled", CHANNEL_OFF.format(row.channel))

@@ -12,7 +12,7 @@ import pytest
 from contracts import events as e
 from contracts.status import Channel, Held, Lane, Status
 from kit.hours import DAYS, Calendar, span
-from services.intake.rules.facts import Facts, Policy, Wishes
+from services.intake.rules.facts import Facts, Person, Policy, Wishes
 from services.intake.rules.limits import Caps, Place, Usage
 from services.intake.rules.row import State
 from services.intake.rules.sweeping import look_at
@@ -291,6 +291,15 @@ def test_a_place_is_never_given_where_no_hours_are_left() -> None:
     for n in range(5):
         intake.hear(requested(f"k{n}", **ALICE))
     assert held(intake.hear(requested("last", **ALICE))) == ("limits", NOON + timedelta(days=31))
+
+
+def test_p7_where_a_rule_fails_that_one_is_rejected_and_the_others_go() -> None:
+    """Nobody has checked the zone of this person, whom the limits are about to ask for his day."""
+    known = {("default", "alice"): Person("alice@example.org", time_zone="Europe/Atlantis")}
+    intake = Intake(replace(facts(caps=Caps(day=1)), people=known))
+    outcome, reason, detail = ended(intake.hear(requested("k1", **ALICE)))
+    assert (outcome, reason) == (Status.REJECTED, "internal") and "BadTime" in detail and "Atlantis" not in detail
+    is_due(intake.hear(requested("k2")))
 
 
 @pytest.mark.parametrize("days", [["mon"], list(DAYS)])
