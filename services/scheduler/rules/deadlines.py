@@ -61,9 +61,13 @@ class Watch:
     def group(self) -> str:
         return f"deadline/{self.deadline_id}/{self.epoch}/{self.user_id}"
 
+    def may_be_speaking(self, now: datetime) -> bool:
+        """Whether something was due that is not settled: a firing that broke off may have been heard."""
+        return self.failures > 0 or (self.next_at is not None and self.next_at <= now)
+
     def may_have_spoken(self, now: datetime) -> bool:
-        """Whether a notification of this epoch may exist: a firing that broke off may have been heard."""
-        return self.spoke or self.failures > 0 or (self.next_at is not None and self.next_at <= now)
+        """Whether a notification of this epoch may exist."""
+        return self.spoke or self.may_be_speaking(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +156,10 @@ def _looked_at_again(watch: Watch, old: Tracked | None, new: Tracked, now: datet
 
 
 def changed(watch: Watch, at: datetime) -> Watch:
-    """Its instants have moved: none before `at` is said any more, but what was missed."""
-    return replace(watch, changed_at=max(watch.changed_at, at), next_at=at)
+    """Its instants have moved: none before `at` is said any more, but what was missed. Where a firing may have broken
+    off, what has come true since the last look may have been said: it is said again, as the same notification."""
+    since = min(at, watch.through) if watch.may_be_speaking(at) else at
+    return replace(watch, changed_at=max(watch.changed_at, since), next_at=at)
 
 
 def _reason(event: e.Deadline | e.Tombstone, new: Tracked, stays: bool) -> str:

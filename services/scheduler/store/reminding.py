@@ -230,8 +230,11 @@ order by deadline_id, user_id limit $5
 for update
 """
 
+# As the rules say of a change to one deadline (rules/deadlines.py, `changed`).
 _LOOK_AGAIN: Final = """
-update reminders set changed_at = greatest(changed_at, $4), next_at = $5
+update reminders set next_at = $5, changed_at = greatest(
+    changed_at, case when failures > 0 or next_at <= $5 then least($4, through) else $4 end
+)
 where ctid = any (array(
     select r.ctid from unnest($2::text[], $3::text[]) as k(deadline_id, user_id)
     cross join lateral (
