@@ -1,8 +1,8 @@
 """A thing with a due date, as anybody may say it: the same body on REST and on Kafka, with the same checks."""
 
 from collections.abc import Iterator
-from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal, Self
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -10,9 +10,6 @@ from contracts import local_time
 from contracts.events import Deadline
 from contracts.plan import Plan
 from contracts.request import LINE, Instant, Name, Strict, ZoneName
-
-FIRST_YEAR: Final = 1970
-LAST_YEAR: Final = 2199
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=LINE)]
 Line = Annotated[str, StringConstraints(max_length=250, pattern=LINE)]
@@ -36,9 +33,7 @@ class DeadlineRequest(Strict):
     @field_validator("due_date")
     @classmethod
     def _day(cls, text: str | None) -> str | None:
-        if text is not None and day_of(text) is None:
-            raise ValueError("is not a day: write it like 2027-03-01")
-        return text
+        return local_time.checked_day(text)
 
     @field_validator("time_zone")
     @classmethod
@@ -68,8 +63,8 @@ class DeadlineRequest(Strict):
         except local_time.BadTime as error:
             yield "due_at", str(error)
         else:
-            if due is not None and not FIRST_YEAR <= due.year <= LAST_YEAR:
-                yield "due_at", f"lies outside the years {FIRST_YEAR} to {LAST_YEAR}"
+            if due is not None and not local_time.is_meant(due):
+                yield "due_at", local_time.NOT_MEANT
 
     @property
     def _needs_a_date(self) -> bool:
@@ -118,12 +113,3 @@ class OutsideDeadline(DeadlineRequest):
     def _needs_a_date(self) -> bool:
         """What is urgent may have no date at all, and nobody needs one to close a thing."""
         return self.status == "open" and not self.urgent
-
-
-def day_of(text: str) -> date | None:
-    """The day that is written like 2027-03-01; None: it is none, or none that anybody can mean."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if day.isoformat() == text and FIRST_YEAR <= day.year <= LAST_YEAR else None

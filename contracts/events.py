@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, field_validator
 
-from contracts import identity
+from contracts import identity, local_time
 from contracts.request import Attachment, NotificationRequest
 from contracts.status import Channel, End, Lane, Status
 
@@ -520,6 +520,18 @@ class Deadline(OfDirectory):
     urgent: bool = False
     status: Literal["open", "closed"] = "open"
     plan: str | dict[str, Any] | None = None
+
+    @field_validator("due_at")
+    @classmethod
+    def _instant(cls, at: datetime | None) -> datetime | None:
+        if at is not None and not local_time.is_meant(at):
+            raise ValueError(local_time.NOT_MEANT)
+        return at
+
+    @field_validator("due_date")
+    @classmethod
+    def _day(cls, text: str | None) -> str | None:
+        return local_time.checked_day(text)
 
     @property
     def name(self) -> str:

@@ -2,8 +2,9 @@
 
 import difflib
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 # fromisoformat also takes week dates, dates alone and any character for the T, and each version of Python a few more.
@@ -12,6 +13,10 @@ _WRITTEN = re.compile(
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
 _NOT_PLACES = frozenset({"localtime", "Factory"})
+
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2199
+NOT_MEANT: Final = f"lies outside the years {FIRST_YEAR} to {LAST_YEAR}"
 
 
 class BadTime(ValueError):
@@ -53,6 +58,23 @@ def instant(text: str, time_zone: str | None = None, fold: int | None = None) ->
 def horizon(now: datetime) -> datetime:
     """The last instant that may be planned: ten years on; what lies further is a slip of the pen."""
     return now + timedelta(days=3660)
+
+
+def is_meant(day: date) -> bool:
+    """Whether anybody can mean this day (or instant): nearer to the ends of the calendar no zone can be reckoned in."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
+def checked_day(text: str | None) -> str | None:
+    """The same text, a day that is written like 2027-03-01. Raises BadTime: it is none, or none that is meant."""
+    if text is not None:
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            raise BadTime("is not a day: write it like 2027-03-01") from None
+        if day.isoformat() != text or not is_meant(day):
+            raise BadTime(f"is not a day: write it like 2027-03-01, in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return text
 
 
 def _parsed(text: str) -> datetime:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from contracts import events as e
 from contracts import local_time, plan
 from contracts.plan import DAILY_REPORT, Plan
+from contracts.record import sentence
 from kit import logs
 from kit.postgres import Connection
 from services.scheduler.rules import reminding, reporting
 from services.scheduler.rules.deadlines import Tracked, Watch
-from services.scheduler.rules.reminding import Case
+from services.scheduler.rules.reminding import Case, Said
 from services.scheduler.rules.reporting import Report
 from services.scheduler.rules.timers import MOST_FAILURES, pause
 from services.scheduler.store import directory
@@ -65,8 +66,7 @@ class Considering:
             tracked = deadlines[watch.tenant, watch.deadline_id]
             person = people.get((watch.tenant, watch.user_id), NOBODY)
             told = tracked.own_plan if tracked.own_plan is not None else plans.get((watch.tenant, watch.plan))
-            zone = self._zone(person.time_zone or tracked.time_zone)
-            jobs.append(_reminded(Case(watch, tracked, _plan(told), zone, person.locale), now))
+            jobs.append(_by_itself(self._reminded, watch, now, tracked, person, told))
         return jobs
 
     async def reports(self, connection: Connection, now: datetime, limit: int) -> list[Job]:
@@ -79,18 +79,31 @@ class Considering:
         todays = [(*_key(one), *reporting.end_of_day(now, zones[_key(one)])) for one in reports]
         open_ = await store.concerning(connection, todays)
         return [
-            self._reported(one, zones[_key(one)], people.get(_key(one), NOBODY).locale, open_.get(_key(one)), now)
+            _by_itself(
+                self._reported, one, now, zones[_key(one)], people.get(_key(one), NOBODY).locale, open_.get(_key(one))
+            )
             for one in reports
         ]
 
+    def _reminded(self, watch: Watch, now: datetime, tracked: Tracked, person: Person, told: str | None) -> Job:
+        assert watch.next_at is not None
+        zone = self._zone(person.time_zone or tracked.time_zone)
+        case = Case(watch, tracked, _plan(told), zone, person.locale)
+        said, then = reminding.look(case, now)
+        words = [_said(case, one, now) for one in said]
+        instants = [
+            ("reminder", one.at) for one, word in zip(said, words, strict=True) if isinstance(word, e.Requested)
+        ]
+        return Job(watch.next_at, watch, then, tuple(words), tuple(instants))
+
     def _reported(
-        self, report: Report, zone: ZoneInfo, locale: str | None, deadlines: Sequence[Tracked] | None, now: datetime
+        self, report: Report, now: datetime, zone: ZoneInfo, locale: str | None, deadlines: Sequence[Tracked] | None
     ) -> Job:
         if deadlines is None:
             return Job(report.next_at, report)
         day, then = reporting.look(report, self._report_at, zone, now)
         found = reporting.sorted_out(deadlines, zone, now)
-        word = _tried(reporting.requested, report, day, found, locale, now) if day else None
+        word = reporting.requested(report, day, found, locale, now) if day else None
         if word is None or report.planned is None:
             return Job(report.next_at, report, then)
         return Job(report.next_at, report, then, (word,), ((DAILY_REPORT, report.planned),))
@@ -110,20 +123,13 @@ def cancelled(end: DueEnd, now: datetime) -> Job:
     return Job(end.fire_after, end, words=(word,), said=(("group_cancel", end.fire_after),))
 
 
-def _reminded(case: Case, now: datetime) -> Job:
-    """What no rule can make sense of is looked at again later, so that it keeps nobody else waiting."""
-    assert case.watch.next_at is not None
+def _said(case: Case, said: Said, now: datetime) -> e.Event:
+    """What cannot be said (a name that is none, from a program that checks nothing) ends, where it can be seen."""
     try:
-        said, then = reminding.look(case, now)
-    except (ValueError, ArithmeticError) as error:
-        log.error("deadline_without_sense", error=type(error).__name__)
-        return Job(case.watch.next_at, case.watch, put_back(case.watch, now))
-    words, instants = [], []
-    for one in said:
-        if word := _tried(reminding.requested, case, one, now):
-            words.append(word)
-            instants.append(("reminder", one.at))
-    return Job(case.watch.next_at, case.watch, then, tuple(words), tuple(instants))
+        return reminding.requested(case, said, now)
+    except ValidationError as error:
+        log.error("reminder_cannot_be_said", deadline=case.tracked.id, problems=error.error_count())
+        return reminding.unsayable(case, said, sentence(error), now)
 
 
 R = TypeVar("R", Watch, Report)
@@ -135,13 +141,15 @@ def put_back(row: R, now: datetime) -> R:
     return replace(row, failures=failures, next_at=now + pause(failures))
 
 
-def _tried(make: Callable[P, e.Requested | None], *told: P.args, **more: P.kwargs) -> e.Requested | None:
-    """What cannot be said (a name that is none, from a program that checks nothing) keeps nobody else waiting."""
+def _by_itself(
+    make: Callable[Concatenate[R, datetime, P], Job], row: R, now: datetime, *told: P.args, **more: P.kwargs
+) -> Job:
+    """The job of one row. What nobody can make sense of is looked at again later: it keeps nobody else waiting."""
     try:
-        return make(*told, **more)
-    except ValueError as error:
-        log.error("reminder_cannot_be_said", error=type(error).__name__)
-        return None
+        return make(row, now, *told, **more)
+    except Exception as error:  # whatever a rule or a zone of today says of a row of yesterday
+        log.error("deadline_without_sense", kind=type(row).__name__, tenant=row.tenant, error=type(error).__name__)
+        return Job(row.next_at or now, row, put_back(row, now))
 
 
 def _key(report: Report) -> Tenanted:

@@ -12,6 +12,7 @@ from contracts import identity
 from contracts.events import named
 from contracts.plan import MISSED, Plan, Reminder
 from contracts.request import NotificationRequest
+from contracts.status import Status
 from kit.deadline_plan import Due, applies, earliest, first, last_until, next_after
 from services.scheduler.rules import wording
 from services.scheduler.rules.deadlines import Tracked, Watch
@@ -130,6 +131,23 @@ def requested(case: Case, said: Said, now: datetime) -> e.Requested:
         lane=request.lane,
         user_id=request.user_id,
         group=request.group,
+    )
+
+
+def unsayable(case: Case, said: Said, why: str, now: datetime) -> e.Failed:
+    """The end of a reminder that is no notification, in the life that it would have had."""
+    watch = case.watch
+    return e.Failed(
+        id=reminder_id(watch, said),
+        tenant=watch.tenant,
+        owner=case.tracked.owner or NOBODYS,
+        accepted_at=now,
+        lane=said.reminder.lane,
+        user_id=watch.user_id,
+        group=watch.group,
+        outcome=Status.REJECTED,
+        reason="invalid",
+        detail=why,
     )
 
 

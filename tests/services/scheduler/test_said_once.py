@@ -58,9 +58,7 @@ async def test_p4_4_two_changes_in_a_row_forget_nothing(desk: Desk, owner: Owner
 
 
 @pytest.mark.parametrize("dies", [True, False])
-async def test_p4_4_a_rule_that_comes_for_the_past_is_missed_all_the_same(
-    desk: Desk, owner: Owner, dies: bool
-) -> None:
+async def test_p4_4_a_rule_that_comes_for_the_past_is_missed_all_the_same(desk: Desk, owner: Owner, dies: bool) -> None:
     """It had no word before: only what came true since the last look is repeated."""
     await owner.set_clock(DAY_BEFORE)
     first = await desk.is_not_answered(dies=dies)
