@@ -60,7 +60,7 @@ class Schedules:
         then = {row.number: self._then(row, now) for row in heard}
         await store.write(connection, [row for row in then.values() if row])
         await store.delete(connection, [number for number, row in then.items() if row is None])
-        await store.put_back(connection, unheard)
+        await store.put_back(connection, [rules.begun(row, now) for row in unheard])
         said = [(KIND, row.next_at) for row in heard if row.next_at and not rules.verdict(row, now).missed]
         return Fired(said, min((row.next_at for row in then.values() if row and row.next_at), default=None))
 

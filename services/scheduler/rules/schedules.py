@@ -117,6 +117,16 @@ def moved(row: Row, caught: Caught, now: datetime) -> Row | None:
     return _kept(replace(row, next_at=caught.next, caught_up_to=now, failures=0))
 
 
+def begun(row: Row, now: datetime) -> Row:
+    """The row that Kafka has not acknowledged: its instant is decided, for somebody may have got it already. One that
+    cannot be read has begun nothing."""
+    try:
+        fires = row.next_at is not None and not verdict(row, now).missed
+    except ValueError:
+        fires = False
+    return replace(row, caught_up_to=max(filter(None, (row.caught_up_to, row.next_at)))) if fires else row
+
+
 def fired(row: Row, tzdata: str) -> Row | None:
     """The row after its instant was said; None as above."""
     if row.run or row.next_at is None:

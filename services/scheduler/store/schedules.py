@@ -73,10 +73,11 @@ async def take(connection: Connection, now: datetime, limit: int) -> list[Row]:
 
 
 async def put_back(connection: Connection, rows: Collection[Row]) -> None:
-    """Lets these fire again, each after its own pause from now on; what they are stays as it is."""
+    """Lets these fire again, each after its own pause from now on, up to where it is decided that they do."""
     if rows:
         pauses: list[timedelta] = [pause(row.failures + 1) for row in rows]
-        await connection.execute(_PUT_BACK, [row.number for row in rows], pauses)
+        decided = [row.caught_up_to for row in rows]
+        await connection.execute(_PUT_BACK, [row.number for row in rows], pauses, decided)
 
 
 async def stale(connection: Connection, tzdata: str, limit: int) -> list[Row]:
@@ -187,8 +188,8 @@ for update skip locked
 
 _PUT_BACK: Final = """
 update schedules s
-set fire_after = tocsin.clock() + g.pause, failures = least(s.failures + 1, 10000)
-from unnest($1::bigint[], $2::interval[]) as g (number, pause)
+set fire_after = tocsin.clock() + g.pause, failures = least(s.failures + 1, 10000), caught_up_to = g.caught_up_to
+from unnest($1::bigint[], $2::interval[], $3::timestamptz[]) as g (number, pause, caught_up_to)
 where s.number = g.number
 """
 

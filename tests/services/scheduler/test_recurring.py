@@ -155,13 +155,15 @@ async def test_p4_4_what_is_made_up_for_is_decided_once(
     assert Counter(listener.ids) == {named(NOON + 3 * HOUR): 2, named(NOON + 4 * HOUR): 1}
 
 
-async def _fire(db: Database, publisher: Publisher, now: datetime, *, breaks: bool = False) -> None:
-    """One firing at this time."""
+async def _fire(
+    db: Database, publisher: Publisher, now: datetime, *, breaks: bool = False, answered: bool = True
+) -> None:
+    """One firing at this time; it breaks before its commit, or does not hear of Kafka's answer."""
     shelf = Schedules(ZONES)
     async with db.transaction() as connection:
         taken = await shelf.take(connection, None, now, 50)
         unheard = await shelf.say(publisher, taken, now)
-        await shelf.settle(connection, taken, unheard, now)
+        await shelf.settle(connection, taken, unheard if answered else taken, now)
         _ = 1 // (not breaks)
 
 
@@ -207,6 +209,22 @@ async def test_fire_all_has_a_cap(
         await until_true(lambda: settled(owner, now))
     await listener.hear_out()
     assert set(listener.ids) == {named(NOON + 3 * DAY - n * MINUTE) for n in range(CAP)}
+
+
+@pytest.mark.parametrize("misfire", ["skip", "fire_once", "fire_all"])
+@pytest.mark.parametrize("later", [75 * timedelta(seconds=1), HOUR + MINUTE / 2])
+async def test_p4_4_what_has_begun_to_be_said_is_no_misfire(
+    db: Database, owner: Owner, publisher: Publisher, listener: Listener, said: Said, misfire: str, later: timedelta
+) -> None:
+    """Kafka did not acknowledge it for longer than a minute, or until the next instant had come: everybody gets it."""
+    await owner.set_clock(NOON)
+    await said(db, schedule(misfire=misfire))
+    await _fire(db, publisher, NOON, answered=False)
+    for _ in range(4):
+        await _fire(db, publisher, NOON + later)
+    await listener.hear_out()
+    due = [NOON, NOON + HOUR] if later > HOUR else [NOON]
+    assert Counter(listener.ids) == Counter(named(at) for at in [NOON, *due])
 
 
 # ------------------------------------------------------------------------------------------------ changed
