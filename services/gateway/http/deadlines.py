@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contracts import events, local_time, topics
+from contracts import events, identity, local_time, topics
 from contracts.deadline import DeadlineRequest
 from kit.clock import utc_now
 from kit.postgres import Connection
@@ -18,12 +18,13 @@ from services.gateway.http import bodies, shapes
 from services.gateway.http.changing import Changing
 from services.gateway.http.desk import Desk, instant, new_id
 from services.gateway.http.documented import problems, takes
-from services.gateway.http.problems import forbidden, invalid, not_found
+from services.gateway.http.problems import Problem, forbidden, invalid, not_found
 from services.gateway.http.reminders import Reminder, to_come
 from services.gateway.rules import trust
 from services.gateway.rules.trust import Caller
-from services.gateway.store import deadlines, directory
+from services.gateway.store import deadlines, directory, editions
 from services.gateway.store.deadlines import Filter, Stored
+from services.gateway.store.directory import Version
 
 EXAMPLE = {"title": "Dossier 118", "due_date": "2027-03-10", "assignees": ["bob"], "urgent": False}
 
@@ -105,18 +106,21 @@ def router(desk: Desk) -> APIRouter:
         """Say what is due, when, and who is told; the whole of it. Moving the date moves the reminders, closing cancels
         what waits. 200 once it is in force here, 202 when that takes longer."""
         asked = await bodies.model(request, DeadlineRequest, desk.limits.notification_bytes)
-        owner = await _owner(caller, id)
+        there = await _there(caller, id)
         await _check(caller, asked)
+        owner = there.event.owner if there else caller.owner
         told = asked.event(tenant=caller.tenant, id=id, owner=owner, command=new_id())
-        if await changing.put(told) is None:
+        known = await (changing.put(told) if there else _made(told))
+        if known is None:
             return _shape(told).response(HTTPStatus.ACCEPTED)
         return await _answer(await _readable(caller, id))
 
     @routes.delete("/{id}", status_code=HTTPStatus.NO_CONTENT, responses={202: {}, **problems(403, 404, 422, 503)})
     async def delete(caller: Known, id: DeadlineId) -> Response:
         """Forget it, and cancel what waits. 204 once it is forgotten here, 202 when that takes longer."""
-        await _changeable(caller, id)
+        found = await _changeable(caller, id)
         gone = await changing.forget(caller.tenant, id)
+        await _given_back(found.event)
         return Response(status_code=HTTPStatus.NO_CONTENT if gone else HTTPStatus.ACCEPTED)
 
     async def _readable(caller: Caller, id: str) -> Stored:
@@ -132,11 +136,26 @@ def router(desk: Desk) -> APIRouter:
             raise forbidden("not_the_owner", "you are assigned to it: only its owner can change it")
         return found
 
-    async def _owner(caller: Caller, id: str) -> str | None:
-        """Who makes it owns it, whoever changes it later. Raises Problem 404 for another one's."""
+    async def _there(caller: Caller, id: str) -> Stored | None:
+        """What is to be changed: who made it owns it, whoever does so. Raises Problem 404 for another one's."""
         async with desk.database.connection() as connection:
             found = await deadlines.one(connection, caller.tenant, id)
-        return (await _changeable(caller, id)).event.owner if found else caller.owner
+        return await _changeable(caller, id) if found else None
+
+    async def _made(told: events.Deadline) -> Version | None:
+        """Published by whoever was the first to make it. Raises Problem 404 where another one did a moment ago."""
+        async with desk.database.connection() as connection:
+            if not await editions.take_first(connection, topics.DEADLINES.name, told.key, whose=_maker(told)):
+                raise not_found("deadline")
+        try:
+            return await changing.put(told)
+        except Problem:
+            await _given_back(told)
+            raise
+
+    async def _given_back(told: events.Deadline) -> None:
+        async with desk.database.connection() as connection:
+            await editions.give_back(connection, _maker(told), topics.DEADLINES.name, told.key)
 
     async def _check(caller: Caller, asked: DeadlineRequest) -> None:
         """Raises Problem for people whom the caller may not have reminded, far dates and plans that there are not."""
@@ -166,6 +185,11 @@ def router(desk: Desk) -> APIRouter:
         ]
 
     return routes
+
+
+def _maker(told: events.Deadline) -> UUID:
+    """Whose it is, as an edition says it."""
+    return identity.object_id(told.tenant, "owner", told.owner or "")
 
 
 def _shape(event: events.Deadline, **more: Any) -> Deadline:

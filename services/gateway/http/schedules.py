@@ -60,8 +60,7 @@ def router(desk: Desk) -> APIRouter:
         id = str(notification_id(caller.tenant, caller.owner, f"{WHAT}/{check_key(key)}") if key else new_id())
         if key and (there := await office.known(caller, id)):
             return await office.again(there, asked)
-        now = await office.now()
-        return await office.publish(caller, id, 0, None, made(asked, caller.owner, now, now), HTTPStatus.CREATED)
+        return await (office.once(caller, id, asked) if key else office.make(caller, id, None, asked))
 
     @routes.get("", response_model=SchedulePage, responses=problems(422, 503))
     async def find(

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from contracts import topics
 from contracts.schedule import WHAT, Schedule, ScheduleRequest
 from services.gateway.http import bodies
-from services.gateway.http.changing import Changing
-from services.gateway.http.desk import Desk, new_id
-from services.gateway.http.problems import Problem, forbidden, invalid, not_found
+from services.gateway.http.changing import PATIENCE, Changing
+from services.gateway.http.desk import Desk, new_id, until
+from services.gateway.http.problems import Problem, forbidden, invalid, not_found, unavailable
 from services.gateway.http.recurring import shown
 from services.gateway.http.sending import check_enabled
 from services.gateway.http.versions import etag, stale
@@ -74,6 +74,23 @@ class Scheduling:
             message = "was used for another schedule: repeat that one, or take a new key"
             raise invalid([("Idempotency-Key", message)], "idempotency_conflict")
         return shown(there, await self.now()).response(HTTPStatus.CREATED, etag(there.version))
+
+    async def make(self, caller: Caller, id: str, expected: int | None, asked: ScheduleRequest) -> Response:
+        """A schedule that is new here."""
+        now = await self.now()
+        return await self.publish(caller, id, 0, expected, made(asked, caller.owner, now, now), HTTPStatus.CREATED)
+
+    async def once(self, caller: Caller, id: str, asked: ScheduleRequest) -> Response:
+        """The same for the first under a key: who comes beside it waits for what becomes of that (P1)."""
+        gone = await self._settings.known(recurring.key(caller.tenant, id))
+        try:
+            return await self.make(caller, id, None if gone else 0, asked)
+        except Problem as problem:
+            if problem.status != HTTPStatus.PRECONDITION_FAILED:
+                raise
+        if there := await until(lambda: self.known(caller, id), PATIENCE):
+            return await self.again(there, asked)
+        raise unavailable("the schedule of this key", seconds=5)
 
     async def publish(
         self, caller: Caller, id: str, current: int, expected: int | None, schedule: Schedule, status: HTTPStatus

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,35 @@ async def test_put_is_in_force_when_it_is_answered(database: str, kafka: KafkaSe
                 e.Deadline,
                 e.Tombstone,
             ]
+
+
+async def test_of_two_people_who_make_one_deadline_it_is_the_first_ones(
+    database: str, kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    """At the same moment, before either is seen here: to the other it does not exist. Forgotten, it is anybody's."""
+    async with others(kafka, [DEADLINES], "scheduler.deadlines"):
+        async with running(settings_of(kafka, database, tmp_path)) as gateway:
+            url = "/v1/deadlines/118"
+            both = await asyncio.gather(
+                *(gateway.http.put(url, json=BODY | {"assignees": [who]}, headers=bearer(who)) for who in ("al", "bo"))
+            )
+            assert sorted(answer.status_code for answer in both) == [200, 404]
+            owner, other = ("al", "bo") if both[0].status_code == 200 else ("bo", "al")
+            seen = await gateway.http.get(url, headers=bearer(owner))
+            assert (seen.json()["owner"], seen.json()["assignees"]) == (f"user:{owner}", [owner])
+            assert (await gateway.http.delete(url, headers=bearer(owner))).status_code == 204
+            assert (await gateway.http.put(url, json=BODY, headers=bearer(other))).status_code == 200
+
+
+async def test_whoever_says_the_same_twice_at_once_is_answered_twice(
+    database: str, kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    async with others(kafka, [DEADLINES], "scheduler.deadlines"):
+        async with running(settings_of(kafka, database, tmp_path)) as gateway:
+            both = await asyncio.gather(
+                *(gateway.http.put("/v1/deadlines/118", json=BODY, headers=ALICE) for _ in range(2))
+            )
+            assert {answer.status_code for answer in both} <= {200, 202}
 
 
 async def _heard(rest: Any, count: int) -> bool:

@@ -151,6 +151,27 @@ async def test_the_same_key_is_one_schedule(gateway: Gateway) -> None:
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_conflict")
 
 
+async def test_p1_the_same_key_at_the_same_moment_is_one_schedule(gateway: Gateway) -> None:
+    """Before either is seen here: the same body gets the same answer, another one a conflict."""
+    key = ALICE | {"Idempotency-Key": "at-once"}
+    answers = await asyncio.gather(
+        *(gateway.http.post("/v1/schedules", json=PLANTS | {"name": name}, headers=key) for name in ("one", "two") * 2)
+    )
+    first = next(answer.json() for answer in answers if answer.status_code == 201)
+    for name, answer in zip(("one", "two") * 2, answers, strict=True):
+        if name == first["name"]:
+            assert (answer.status_code, answer.json()) == (201, first)
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_conflict")
+
+
+async def test_a_key_whose_schedule_is_gone_makes_it_anew(gateway: Gateway) -> None:
+    key = ALICE | {"Idempotency-Key": "again"}
+    made = await make(gateway, key)
+    assert (await gateway.http.delete(f"/v1/schedules/{made['id']}", headers=ALICE)).status_code == 204
+    assert (await make(gateway, key))["id"] == made["id"]
+
+
 async def test_run_now(gateway: Gateway, services: Others) -> None:
     """A command with the schedule as it is; the answer names what will come of it."""
     made = await make(gateway, enabled=False)
