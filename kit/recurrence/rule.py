@@ -47,11 +47,14 @@ class Rule:
             raise BadRule("ends_at", "lies before starts_at: it would never fire")
 
     def after(self, then: datetime) -> datetime | None:
-        """The first firing after `then`, never `then` itself; None: there is none (or before the year 10000)."""
-        if self.starts_at is not None:
-            then = max(then, self.starts_at - _LEAST)
+        """The first firing after `then`, never `then` itself; None: there is none (or none before the year 10000, on
+        the clock of its zone too)."""
+        if self.starts_at is not None and self.starts_at > then:
+            then = self.starts_at - _LEAST
         try:
             at = self._by_cron(then) if self.cron is not None else self._by_interval(then)
+            if at is not None:
+                at.astimezone(self.zone)
         except OverflowError:
             return None
         return at if at is not None and (self.ends_at is None or at <= self.ends_at) else None

@@ -215,6 +215,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"starts_at": "2027-03-28T02:30:00"}, "starts_at: does not exist in Europe/Paris"),
     ({"ends_at": "2020-01-01T00:00:00Z"}, "ends_at: is over already"),
     ({"starts_at": "9999-12-31T23:59:00Z"}, "cron: it would never fire within these bounds"),
+    ({"starts_at": "9999-12-31T23:59:59Z", "cron": None, "every_seconds": 60}, "would never fire within these bounds"),
     ({"recipients": []}, "recipients"),
     ({"recipients": ["bob", "bob"]}, "recipients: names somebody twice"),
     ({"recipients": [{"to": "nobody"}]}, "recipients"),
@@ -223,6 +224,21 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"misfire": "never"}, "misfire"),
     ({"colour": "red"}, "colour"),
 ]
+
+
+ENDS_OF_THE_CALENDAR = [
+    ("every_seconds=60&starts_at=0001-01-01T00:00:00Z", 200),
+    ("cron=0 8 * * *&starts_at=0001-01-01T00:00:00Z", 200),
+    ("every_seconds=60&starts_at=9999-12-31T23:59:59Z", 422),
+    ("cron=*/59 */23 29 2 *&n=100", 200),
+]
+
+
+@pytest.mark.parametrize(("query", "status"), ENDS_OF_THE_CALENDAR)
+async def test_a_preview_at_the_ends_of_the_calendar(house: House, query: str, status: int) -> None:
+    """An answer in any case: what began long ago goes on, what no clock of the zone can show never fires."""
+    answer = await house.http.get(f"/v1/schedules/preview?time_zone=Europe/Paris&{query}", headers=ALICE)
+    assert answer.status_code == status, answer.text
 
 
 @pytest.mark.parametrize(("more", "sentence"), WRONG, ids=[sentence for _, sentence in WRONG])
