@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from contracts import events as e
 from contracts import identity, local_time
@@ -50,13 +50,33 @@ class Row:
     fire_after: datetime = NEVER
 
 
-@lru_cache(256)
+class Edit(BaseModel):
+    """Of a version that cannot be read as a whole: when it was made, and whether it is switched on."""
+
+    changed_at: AwareDatetime
+    enabled: bool = True
+
+
 def parsed(value: str | None) -> Schedule | None:
-    """The schedule; None where it is gone, or cannot be read (a version from after our time). Kept: a thousand
-    recipients cost a tenth of a second, and one firing asks several times."""
+    """The schedule; None where it is gone, or cannot be read here (a version from after our time, a zone that came with
+    newer zone data), which may be otherwise tomorrow."""
     try:
-        return Schedule.model_validate_json(value) if value else None
-    except (ValidationError, ValueError):
+        return _read(value) if value else None
+    except ValueError:
+        return None
+
+
+@lru_cache(256)
+def _read(value: str) -> Schedule:
+    """Kept: a thousand recipients cost a tenth of a second, and one firing asks several times."""
+    return Schedule.model_validate_json(value)
+
+
+def _edit(value: str | None) -> Schedule | Edit | None:
+    """What every version says of itself; None: it is gone, or nobody can tell."""
+    try:
+        return parsed(value) or (Edit.model_validate_json(value) if value else None)
+    except ValidationError:
         return None
 
 
@@ -74,9 +94,9 @@ def rule_of(schedule: Schedule, until: datetime | None = None) -> Rule:
     return rule
 
 
-def armed(version: Version, tzdata: str) -> Row:
+def armed(version: Version, tzdata: str, there: Row | None = None) -> Row:
     """The version with its first instant: after its own time, whenever it is heard."""
-    row = Row(version, tzdata)
+    row = replace(there, tzdata=tzdata) if there else Row(version, tzdata)
     schedule = parsed(version.value)
     return _on(row, schedule, schedule.changed_at) if schedule and schedule.enabled else row
 
@@ -84,16 +104,16 @@ def armed(version: Version, tzdata: str) -> Row:
 def replaced(there: Row, new: Row) -> Row | None:
     """What a newer version leaves of the one that is there: what was planned up to the edit stays as it was. Of a
     schedule that is switched off or gone nothing stays."""
-    schedule = parsed(new.version.value)
-    if schedule is None or not schedule.enabled or there.next_at is None or there.next_at > schedule.changed_at:
+    edit = _edit(new.version.value)
+    if edit is None or not edit.enabled or there.next_at is None or there.next_at > edit.changed_at:
         return None
-    return replace(there, until=schedule.changed_at)
+    return replace(there, until=edit.changed_at)
 
 
 def goes_on(row: Row) -> bool:
     """Whether the schedule is there and switched on, though perhaps at its end."""
-    schedule = parsed(row.version.value)
-    return schedule is not None and schedule.enabled
+    edit = _edit(row.version.value)
+    return edit is not None and edit.enabled
 
 
 def is_newer(version: Version, there: Version) -> bool:
@@ -136,9 +156,10 @@ def fired(row: Row, tzdata: str) -> Row | None:
 
 
 def recomputed(row: Row, tzdata: str) -> Row:
-    """The row by other zone data."""
-    schedule = parsed(row.version.value)
-    return _on(replace(row, tzdata=tzdata), schedule, row.after) if row.after else replace(row, tzdata=tzdata)
+    """The row by other zone data. One that could not be read by those of before begins now, as if it were heard now."""
+    if row.after is None:
+        return armed(row.version, tzdata, row)
+    return _on(replace(row, tzdata=tzdata), parsed(row.version.value), row.after)
 
 
 def said(row: Row, now: datetime) -> list[e.Requested]:

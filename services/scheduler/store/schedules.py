@@ -81,8 +81,8 @@ async def put_back(connection: Connection, rows: Collection[Row]) -> None:
 
 
 async def stale(connection: Connection, tzdata: str, limit: int) -> list[Row]:
-    """Locks rows of which the next instant was computed with other zone data, but for those whose time has come: that
-    instant may have been said already."""
+    """Locks rows of which the next instant was computed with other zone data, or of which they gave none, but for those
+    whose time has come: that instant may have been said already."""
     return [_row(row) for row in await connection.fetch(_STALE, tzdata, limit)]
 
 
@@ -195,7 +195,8 @@ where s.number = g.number
 
 _STALE: Final = f"""
 select {_NAMES} from schedules
-where run is null and next_at > tocsin.clock() and tzdata <> $1
+where run is null and tzdata <> $1
+  and (next_at > tocsin.clock() or (next_at is null and until is null and value is not null))
 order by number
 limit $2
 for update skip locked

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from contracts import events as e
+from contracts import local_time
 from contracts.identity import firing_id, milliseconds
 from contracts.status import Lane
 from contracts.topics import REQUESTED
@@ -316,6 +317,23 @@ async def test_other_zone_data_compute_again(db: Database, owner: Owner, said: S
     assert await recurring._recompute(db, ZONES) == 1
     found = {row["id"]: (row["next_at"], row["tzdata"]) for row in await rows(owner)}
     assert found == {"due": (NOON, "2001a"), "to come": (NOON + 30 * MINUTE, ZONES)}
+
+
+async def test_a_zone_that_came_with_newer_zone_data_fires_once_they_are_here(
+    db: Database, owner: Owner, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway's are newer than ours. What the version before had still due stays; one that is off stays off."""
+    known = local_time._names()
+    await said(db, schedule("edited", time_zone="UTC"))
+    with monkeypatch.context() as older:
+        older.setattr(local_time, "_names", lambda: known - {"Europe/Paris"})
+        later = (NOON + 10 * MINUTE).isoformat()
+        await said(db, schedule(), schedule("edited", changed_at=later), schedule("off", enabled=False))
+        assert [(row["id"], row["next_at"]) for row in await rows(owner) if row["next_at"]] == [("edited", NOON)]
+    assert await recurring._recompute(db, "2026z") == 4
+    assert await recurring._recompute(db, "2026z") == 0
+    found = [(row["id"], row["next_at"]) for row in await rows(owner) if row["next_at"]]
+    assert sorted(found) == [("edited", NOON), ("edited", NOON + HOUR), ("plants", NOON)]
 
 
 async def test_what_nobody_can_read_fires_nothing(db: Database, owner: Owner, said: Said) -> None:
