@@ -67,6 +67,9 @@ class Shelf(Protocol[T]):
     async def take(self, connection: Connection, since: datetime | None, now: datetime, limit: int) -> Sequence[T]:
         """What is due, the oldest first, passing over what another firing holds; ours until the transaction ends."""
 
+    def is_full(self, taken: Sequence[T], limit: int) -> bool:
+        """Whether more may be due than was taken under this limit."""
+
     async def say(self, publisher: Publisher, taken: Sequence[T], now: datetime) -> Sequence[T]:
         """Publishes, and waits for Kafka; those that it has not acknowledged."""
 
@@ -178,13 +181,13 @@ class Firing(Generic[T]):
     async def _begin(self, since: datetime | None, now: datetime, size: int) -> bool:
         """Begins a firing as soon as there is room; returns when it has taken its things, and whether it is full."""
         await self._room.acquire()
-        taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(self._fire(since, now, size, taken))
         self._under_way.add(task)
         task.add_done_callback(self._over)
         either: set[asyncio.Future[Any]] = {task, taken}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        full = taken.done() and taken.result() == size
+        full = taken.done() and taken.result()
         self._size = min(size * GROWTH, max(BACKLOG, self._batch_size)) if full else self._batch_size
         return full
 
@@ -199,13 +202,14 @@ class Firing(Generic[T]):
         self._reached = None
         log.warning("firing_failed", error=repr(error))
 
-    async def _fire(self, since: datetime | None, now: datetime, size: int, count: "asyncio.Future[int]") -> None:
+    async def _fire(self, since: datetime | None, now: datetime, size: int, is_full: "asyncio.Future[bool]") -> None:
         """The one transaction that waits for someone else: the row's lock is the lease, and a crash gives it back."""
         begun = monotonic()
         async with self._db.transaction() as connection:
             taken = await self._shelf.take(connection, since, now, size)
-            self._reached = taken[-1].fire_after if len(taken) == size else now
-            count.set_result(len(taken))
+            full = self._shelf.is_full(taken, size)
+            self._reached = taken[-1].fire_after if taken and full else now
+            is_full.set_result(full)
             if not taken:
                 return
             failpoint("firing_before_publish")

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from contracts import events as e
+from contracts.schedule import MOST_RECIPIENTS
 from kit import logs
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
@@ -44,6 +45,11 @@ class Schedules:
 
     async def take(self, connection: Connection, since: datetime | None, now: datetime, limit: int) -> Sequence[Row]:
         return _bounded(await store.take(connection, now, min(limit, AT_ONCE)))
+
+    def is_full(self, taken: Sequence[Row], limit: int) -> bool:
+        """As many as there may be, or so many recipients that one schedule more might have been too much."""
+        words = sum(rules.recipients(row) for row in taken)
+        return len(taken) == min(limit, AT_ONCE) or words > MOST_WORDS - MOST_RECIPIENTS
 
     async def say(self, publisher: Publisher, taken: Sequence[Row], now: datetime) -> Sequence[Row]:
         words = {row.number: found for row in taken if (found := _words(row, now)) is not None}

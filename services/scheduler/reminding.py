@@ -46,6 +46,10 @@ class Deadlines:
             jobs += await self._considering.reports(connection, now, limit - len(jobs))
         return sorted(jobs, key=lambda job: job.fire_after)
 
+    def is_full(self, taken: Sequence[Job], limit: int) -> bool:
+        """A change of a plan makes more due than it takes."""
+        return len(taken) == limit or any(isinstance(job.row, Replan) for job in taken)
+
     async def say(self, publisher: Publisher, taken: Sequence[Job], now: datetime) -> Sequence[Job]:
         """A job was heard when all of its words were. A word that Kafka refuses for what it is ends on `failed`."""
         unheard, refused = await _published(publisher, (word for job in taken for word in job.words))

@@ -30,6 +30,9 @@ class Timers:
     async def take(self, connection: Connection, since: datetime | None, now: datetime, limit: int) -> Sequence[Timer]:
         return await store.take(connection, since, now, limit, put_back=self._put_back)
 
+    def is_full(self, taken: Sequence[Timer], limit: int) -> bool:
+        return len(taken) == limit
+
     async def say(self, publisher: Publisher, taken: Sequence[Timer], now: datetime) -> Sequence[Timer]:
         return await say(publisher, taken, None if self._put_back else STRAGGLING)
 

@@ -168,6 +168,30 @@ async def _fire(
         _ = 1 // (not breaks)
 
 
+async def test_many_at_one_instant_fire_in_one_go(
+    db: Database, owner: Owner, publisher: Publisher, listener: Listener, said: Said
+) -> None:
+    """More than one firing takes: by hand too, it goes on until nothing is due."""
+    await owner.set_clock(NOON)
+    await said(db, *(schedule(f"s{n}") for n in range(2 * recurring.AT_ONCE + 1)))
+    one = Firing(Schedules(ZONES), db, publisher, Alarm(), Metrics(), batch_size=500, firings=2)
+    assert (await one.fire_now()).total() == 2 * recurring.AT_ONCE + 1
+
+
+async def test_a_shelf_of_schedules_says_whether_more_may_be_due(db: Database, owner: Owner, said: Said) -> None:
+    """Not by the limit it was given, but by what it takes at most: schedules, and recipients."""
+    shelf, crowd = Schedules(ZONES), [f"p{n}" for n in range(1000)]
+    for schedules, full in (
+        ([schedule("one")], False),
+        ([schedule(f"s{n}") for n in range(recurring.AT_ONCE + 1)], True),
+        ([schedule(f"c{n}", recipients=crowd) for n in range(6)], True),
+    ):
+        await owner.connection.execute("truncate scheduler.schedules")
+        await said(db, *schedules)
+        async with db.transaction() as connection:
+            assert shelf.is_full(await shelf.take(connection, None, NOON, 500), 500) is full
+
+
 # ------------------------------------------------------------------------------------------------ missed
 
 
