@@ -42,6 +42,11 @@ class PublishFailed(Exception):
         """Those that will be refused every time, because of what they are."""
         return [failure for failure in self.failed if is_refusal(failure[1])]
 
+    @property
+    def unheard(self) -> list[Failure]:
+        """Those that Kafka may not have, and would take another time."""
+        return [failure for failure in self.failed if not is_refusal(failure[1])]
+
 
 def is_refusal(error: Exception) -> bool:
     """True when the record itself is to blame: too large for its topic, or impossible to write down."""

@@ -6,7 +6,6 @@ from typing import TypeVar
 from uuid import UUID
 
 from contracts import events as e
-from contracts.status import Status
 from kit import logs
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
@@ -15,6 +14,7 @@ from kit.postgres import Connection
 from services.scheduler.considering import Considering, Job, cancelled, put_back
 from services.scheduler.firing import Fired
 from services.scheduler.rules.deadlines import Watch
+from services.scheduler.rules.refusals import refused as ended
 from services.scheduler.rules.reporting import Report
 from services.scheduler.store import deadlines
 from services.scheduler.store import reminding as store
@@ -53,7 +53,7 @@ class Deadlines:
     async def say(self, publisher: Publisher, taken: Sequence[Job], now: datetime) -> Sequence[Job]:
         """A job was heard when all of its words were. A word that Kafka refuses for what it is ends on `failed`."""
         unheard, refused = await _published(publisher, (word for job in taken for word in job.words))
-        ends = [_refusal(word) for word in refused if isinstance(word, e.Requested)]
+        ends = [ended(word, why) for word, why in refused if isinstance(word, e.Requested)]
         still, _ = await _published(publisher, ends)
         return [job for job in taken if any(word.subject in unheard | still for word in job.words)]
 
@@ -83,7 +83,9 @@ def _rows(kind: type[R], jobs: Iterable[Job]) -> list[R]:
     return [job.row for job in jobs if isinstance(job.row, kind)]
 
 
-async def _published(publisher: Publisher, words: Iterable[e.Event]) -> tuple[set[UUID], list[e.Event]]:
+async def _published(
+    publisher: Publisher, words: Iterable[e.Event]
+) -> tuple[set[UUID], list[tuple[e.Event, Exception]]]:
     """The subjects of the words that Kafka may not have, and the words that it never will."""
     out = [Outgoing.of(word) for word in words]
     if not out:
@@ -92,11 +94,5 @@ async def _published(publisher: Publisher, words: Iterable[e.Event]) -> tuple[se
         await publisher.publish(out)
     except PublishFailed as error:
         log.warning("reminders_not_acknowledged", count=len(error.failed), error=str(error))
-        refused = [one.event for one, _ in error.refused]
-        missing = {one.event.subject for one, _ in error.failed} - {word.subject for word in refused}
-        return missing, refused
+        return {one.event.subject for one, _ in error.unheard}, [(one.event, why) for one, why in error.refused]
     return set(), []
-
-
-def _refusal(word: e.Requested) -> e.Failed:
-    return e.Failed(**word.passed_on(), outcome=Status.FAILED, reason="refused_by_kafka")

@@ -20,8 +20,8 @@ async def say(publisher: Publisher, timers: Sequence[Timer], straggling: float |
     words = {timer.id: word for timer in timers if (word := _word(timer))}
     unheard, refused = await _published(publisher, words.values(), straggling)
     ends = {timer.id: end for timer in timers if timer.id in refused and (end := _end(timer, refused[timer.id]))}
-    unended, _ = await _published(publisher, ends.values(), straggling)
-    said = (words.keys() - unheard) | (ends.keys() - unended)
+    unended, unendable = await _published(publisher, ends.values(), straggling)
+    said = (words.keys() - unheard - refused.keys()) | (ends.keys() - unended - unendable.keys())
     return [rules.failed_again(timer) for timer in timers if timer.id not in said]
 
 
@@ -37,7 +37,7 @@ async def _published(
     except PublishFailed as error:
         log.warning("firing_not_acknowledged", count=len(error.failed), error=str(error))
         return (
-            {word.event.subject for word, _ in error.failed},
+            {word.event.subject for word, _ in error.unheard},
             {word.event.subject: reason for word, reason in error.refused},
         )
     return set(), {}
@@ -53,5 +53,5 @@ def _word(timer: Timer) -> Outgoing | None:
 
 
 def _end(timer: Timer, reason: Exception) -> Outgoing | None:
-    end = rules.ended(timer, f"Kafka refuses it: {type(reason).__name__}")
+    end = rules.ended(timer, reason)
     return Outgoing.of(end) if end else None

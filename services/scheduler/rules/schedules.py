@@ -11,7 +11,6 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from contracts import events as e
 from contracts import identity, local_time
 from contracts.schedule import Schedule
-from contracts.status import Status
 from kit.recurrence import Caught, Rule, caught_up
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -183,11 +182,6 @@ def said(row: Row, now: datetime) -> list[e.Requested]:
         )
         for recipient, request in schedule.requests
     ]
-
-
-def ended(request: e.Requested, why: str) -> e.Failed:
-    """The end of one that Kafka refuses for what it is."""
-    return e.Failed(**request.passed_on(), outcome=Status.REJECTED, reason="refused_by_kafka", detail=why)
 
 
 def recipients(row: Row) -> int:

@@ -7,7 +7,8 @@ from typing import Final, Literal
 from uuid import UUID
 
 from contracts import events as e
-from contracts.status import Lane, Status
+from contracts.status import Lane
+from services.scheduler.rules.refusals import refused
 
 Kind = Literal["ripe", "due"]
 
@@ -130,17 +131,17 @@ def said(timer: Timer) -> e.Ripe | e.Due:
     return _retry(timer).due
 
 
-def ended(timer: Timer, why: str) -> e.Failed | None:
+def ended(timer: Timer, why: Exception) -> e.Failed | None:
     """The end of a due that Kafka refuses for what it is. None for a ripe, which is too small to be refused."""
     if timer.kind == "ripe":
         return None
     retry = _retry(timer)
-    return e.Failed(
-        **retry.passed_on(),
-        outcome=Status.FAILED,
-        # P5.2: after an unknown hand-over there is no other end than these words.
-        reason="perhaps_sent" if retry.unknown else "refused_by_kafka",
-        detail=why,
+    # P5.2: after an unknown hand-over there is no other end than these words.
+    words = {"reason": "perhaps_sent"} if retry.unknown else {}
+    return refused(
+        retry,
+        why,
+        **words,
         try_=retry.due.try_,
         attempt=retry.attempt,
         unknown=retry.unknown,

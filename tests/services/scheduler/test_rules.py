@@ -139,14 +139,14 @@ def test_a_newly_armed_timer_has_no_failures() -> None:
 @pytest.mark.parametrize(("unknown", "reason"), [(0, "refused_by_kafka"), (1, "perhaps_sent")])
 def test_p5_2_the_end_of_a_refused_due(unknown: int, reason: str) -> None:
     """It says how many hand-overs are unknown, and after one of those there is one reason only."""
-    end = rules.ended(timer(retry(ID, unknown=unknown, attempt=2)), "too large")
+    end = rules.ended(timer(retry(ID, unknown=unknown, attempt=2)), ValueError())
     assert end is not None
     assert (end.id, end.outcome, end.reason, end.unknown, end.try_) == (ID, Status.FAILED, reason, unknown, 2)
 
 
 def test_a_ripe_has_no_end_of_its_own() -> None:
     """Intake alone judges what waits."""
-    assert rules.ended(timer(scheduled(ID)), "no") is None
+    assert rules.ended(timer(scheduled(ID)), ValueError()) is None
 
 
 class OneNotification(RuleBasedStateMachine):
