@@ -7,8 +7,8 @@ from uuid import UUID
 
 from contracts.status import Status
 from kit.postgres import Connection
+from kit.postgres.columns import Columns
 from services.gateway.rules.asked import Accepted, Asked, Conflict
-from services.gateway.store.arrays import Columns
 
 FIRST_LOOK = 6.0
 """Seconds after which a sweep takes over what was accepted: longer than the first publishing can take."""

@@ -9,10 +9,11 @@ from uuid import UUID
 
 from contracts import events as e
 from kit.postgres import Connection
+from kit.postgres.columns import Columns
 from services.gateway.rules.consequences import CountKey, Known, Row
 from services.gateway.rules.projection import CANCELLED, Change, Order
 from services.gateway.rules.timeline import Entry
-from services.gateway.store.arrays import Columns, columns, given
+from services.gateway.store.arrays import columns, given
 
 
 async def upsert(connection: Connection, changes: Collection[Change]) -> list[Row]:

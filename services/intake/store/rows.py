@@ -9,6 +9,7 @@ import asyncpg
 
 from contracts.status import Channel, End, Lane, Status
 from kit.postgres import Connection
+from kit.postgres.columns import Columns
 from services.intake.rules.row import Frozen, Moment, Row, State
 from services.intake.rules.sweeping import PILES, Pile, look_at, pile_of
 from services.intake.store import windows
@@ -59,8 +60,6 @@ _CHANGING: Final = {
 }
 """All columns: what a row has for itself and what it usually shares with the others of its batch; fixed, or not."""
 
-_KINDS: Final = 4
-"""With more kinds of rows than this in a batch, every column is an array."""
 
 _READ: Final = (
     "id, tenant, owner, channel, lane, user_id, group_name, accepted_at, judged_at, parent, steps, fingerprint, "
@@ -106,31 +105,15 @@ async def insert(connection: Connection, rows: Sequence[Row], moment: Moment) ->
     Raises SerializationError when somebody else has accepted one of them meanwhile: the batch is judged again, and
     finds it.
     """
-    kinds = _by_kind((_own(row, moment), _shared(row)) for row in rows)
-    if len(kinds) <= _KINDS:
-        done = [await connection.execute(_INSERT_ALIKE, *_columns(own), *kind) for kind, own in kinds.items()]
-    else:
-        done = [await connection.execute(_INSERT, *_columns([(*_own(row, moment), *_shared(row)) for row in rows]))]
-    if sum(int(status.rpartition(" ")[2]) for status in done) != len(rows):
+    table, values = _ALL.of([(*_own(row, moment), *_shared(row)) for row in rows])
+    status = await connection.execute(_INSERT.format(table), *values)
+    if int(status.rpartition(" ")[2]) != len(rows):
         raise asyncpg.SerializationError("a notification was accepted by somebody else meanwhile")
 
 
-_OWN: Final = {**_ITS_OWN, **_CHANGING_OFTEN}
-_COMMON: Final = {**_SHARED, **_CHANGING}
-
-_INSERT: Final = f"""
-insert into notifications ({", ".join((*_OWN, *_COMMON))})
-select * from {_unnest({**_OWN, **_COMMON})}
-on conflict (id) do nothing
-"""
-
-# What all rows have in common travels once: it saves a third of the cost of the statement.
-_INSERT_ALIKE: Final = f"""
-insert into notifications ({", ".join((*_OWN, *_COMMON))})
-select u.*, {", ".join(f"${n}::{kind}" for n, kind in enumerate(_COMMON.values(), start=len(_OWN) + 1))}
-from {_unnest(_OWN)}
-on conflict (id) do nothing
-"""
+_ALL: Final = Columns(**_ITS_OWN, **_CHANGING_OFTEN, **_SHARED, **_CHANGING)
+_NAMES: Final = ", ".join((*_ITS_OWN, *_CHANGING_OFTEN, *_SHARED, *_CHANGING))
+_INSERT: Final = f"insert into notifications ({_NAMES}) select {_NAMES} from {{}} as u on conflict (id) do nothing"
 
 
 async def update(connection: Connection, rows: Sequence[Row], moment: Moment) -> None:

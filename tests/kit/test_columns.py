@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
-from services.gateway.store.arrays import Columns
-from tests.services.gateway.conftest import House
+from kit.postgres.columns import Columns
 
 THINGS = Columns(id="integer", name="text", at="timestamptz", note="text")
 EXACT = datetime(2027, 3, 1, 1, 2, 3, 999_998, tzinfo=UTC)
@@ -47,10 +47,13 @@ AT, LATER = datetime(2027, 3, 1, tzinfo=UTC), datetime(2027, 3, 2, tzinfo=UTC)
         "exact dates",
     ],
 )
-async def test_rows_arrive_as_they_were(house: House, rows: list[tuple[Any, ...]]) -> None:
+async def test_rows_arrive_as_they_were(postgres_url: str, rows: list[tuple[Any, ...]]) -> None:
     """Whatever is the same in all of them, or in none; another parameter may stand before theirs."""
     table, values = THINGS.of(rows, after=1)
-    async with house.database.connection() as connection:
+    connection = await asyncpg.connect(postgres_url)
+    try:
         found = await connection.fetch(f"select $1::text as before, g.* from {table} g", "before", *values)
+    finally:
+        await connection.close()
     assert sorted(map(repr, (tuple(row.values())[1:] for row in found))) == sorted(map(repr, rows))
     assert {row["before"] for row in found} == {"before"}
