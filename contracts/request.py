@@ -40,6 +40,20 @@ def header_text(text: str) -> str:
     return text
 
 
+def no_nul(text: str | None) -> str | None:
+    """The text unchanged; ValueError when it holds the character NUL."""
+    if text is not None and "\x00" in text:
+        raise ValueError("holds the character NUL, which no mail, message or database can carry")
+    return text
+
+
+def html_within_size(html: str | None) -> str | None:
+    """The HTML unchanged; ValueError when it is larger than HTML_BYTES."""
+    if html is not None and len(html.encode()) > HTML_BYTES:
+        raise ValueError(f"is larger than {HTML_BYTES // 1024} KiB")
+    return html
+
+
 class Strict(BaseModel):
     """Values that outsiders write: unknown fields are errors, nothing changes after the check."""
 
@@ -141,16 +155,12 @@ class NotificationRequest(Strict):
     @field_validator("body", "html")
     @classmethod
     def _no_nul(cls, text: str | None) -> str | None:
-        if text is not None and "\x00" in text:
-            raise ValueError("holds the character NUL, which no mail, message or database can carry")
-        return text
+        return no_nul(text)
 
     @field_validator("html")
     @classmethod
     def _html_size(cls, html: str | None) -> str | None:
-        if html is not None and len(html.encode()) > HTML_BYTES:
-            raise ValueError(f"is larger than {HTML_BYTES // 1024} KiB")
-        return html
+        return html_within_size(html)
 
     @field_validator("data")
     @classmethod

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from contracts.request import HTML_BYTES, Locale, Strict, header_text
+from contracts.request import HTML_BYTES, Locale, Strict, header_text, html_within_size, no_nul
 
 WHAT: Final = "template"
 """What a Setting of `directory.settings` is that holds one: `welcome@3` the texts, `welcome` the version in force."""
@@ -38,16 +38,12 @@ class TextsRequest(Strict):
     @field_validator("text", "html", "sms", "inapp")
     @classmethod
     def _no_nul(cls, text: str | None) -> str | None:
-        if text is not None and "\x00" in text:
-            raise ValueError("holds the character NUL, which no mail, message or database can carry")
-        return text
+        return no_nul(text)
 
     @field_validator("html")
     @classmethod
     def _html_size(cls, html: str | None) -> str | None:
-        if html is not None and len(html.encode()) > HTML_BYTES:
-            raise ValueError(f"is larger than {HTML_BYTES // 1024} KiB")
-        return html
+        return html_within_size(html)
 
     @property
     def has_body(self) -> bool:

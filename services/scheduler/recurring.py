@@ -11,13 +11,14 @@ import asyncpg
 from contracts import events as e
 from contracts.schedule import MOST_RECIPIENTS
 from kit import logs
-from kit.bus.publisher import Publisher, PublishFailed
+from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.postgres import Connection, Database
 from services.scheduler.firing import Fired
 from services.scheduler.rules import schedules as rules
 from services.scheduler.rules.refusals import refused as ended
 from services.scheduler.rules.schedules import Row
+from services.scheduler.saying import published
 from services.scheduler.store import schedules as store
 from services.scheduler.store.looking import Look
 
@@ -103,25 +104,10 @@ def _words(row: Row, now: datetime) -> Sequence[e.Requested] | None:
 
 async def _publish(publisher: Publisher, words: Iterable[e.Requested]) -> Collection[UUID]:
     """The ids of those that Kafka may not have. One that it refuses for what it is ends on `failed`."""
-    unheard, refused = await _published(publisher, words)
-    unended, _ = await _published(publisher, [ended(word, why) for word, why in refused])
+    unheard, refused = await published(publisher, map(Outgoing.of, words))
+    ends = [ended(word, why) for word, why in refused if isinstance(word, e.OfNotification)]
+    unended, _ = await published(publisher, map(Outgoing.of, ends))
     return unheard | unended
-
-
-async def _published(
-    publisher: Publisher, words: Iterable[e.OfNotification]
-) -> tuple[set[UUID], list[tuple[e.OfNotification, Exception]]]:
-    """The ids of the words that Kafka may not have, and the words that it never will, with its reason."""
-    out = [Outgoing.of(word) for word in words]
-    if not out:
-        return set(), []
-    try:
-        await publisher.publish(out)
-    except PublishFailed as error:
-        log.warning("firing_not_acknowledged", count=len(error.failed), error=str(error))
-        refused = [(one.event, why) for one, why in error.refused if isinstance(one.event, e.OfNotification)]
-        return {one.event.subject for one, _ in error.unheard}, refused
-    return set(), []
 
 
 async def recompute_on(db: Database, tzdata: str) -> None:

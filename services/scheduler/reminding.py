@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
-from uuid import UUID
 
 from contracts import events as e
 from kit import logs
-from kit.bus.publisher import Publisher, PublishFailed
+from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.deadline_plan import earliest
 from kit.postgres import Connection
@@ -16,6 +15,7 @@ from services.scheduler.firing import Fired
 from services.scheduler.rules.deadlines import Watch
 from services.scheduler.rules.refusals import refused as ended
 from services.scheduler.rules.reporting import Report
+from services.scheduler.saying import published
 from services.scheduler.store import deadlines
 from services.scheduler.store import reminding as store
 from services.scheduler.store.looking import Look
@@ -52,9 +52,9 @@ class Deadlines:
 
     async def say(self, publisher: Publisher, taken: Sequence[Job], now: datetime) -> Sequence[Job]:
         """A job was heard when all of its words were. A word that Kafka refuses for what it is ends on `failed`."""
-        unheard, refused = await _published(publisher, (word for job in taken for word in job.words))
+        unheard, refused = await published(publisher, (Outgoing.of(word) for job in taken for word in job.words))
         ends = [ended(word, why) for word, why in refused if isinstance(word, e.Requested)]
-        still, _ = await _published(publisher, ends)
+        still, _ = await published(publisher, map(Outgoing.of, ends))
         return [job for job in taken if any(word.subject in unheard | still for word in job.words)]
 
     async def settle(
@@ -81,18 +81,3 @@ class Deadlines:
 
 def _rows(kind: type[R], jobs: Iterable[Job]) -> list[R]:
     return [job.row for job in jobs if isinstance(job.row, kind)]
-
-
-async def _published(
-    publisher: Publisher, words: Iterable[e.Event]
-) -> tuple[set[UUID], list[tuple[e.Event, Exception]]]:
-    """The subjects of the words that Kafka may not have, and the words that it never will."""
-    out = [Outgoing.of(word) for word in words]
-    if not out:
-        return set(), []
-    try:
-        await publisher.publish(out)
-    except PublishFailed as error:
-        log.warning("reminders_not_acknowledged", count=len(error.failed), error=str(error))
-        return {one.event.subject for one, _ in error.unheard}, [(one.event, why) for one, why in error.refused]
-    return set(), []

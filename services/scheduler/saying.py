@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from contracts import events as e
 from kit import logs
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
@@ -18,29 +19,27 @@ async def say(publisher: Publisher, timers: Sequence[Timer], straggling: float |
     A word that is refused for what it is would be refused every time: its notification ends, on `failed`.
     """
     words = {timer.id: word for timer in timers if (word := _word(timer))}
-    unheard, refused = await _published(publisher, words.values(), straggling)
+    unheard, never = await published(publisher, words.values(), straggling)
+    refused = {word.subject: why for word, why in never}
     ends = {timer.id: end for timer in timers if timer.id in refused and (end := _end(timer, refused[timer.id]))}
-    unended, unendable = await _published(publisher, ends.values(), straggling)
-    said = (words.keys() - unheard - refused.keys()) | (ends.keys() - unended - unendable.keys())
+    unended, unendable = await published(publisher, ends.values(), straggling)
+    said = (words.keys() - unheard - refused.keys()) | (ends.keys() - unended - {word.subject for word, _ in unendable})
     return [rules.failed_again(timer) for timer in timers if timer.id not in said]
 
 
-async def _published(
-    publisher: Publisher, words: Iterable[Outgoing], straggling: float | None
-) -> tuple[set[UUID], dict[UUID, Exception]]:
-    """The ids of the words that Kafka may not have, and the reasons of those that it never will."""
+async def published(
+    publisher: Publisher, words: Iterable[Outgoing], straggling: float | None = None
+) -> tuple[set[UUID], list[tuple[e.Event, Exception]]]:
+    """The subjects of the words that Kafka may not have, and the words that it never will, with its reason."""
     out = list(words)
     if not out:
-        return set(), {}
+        return set(), []
     try:
         await publisher.publish(out, straggling=straggling)
     except PublishFailed as error:
         log.warning("firing_not_acknowledged", count=len(error.failed), error=str(error))
-        return (
-            {word.event.subject for word, _ in error.unheard},
-            {word.event.subject: reason for word, reason in error.refused},
-        )
-    return set(), {}
+        return {word.event.subject for word, _ in error.unheard}, [(word.event, why) for word, why in error.refused]
+    return set(), []
 
 
 def _word(timer: Timer) -> Outgoing | None:
