@@ -1,6 +1,6 @@
 """What became of what was handed over: kept for who asks again, and so that the sweep is quiet (P3.9)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from contracts import events as e
@@ -8,7 +8,7 @@ from kit.bus.record import Outgoing
 from kit.postgres import Connection
 from kit.stage import Message
 from services.intake.rules.facts import Facts
-from services.intake.rules.hearing import acknowledged, heard, postponed, steps_after
+from services.intake.rules.hearing import Known, acknowledged, heard, postponed, steps_after
 from services.intake.rules.row import Moment, Row
 from services.intake.store import counts, rows
 
@@ -18,24 +18,46 @@ Rows = dict[UUID, Row]
 
 
 async def hear(connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
-    """The handler of `sent`, `failed` and `retry`. It speaks only when somebody has read what would have escalated."""
+    """The handler of `sent`, `failed` and `retry`. It speaks only when somebody has read what would have escalated.
+
+    Outcomes come first, and they commute with the rest: what has ended, no retry postpones.
+    """
+    told = [(m.event, m.received.value or b"") for m in messages if isinstance(m.event, e.Taken | e.Failed)]
+    others = [m for m in messages if isinstance(m.event, e.Retry | e.InboxChanged)]
+    known = await rows.lock_known(connection, {event.id for event, _ in told} | {m.event.subject for m in others})
+    await _end(connection, known, told)
+    return await _hear_the_rest(connection, others) if others else []
+
+
+async def _end(
+    connection: Connection, known: Mapping[UUID, Known], told: Iterable[tuple[e.Taken | e.Failed, bytes]]
+) -> None:
+    after = dict(known)
+    for event, words in told:
+        if row := after.get(event.id):
+            after[row.id] = heard(row, event, words)
+    changed = rows.changed(known, after.values())
+    if ended := [row for row in changed if row.answer is not None]:
+        await rows.end(connection, ended)
+    if counted := [row for row in changed if row.answer is None]:
+        await rows.raise_unknown(connection, counted)
+    await counts.add(connection, STAGE, counts.Tally(known, changed))
+
+
+async def _hear_the_rest(connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
+    """Retries and what people do with their inbox, of which only a reading matters here."""
     moment = await rows.moment(connection)
-    ids = {m.event.id for m in messages if isinstance(m.event, e.Taken | e.Failed | e.Retry | e.InboxChanged)}
-    before = await rows.lock(connection, ids) if ids else {}
+    before = await rows.lock(connection, {m.event.subject for m in messages})
     after = dict(before)
     for message in messages:
-        _apply(after, message, moment)
+        match message.event:
+            case e.Retry(id=id, at=at) if id in after:
+                after[id] = postponed(after[id], at, moment)
     before, said = await _acknowledge(connection, messages, before, after, moment)
-    await _write(connection, before, after, moment)
+    if changed := rows.changed(before, after.values()):
+        await rows.update(connection, changed, moment)
+        await counts.add(connection, STAGE, counts.Tally(before, changed))
     return [Outgoing.of(event) for event in said]
-
-
-def _apply(after: Rows, message: Message, moment: Moment) -> None:
-    match message.event:
-        case (e.Taken(id=id) | e.Failed(id=id)) as event if id in after:
-            after[id] = heard(after[id], event, message.received.value or b"")
-        case e.Retry(id=id, at=at) if id in after:
-            after[id] = postponed(after[id], at, moment)
 
 
 async def _acknowledge(
@@ -56,13 +78,3 @@ async def _acknowledge(
                 after[step.row.id] = step.row
             said += step.said
     return before | steps, said
-
-
-async def _write(connection: Connection, before: Mapping[UUID, Row], after: Rows, moment: Moment) -> None:
-    changed = rows.changed(before, after.values())
-    heard_of = [row for row in changed if row.answer is not None]
-    if heard_of:
-        await rows.end(connection, heard_of)
-    if others := [row for row in changed if row.answer is None]:
-        await rows.update(connection, others, moment)
-    await counts.add(connection, STAGE, counts.Tally(before, changed))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from contracts import events as e
@@ -14,7 +15,26 @@ from services.intake.rules.row import Moment, Row, State, Step
 ACKNOWLEDGED = "acknowledged"
 
 
-def heard(row: Row, event: e.Taken | e.Failed, words: bytes) -> Row:
+class Known(NamedTuple):
+    """As much of a row as an outcome needs: it is the most frequent news, and most of a row is none of its business.
+
+    `answer` (with `reason` and `detail`) is only what was heard just now.
+    """
+
+    id: UUID
+    accepted_at: datetime
+    state: State
+    outcome: Status | None
+    unknown: int
+    reason: str | None = None
+    detail: str | None = None
+    answer: bytes | None = None
+
+
+R = TypeVar("R", Row, Known)
+
+
+def heard(row: R, event: e.Taken | e.Failed, words: bytes) -> R:
     """The highest outcome, and the highest count of hand-overs of unknown fate (P2). `words`: the event as it came."""
     if row.state in (State.EXPECTED, State.SPLIT):
         return row

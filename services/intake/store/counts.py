@@ -7,13 +7,14 @@ from typing import Final
 from uuid import UUID
 
 from kit.postgres import Connection
+from services.intake.rules.hearing import Known
 from services.intake.rules.row import Row, State
 
 
 class Tally:
     """What a batch changes about the counts."""
 
-    def __init__(self, before: Mapping[UUID, Row], after: Iterable[Row]) -> None:
+    def __init__(self, before: Mapping[UUID, Row | Known], after: Iterable[Row | Known]) -> None:
         self.accepted: Counter[datetime] = Counter()
         self.final: Counter[datetime] = Counter()
         for row in after:
@@ -21,7 +22,7 @@ class Tally:
                 self._count(was, -1)
                 self._count(row, 1)
 
-    def _count(self, row: Row | None, n: int) -> None:
+    def _count(self, row: Row | Known | None, n: int) -> None:
         if row is None or row.state in (State.SPLIT, State.EXPECTED):
             return
         hour = row.accepted_at.replace(minute=0, second=0, microsecond=0)

@@ -10,6 +10,7 @@ import asyncpg
 from contracts.status import Channel, End, Lane, Status
 from kit.postgres import Connection
 from kit.postgres.columns import Columns
+from services.intake.rules.hearing import Known, R
 from services.intake.rules.row import Frozen, Moment, Row, State
 from services.intake.rules.sweeping import PILES, Pile, look_at, pile_of
 from services.intake.store import windows
@@ -130,7 +131,18 @@ where n.id = u.id
 """
 
 
-async def end(connection: Connection, rows: Sequence[Row]) -> None:
+async def lock_known(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Known]:
+    """As `lock`, but no more of each row than an outcome needs."""
+    found = await connection.fetch(_LOCK_KNOWN, list(ids))
+    return {r[0]: Known(r[0], r[1], State(r[2]), Status(r[3]) if r[3] else None, r[4]) for r in found}
+
+
+_LOCK_KNOWN: Final = """
+select id, accepted_at, state, outcome, unknown from notifications where id = any($1::uuid[]) order by id for update
+"""
+
+
+async def end(connection: Connection, rows: Iterable[Known]) -> None:
     """Write the outcomes that were heard: the most frequent change, and a narrow one."""
     kinds = _by_kind(((row.id, row.answer), (row.outcome, row.reason, row.detail, row.unknown)) for row in rows)
     for kind, own in kinds.items():
@@ -142,6 +154,17 @@ update notifications n
 set state = 'ended', outcome = $3, reason = $4, detail = $5, unknown = $6, answer = u.answer,
     pile = null, look_at = null
 from unnest($1::uuid[], $2::bytea[]) as u(id, answer)
+where n.id = u.id
+"""
+
+
+async def raise_unknown(connection: Connection, rows: Iterable[Known]) -> None:
+    """Of rows whose outcome stays what it was: there were more hand-overs of unknown fate than was known (P2)."""
+    await connection.execute(_RAISE_UNKNOWN, *_columns([(row.id, row.unknown) for row in rows]))
+
+
+_RAISE_UNKNOWN: Final = """
+update notifications n set unknown = u.unknown from unnest($1::uuid[], $2::smallint[]) as u(id, unknown)
 where n.id = u.id
 """
 
@@ -330,6 +353,6 @@ def _row(r: Any) -> Row:
     )
 
 
-def changed(before: Mapping[UUID, Row], after: Iterable[Row]) -> list[Row]:
+def changed(before: Mapping[UUID, R], after: Iterable[R]) -> list[R]:
     """Those that are no longer what was read."""
     return [row for row in after if before.get(row.id) is not row]
