@@ -12,7 +12,7 @@ from contracts.topics import Topic
 from kit import logs
 from kit.bus.admin import DEADLINE, administrator, committed
 from kit.bus.assignment import Assignment
-from kit.bus.membership import PATIENCE, Membership
+from kit.bus.membership import PATIENCE, PROMPT_MS, Membership
 from kit.bus.placement import ANEW, Committed, First, start
 from kit.bus.record import Partition, Position, Received
 from kit.settings import KafkaSettings
@@ -47,9 +47,14 @@ class Consumer:
         on_revoked: Revoked | None = None,
         on_anew: Anew | None = None,
         instance: str | None = None,
+        fetch_wait_ms: int = PROMPT_MS,
         patience: float = PATIENCE,
     ) -> None:
-        """`instance` makes the membership static: whoever comes back under that name gets its partitions at once."""
+        """`instance` makes the membership static: whoever comes back under that name gets its partitions at once.
+
+        `fetch_wait_ms`: what an idle reader costs, against the milliseconds that a record may lie unread (PROMPT_MS,
+        or CALM_MS where nobody waits for it).
+        """
         self.group = group
         self.on_revoked = on_revoked
         self.on_anew = on_anew
@@ -58,7 +63,9 @@ class Consumer:
         self._settings = kafka
         self._prefix = kafka.topic_prefix
         self._lanes = len(lanes)
-        self._membership = Membership(kafka, group, lanes, self._leave, instance=instance, patience=patience)
+        self._membership = Membership(
+            kafka, group, lanes, self._leave, instance=instance, fetch_wait_ms=fetch_wait_ms, patience=patience
+        )
         self._begun: set[str] = set()
         self._anew: set[str] = set()
         self._committing = asyncio.Lock()

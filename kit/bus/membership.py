@@ -25,8 +25,11 @@ STUMBLES: Final = 3
 SLOWEST: Final = 2.0
 """Seconds between two tries, at most."""
 REBALANCE_MS: Final = 30_000
-FETCH_WAIT_MS: Final = 100
-"""A partition that was just emptied is not in the fetch under way: it waits at most this long for the next one."""
+PROMPT_MS: Final = 100
+"""Milliseconds that a fetch waits for a first record. A partition that was just emptied is not in the fetch under way:
+its next record waits at most this long for the next one."""
+CALM_MS: Final = 500
+"""The same where nobody waits for it: each fetch that brings nothing costs Kafka and us half a millisecond."""
 
 log = logs.get(__name__)
 
@@ -45,6 +48,7 @@ class Membership:
         leaving: Callable[[], Awaitable[None]],
         *,
         instance: str | None = None,
+        fetch_wait_ms: int = PROMPT_MS,
         patience: float = PATIENCE,
     ) -> None:
         self.group = group
@@ -54,6 +58,7 @@ class Membership:
         self._leaving = leaving
         self._settings = kafka
         self._instance = instance
+        self._fetch_wait_ms = fetch_wait_ms
         self._patience = patience
         self._lanes = [frozenset(kafka.topic_prefix + topic.name for topic in lane) for lane in lanes]
         self._max_bytes = max(topic.max_message_bytes for lane in lanes for topic in lane)
@@ -191,7 +196,7 @@ class Membership:
             session_timeout_ms=self._settings.session_timeout_ms,
             heartbeat_interval_ms=min(3000, self._settings.session_timeout_ms // 3),
             rebalance_timeout_ms=REBALANCE_MS,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=self._fetch_wait_ms,
             max_partition_fetch_bytes=self._max_bytes,
         )
 

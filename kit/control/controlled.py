@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from contracts.topics import CONTROL, CONTROL_OF
 from kit.bus.consumer import Consumer
+from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.control.hearing import Hearing
 from kit.control.heartbeat import EVERY, Heartbeat
@@ -40,7 +41,7 @@ def controlled(
     instance, pace = Instance.of(parts.service), pace or Pace()
     running = parts.add("orders", Running(instance, database, publisher, works, lease=pace.lease))
     hearing = Hearing(parts.service, works, running.wake)
-    consumer = Consumer(kafka, CONTROL_OF[parts.service].name, [[CONTROL]])
+    consumer = Consumer(kafka, CONTROL_OF[parts.service].name, [[CONTROL]], fetch_wait_ms=CALM_MS)
     stage = Stage("control", consumer, database, publisher, hearing, metrics=parts.metrics, after=hearing.committed)
     parts.add("control", stage, needed=False)
     beat = Heartbeat(instance, publisher, parts.health, lambda: running.now, every=pace.heartbeat)

@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 from contracts.topics import BY_NAME, DUE_INAPP, GATEWAY, GATEWAY_COUNTS, GATEWAY_DIRECTORY, GATEWAY_INAPP, Group
 from kit.bus.consumer import Consumer
+from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.served import served, served_by_topic
 from kit.bus.topics import TopicKeeper
@@ -58,7 +59,7 @@ async def build(settings: Settings) -> Parts:
     seen = Gathering(kafka, GATEWAY.name, [GATEWAY.topics], on_anew=asking.topics_made_anew)
     shown = Consumer(kafka, GATEWAY_INAPP.name, [GATEWAY_INAPP.topics])
     known = Consumer(kafka, GATEWAY_DIRECTORY.name, [GATEWAY_DIRECTORY.topics], on_anew=renewing.topics_made_anew)
-    told = Consumer(kafka, GATEWAY_COUNTS.name, [GATEWAY_COUNTS.topics])
+    told = Consumer(kafka, GATEWAY_COUNTS.name, [GATEWAY_COUNTS.topics], fetch_wait_ms=CALM_MS)
     if not settings.notifications.enabled:
         shown.pause([DUE_INAPP])
     if again:

@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 from contracts.topics import INTAKE, INTAKE_DIRECTORY, INTAKE_OUTCOMES, RECIPIENTS, REQUESTED, SETTINGS, Group
 from kit.bus.consumer import Consumer
+from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.bus.served import served, served_by_topic
@@ -55,8 +56,8 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
             group_ends.wake()
 
     requests = Consumer(kafka, INTAKE.name, [[topic] for topic in REQUESTED.values()])
-    answers = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics])
-    objects = Consumer(kafka, INTAKE_DIRECTORY.name, [INTAKE_DIRECTORY.topics])
+    answers = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics], fetch_wait_ms=CALM_MS)
+    objects = Consumer(kafka, INTAKE_DIRECTORY.name, [INTAKE_DIRECTORY.topics], fetch_wait_ms=CALM_MS)
     shared = database, publisher
     parts.add("directory", Stage("directory", objects, *shared, directory.project, metrics=parts.metrics))
     parts.add("outcomes", Stage("outcomes", answers, *shared, outcomes.hear, metrics=parts.metrics))

@@ -12,6 +12,7 @@ from contracts.topics import (
     SETTINGS,
 )
 from kit.bus.consumer import Consumer
+from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.control.controlled import controlled
@@ -58,10 +59,12 @@ async def build(settings: Settings) -> Parts:
     remember = Remember(timers_alarm)
     later = Consumer(settings.kafka, SCHEDULER.name, [[SCHEDULED, RETRY]])
     recur = Recur(schedules_alarm, zones)
-    told = Consumer(settings.kafka, SCHEDULER_SCHEDULES.name, [SCHEDULER_SCHEDULES.topics])
+    told = Consumer(settings.kafka, SCHEDULER_SCHEDULES.name, [SCHEDULER_SCHEDULES.topics], fetch_wait_ms=CALM_MS)
     follow = Follow(deadlines_alarm)
     # Zones and plans before the deadlines that go by them.
-    tracked = Consumer(settings.kafka, SCHEDULER_DEADLINES.name, [[RECIPIENTS, SETTINGS], [DEADLINES]])
+    tracked = Consumer(
+        settings.kafka, SCHEDULER_DEADLINES.name, [[RECIPIENTS, SETTINGS], [DEADLINES]], fetch_wait_ms=CALM_MS
+    )
     for name, stage, consumer, handle in (
         ("arming", NAME, later, remember),
         ("schedules", "schedules", told, recur),
@@ -86,7 +89,7 @@ async def build(settings: Settings) -> Parts:
         parts.add("recomputing", Loop(lambda: recompute_on(db, zones)))
     parts.add("counting", Loop(lambda: count_on(db, parts.metrics)))
 
-    answered = Consumer(settings.kafka, SCHEDULER_ANSWERS.name, [SCHEDULER_ANSWERS.topics])
+    answered = Consumer(settings.kafka, SCHEDULER_ANSWERS.name, [SCHEDULER_ANSWERS.topics], fetch_wait_ms=CALM_MS)
     hearing = Stage("answers", answered, db, publisher, answers.hear, metrics=parts.metrics, reporter=False)
     parts.add("answers", hearing, needed=False)
     parts.add("timing", Timing(db, publisher, plans_of(settings)))

@@ -5,6 +5,7 @@ from typing import Final, NoReturn
 from contracts.status import Channel as Name
 from contracts.topics import SMS_SENDER, SMS_SENDER_RECEIPTS, due_lanes
 from kit.bus.consumer import Consumer
+from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
@@ -66,7 +67,7 @@ async def build(settings: Settings) -> Parts:
     parts.add("engine", engine)
 
     receipts = parts.add("receipts", Receipts(database, publisher, meant_by))
-    heard = Consumer(kafka, SMS_SENDER_RECEIPTS.name, [SMS_SENDER_RECEIPTS.topics])
+    heard = Consumer(kafka, SMS_SENDER_RECEIPTS.name, [SMS_SENDER_RECEIPTS.topics], fetch_wait_ms=CALM_MS)
     called_back = Stage(
         "called_back", heard, database, publisher, receipts.take, metrics=parts.metrics, after=receipts.committed
     )
