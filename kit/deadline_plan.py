@@ -14,7 +14,7 @@ MIDNIGHT: Final = time()
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueDate:
     """When something is due for somebody: an instant, or a whole day in the person's zone; perhaps neither."""
 
     at: datetime | None
@@ -43,12 +43,12 @@ class Coming:
     at: datetime
 
 
-def applies(reminder: Reminder, due: Due) -> bool:
+def applies(reminder: Reminder, due: DueDate) -> bool:
     """Whether it is said of what is open, and as urgent as this is."""
     return due.urgent or reminder.while_ == "open"
 
 
-def first(reminder: Reminder, due: Due) -> datetime | None:
+def first(reminder: Reminder, due: DueDate) -> datetime | None:
     """The instant of a rule, the first of one that repeats; None without a date to go by."""
     if reminder.is_by_the_clock:
         return EPOCH
@@ -60,7 +60,7 @@ def first(reminder: Reminder, due: Due) -> datetime | None:
     return _days_later(late, reminder.days, due) + timedelta(seconds=reminder.after_seconds or 0)
 
 
-def next_after(reminder: Reminder, due: Due, after: datetime) -> datetime | None:
+def next_after(reminder: Reminder, due: DueDate, after: datetime) -> datetime | None:
     """The first instant of this rule that lies after `after`; None: there is none any more."""
     begin = first(reminder, due)
     if begin is None or begin > after:
@@ -71,7 +71,7 @@ def next_after(reminder: Reminder, due: Due, after: datetime) -> datetime | None
     return begin + ((after - begin) // every + 1) * every
 
 
-def last_until(reminder: Reminder, due: Due, after: datetime, until: datetime) -> datetime | None:
+def last_until(reminder: Reminder, due: DueDate, after: datetime, until: datetime) -> datetime | None:
     """The last instant of a rule that repeats, after `after` and not after `until`; None: there is none."""
     begin = first(reminder, due)
     if begin is None or begin > until or reminder.every_seconds is None:
@@ -81,7 +81,7 @@ def last_until(reminder: Reminder, due: Due, after: datetime, until: datetime) -
     return last if last > after else None
 
 
-def coming(plan: Plan, due: Due, after: datetime) -> list[Coming]:
+def coming(plan: Plan, due: DueDate, after: datetime) -> list[Coming]:
     """The next instant of every rule that still has one, the nearest first."""
     found = [
         Coming(reminder, at)
@@ -111,14 +111,14 @@ def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
     return next_change(by_after, zone, until=by_before) or by_before
 
 
-def _on_the_day(reminder: Reminder, due: Due) -> datetime | None:
+def _on_the_day(reminder: Reminder, due: DueDate) -> datetime | None:
     day = due.local_day
     if day is None or reminder.at is None:
         return None
     return instant_of(_wall(day + timedelta(days=reminder.days), reminder.at), due.zone)
 
 
-def _days_later(instant: datetime, days: int, due: Due) -> datetime:
+def _days_later(instant: datetime, days: int, due: DueDate) -> datetime:
     """Days of the calendar: the same wall time, whatever the clocks did in between."""
     if not days:
         return instant

@@ -220,7 +220,7 @@ def _open(due: Due, past: Past, claim: Claim, now: datetime, token: UUID, policy
         return HandOver(attempt, claim.lease_left) if claim.live else GiveBack()
     if claim.live:
         return Hold(claim.held_until)
-    return MarkUnknown(claim, judge(SENDER_GONE, attempt, due, policy, now=now, draw=draw))
+    return MarkUnknown(claim, what_became(SENDER_GONE, attempt, due, policy, now=now, draw=draw))
 
 
 def _attempt(due: Due, past: Past, now: datetime) -> Attempt:
@@ -232,7 +232,7 @@ def _attempt(due: Due, past: Past, now: datetime) -> Attempt:
 # ---------------------------------------------------------------------------------------------- what became of it
 
 
-def judge(
+def what_became(
     outcome: Accepted | Refused | Unavailable | Unknown,
     attempt: Attempt,
     due: Due,

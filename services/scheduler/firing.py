@@ -39,14 +39,14 @@ GOODBYE: Final = 7.0
 log = logs.get(__name__)
 
 
-class Due(Protocol):
+class Timed(Protocol):
     """Something whose time has come."""
 
     @property
     def fire_after(self) -> datetime: ...
 
 
-T = TypeVar("T", bound=Due)
+T = TypeVar("T", bound=Timed)
 
 
 @dataclass(frozen=True, slots=True)

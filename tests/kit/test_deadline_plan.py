@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from contracts.plan import DEFAULT, Plan, Reminder, read
-from kit.deadline_plan import Due, coming, daily, first, instant_of, last_until, next_after
+from kit.deadline_plan import DueDate, coming, daily, first, instant_of, last_until, next_after
 
 PARIS, NEW_YORK, TOKYO = ZoneInfo("Europe/Paris"), ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")
 ANY_TIME = st.datetimes(datetime(2000, 1, 1), datetime(2060, 1, 1))  # noqa: DTZ001
@@ -44,15 +44,15 @@ SEED = [
 @pytest.mark.parametrize(("name", "zone", "at"), SEED)
 def test_the_plan_of_the_seed(name: str, zone: str, at: str) -> None:
     """8:00 on the person's clock, whatever the clocks did since; late when the person's day is over."""
-    assert first(rule(name), Due(None, DAY_OF_DUE, ZoneInfo(zone))) == utc(at)
+    assert first(rule(name), DueDate(None, DAY_OF_DUE, ZoneInfo(zone))) == utc(at)
 
 
 def test_an_instant_is_due_on_the_day_that_it_is_for_the_person() -> None:
     """23:30 in New York is the next day in Tokyo."""
     at = utc("2027-03-02 04:30")
-    assert first(rule("same_day"), Due(at, None, NEW_YORK)) == utc("2027-03-01 13:00")
-    assert first(rule("same_day"), Due(at, None, TOKYO)) == utc("2027-03-01 23:00")
-    assert first(rule("late"), Due(at, None, TOKYO)) == at
+    assert first(rule("same_day"), DueDate(at, None, NEW_YORK)) == utc("2027-03-01 13:00")
+    assert first(rule("same_day"), DueDate(at, None, TOKYO)) == utc("2027-03-01 23:00")
+    assert first(rule("late"), DueDate(at, None, TOKYO)) == at
 
 
 WALLS = [
@@ -79,12 +79,12 @@ def test_a_gap_runs_at_its_end_and_a_fold_once(zone: str, wall: str, at: str) ->
 def test_critical_counts_days_of_the_calendar() -> None:
     """Three days that are 71 hours, and three that are 73."""
     spring, autumn = utc("2027-03-26 12:00"), utc("2027-10-29 12:00")
-    assert first(rule("critical"), Due(spring, None, PARIS)) == spring + timedelta(hours=71)
-    assert first(rule("critical"), Due(autumn, None, PARIS)) == autumn + timedelta(hours=73)
+    assert first(rule("critical"), DueDate(spring, None, PARIS)) == spring + timedelta(hours=71)
+    assert first(rule("critical"), DueDate(autumn, None, PARIS)) == autumn + timedelta(hours=73)
 
 
 def test_urgent_is_said_on_the_hour() -> None:
-    due = Due(None, DAY_OF_DUE, PARIS, urgent=True)
+    due = DueDate(None, DAY_OF_DUE, PARIS, urgent=True)
     assert next_after(rule("urgent"), due, utc("2027-03-01 10:59:59")) == utc("2027-03-01 11:00")
     assert next_after(rule("urgent"), due, utc("2027-03-01 11:00")) == utc("2027-03-01 12:00")
     assert last_until(rule("urgent"), due, utc("2027-03-01 08:00"), utc("2027-03-01 11:30")) == utc("2027-03-01 11:00")
@@ -92,24 +92,24 @@ def test_urgent_is_said_on_the_hour() -> None:
 
 
 def test_what_is_to_come_is_told_in_its_order() -> None:
-    due = Due(None, DAY_OF_DUE, PARIS)
+    due = DueDate(None, DAY_OF_DUE, PARIS)
     told = [(one.reminder.rule, one.at) for one in coming(DEFAULT, due, utc("2027-03-22 07:00"))]
     assert [name for name, _ in told] == ["day_before", "same_day", "late", "critical"]
     assert [name for name, _ in told] == [name for name, _ in sorted(told, key=lambda one: one[1])]
-    urgent = coming(DEFAULT, Due(None, DAY_OF_DUE, PARIS, urgent=True), utc("2027-03-22 07:00"))
+    urgent = coming(DEFAULT, DueDate(None, DAY_OF_DUE, PARIS, urgent=True), utc("2027-03-22 07:00"))
     assert (urgent[0].reminder.rule, urgent[0].at) == ("urgent", utc("2027-03-22 08:00"))
 
 
 def test_without_a_date_only_the_clock_is_left() -> None:
     assert [
-        one.reminder.rule for one in coming(DEFAULT, Due(None, None, PARIS, urgent=True), utc("2027-03-01 00:30"))
+        one.reminder.rule for one in coming(DEFAULT, DueDate(None, None, PARIS, urgent=True), utc("2027-03-01 00:30"))
     ] == ["urgent"]
 
 
 def test_a_reminder_after_seconds_may_lie_before_the_date_and_come_again() -> None:
     before = Reminder.model_validate({"rule": "soon", "after_seconds": -1800})
     again = Reminder.model_validate({"rule": "still", "after_seconds": 0, "every_seconds": 86400})
-    due = Due(utc("2027-03-01 12:00"), None, PARIS)
+    due = DueDate(utc("2027-03-01 12:00"), None, PARIS)
     assert first(before, due) == utc("2027-03-01 11:30")
     assert next_after(again, due, utc("2027-03-03 12:00")) == utc("2027-03-04 12:00")
     assert next_after(again, due, utc("2027-02-01 12:00")) == utc("2027-03-01 12:00")
@@ -137,7 +137,7 @@ def test_an_instant_shows_its_wall_time_unless_the_clocks_skip_it(zone: ZoneInfo
 @given(ANY_ZONE, st.dates(date(2000, 1, 2), date(2060, 1, 1)), ANY_TIME)
 def test_what_comes_next_is_the_same_from_wherever_it_is_looked_at(zone: ZoneInfo, day: date, when: datetime) -> None:
     """The next instant lies after the look, and nothing of the rule between the two."""
-    due, after = Due(None, day, zone, urgent=True), when.replace(tzinfo=UTC)
+    due, after = DueDate(None, day, zone, urgent=True), when.replace(tzinfo=UTC)
     for one in coming(DEFAULT, due, after):
         assert one.at > after
         assert next_after(one.reminder, due, one.at - timedelta(microseconds=1)) == one.at

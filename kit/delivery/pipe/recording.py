@@ -10,7 +10,7 @@ from kit import logs
 from kit.delivery import events, store
 from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
-from kit.delivery.rules import Policy, Result, judge
+from kit.delivery.rules import Policy, Result, what_became
 from kit.delivery.store import Written
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
@@ -52,7 +52,7 @@ class Recording:
         """With its verdict. T is computed here, once (P5.3)."""
         assert one.attempt is not None
         policy = self._policies(one.due.lane)
-        one.verdict = judge(outcome, one.attempt, one.due, policy, now=self._clock.now(), draw=self._draw())
+        one.verdict = what_became(outcome, one.attempt, one.due, policy, now=self._clock.now(), draw=self._draw())
         if isinstance(outcome, Unknown):
             self._metrics.unknown(one.due.channel or "")
         return one

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from contracts import events as e
 from contracts import local_time, plan, topics
 from contracts.plan import Plan
-from kit.deadline_plan import Due, coming
+from kit.deadline_plan import DueDate, coming
 from kit.postgres import Connection
 from services.gateway.http import shapes
 from services.gateway.store import deadlines, directory
@@ -50,7 +50,7 @@ def _reminders(
         zone = _zone(zones.get(f"{event.tenant}/{user_id}") or event.time_zone, default_zone)
         found += [
             Reminder(rule=one.reminder.rule, user_id=user_id, at=one.at)
-            for one in coming(chosen, Due(event.due_at, day, zone, event.urgent), now)
+            for one in coming(chosen, DueDate(event.due_at, day, zone, event.urgent), now)
         ]
     return sorted(found, key=lambda one: (one.at, one.user_id, one.rule))
 

@@ -13,7 +13,7 @@ from contracts.events import named
 from contracts.plan import MISSED, Plan, Reminder
 from contracts.request import NotificationRequest
 from contracts.status import Status
-from kit.deadline_plan import Due, applies, earliest, first, last_until, next_after
+from kit.deadline_plan import DueDate, applies, earliest, first, last_until, next_after
 from services.scheduler.rules import wording
 from services.scheduler.rules.deadlines import Tracked, Watch
 
@@ -42,9 +42,9 @@ class Case:
     locale: str | None = None
 
     @property
-    def due(self) -> Due:
+    def due(self) -> DueDate:
         tracked = self.tracked
-        return Due(tracked.due_at, tracked.due_date, self.zone, tracked.urgent_since is not None)
+        return DueDate(tracked.due_at, tracked.due_date, self.zone, tracked.urgent_since is not None)
 
     def since(self, reminder: Reminder) -> datetime:
         """The last change that concerns this rule."""

@@ -11,14 +11,14 @@ from contracts import identity
 from contracts.plan import DAILY_REPORT
 from contracts.request import NotificationRequest
 from contracts.status import Channel
-from kit.deadline_plan import Due, daily, instant_of
+from kit.deadline_plan import DueDate, daily, instant_of
 from services.scheduler.rules import wording
 from services.scheduler.rules.deadlines import Tracked
 from services.scheduler.rules.reminding import NOBODYS, described
 
 KINDS: Final = ("late", "today", "urgent")
 
-Found = Mapping[str, Sequence[tuple[Tracked, Due]]]
+Found = Mapping[str, Sequence[tuple[Tracked, DueDate]]]
 """What a report names, by kind."""
 
 
@@ -52,9 +52,9 @@ def end_of_day(now: datetime, zone: ZoneInfo) -> tuple[date, datetime]:
 def sorted_out(deadlines: Sequence[Tracked], zone: ZoneInfo, now: datetime) -> Found:
     """Late, due today, urgent; what is urgent is named so even where it is late, too. The oldest first."""
     today, _ = end_of_day(now, zone)
-    found: dict[str, list[tuple[Tracked, Due]]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[tuple[Tracked, DueDate]]] = {kind: [] for kind in KINDS}
     for tracked in deadlines:
-        due = Due(tracked.due_at, tracked.due_date, zone, tracked.urgent_since is not None)
+        due = DueDate(tracked.due_at, tracked.due_date, zone, tracked.urgent_since is not None)
         late_from = due.instant
         if late_from is not None and late_from <= now:
             found["late"].append((tracked, due))

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from contracts.plan import Reminder
-from kit.deadline_plan import Due
+from kit.deadline_plan import DueDate
 
 DAY: Final = timedelta(days=1)
 LINES: Final = 20
@@ -93,7 +93,7 @@ def language(locale: str | None) -> Language:
 
 
 def of_reminder(
-    title: str, reminder: Reminder, due: Due, locale: str | None, now: datetime, missed: Sequence[str] = ()
+    title: str, reminder: Reminder, due: DueDate, locale: str | None, now: datetime, missed: Sequence[str] = ()
 ) -> tuple[str, str]:
     """Subject and body of a reminder that is said at `now`."""
     words = language(locale)
@@ -106,7 +106,7 @@ def of_reminder(
     return subject, body
 
 
-def _situation(title: str, due: Due, words: Language, now: datetime) -> tuple[str, str]:
+def _situation(title: str, due: DueDate, words: Language, now: datetime) -> tuple[str, str]:
     late_from, day = due.instant, due.local_day
     if late_from is None or day is None:
         return words.urgent.format(title=title), words.urgent_body.format(title=title)
@@ -119,7 +119,7 @@ def _situation(title: str, due: Due, words: Language, now: datetime) -> tuple[st
     return words.coming.format(title=title, when=when), words.coming_body.format(title=title, when=when, date=written)
 
 
-def _days_between(earlier: datetime, later: datetime, due: Due) -> int:
+def _days_between(earlier: datetime, later: datetime, due: DueDate) -> int:
     """Whole days on the person's clock."""
     walls = [instant.astimezone(due.zone).replace(tzinfo=None) for instant in (earlier, later)]
     return (walls[1] - walls[0]) // DAY
@@ -129,7 +129,7 @@ def _when(days: int, words: Language) -> str:
     return {0: words.today, 1: words.tomorrow}.get(days) or words.in_days.format(n=days)
 
 
-def _date(due: Due, words: Language) -> str:
+def _date(due: DueDate, words: Language) -> str:
     if due.at is not None:
         local = due.at.astimezone(due.zone)
         return words.at.format(date=written(local.date(), words), time=f"{local:%H:%M}")
@@ -141,7 +141,7 @@ def written(day: date, words: Language) -> str:
     return words.day.format(day=day.day, month=words.months.split()[day.month - 1], year=day.year)
 
 
-def of_report(found: Mapping[str, Sequence[tuple[str, Due]]], locale: str | None) -> tuple[str, str]:
+def of_report(found: Mapping[str, Sequence[tuple[str, DueDate]]], locale: str | None) -> tuple[str, str]:
     """Subject and body of a daily report: by kind (late, today, urgent) the titles, and when each is due."""
     words = language(locale)
     counts = [words.counts[kind][len(some) > 1].format(n=len(some)) for kind, some in found.items() if some]
@@ -149,7 +149,7 @@ def of_report(found: Mapping[str, Sequence[tuple[str, Due]]], locale: str | None
     return words.report.format(counts=", ".join(counts)), "\n\n".join(parts)
 
 
-def _part(heading: str, some: Sequence[tuple[str, Due]], words: Language) -> str:
+def _part(heading: str, some: Sequence[tuple[str, DueDate]], words: Language) -> str:
     lines = [f"- {title or '-'}{f' ({date})' if (date := _date(due, words)) else ''}" for title, due in some[:LINES]]
     rest = [f"- {words.more.format(n=len(some) - LINES)}"] if len(some) > LINES else []
     return "\n".join([f"{heading}:", *lines, *rest])

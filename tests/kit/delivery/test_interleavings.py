@@ -32,7 +32,7 @@ from kit.delivery.rules import (
     Say,
     Verdict,
     decide,
-    judge,
+    what_became,
 )
 from kit.retry import RetryPolicy
 
@@ -189,7 +189,7 @@ class World:
         else:
             said = Refused("no") if kind < 0.65 else Unavailable("busy")
         yield 50 * self.luck.random() if self.hit(self.stall) else self.luck.random() * TIMEOUT * 0.9
-        verdict = judge(said, attempt, due, self.policy, now=self.time(), draw=0.0)
+        verdict = what_became(said, attempt, due, self.policy, now=self.time(), draw=0.0)
         yield self.luck.random()
         if self.records(attempt.try_, token, verdict):
             self.write(self.rows[attempt.try_], verdict)

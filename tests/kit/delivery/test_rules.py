@@ -30,7 +30,7 @@ from kit.delivery.rules import (
     Verdict,
     decide,
     first_attempt,
-    judge,
+    what_became,
 )
 from kit.retry import RetryPolicy
 
@@ -157,7 +157,7 @@ def attempt(number: int = 1, unknown: int = 0) -> Attempt:
 
 
 def judged(outcome: Any, one: Due | None = None, policy: Policy = POLICY, **made: int) -> Verdict:
-    return judge(outcome, attempt(**made), one or due(), policy, now=NOW, draw=0.0)
+    return what_became(outcome, attempt(**made), one or due(), policy, now=NOW, draw=0.0)
 
 
 NOBODY_KNOWS = Unknown("unknown_outcome", "silence")

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from contracts import events as e
 from contracts.plan import DEFAULT, MISSED, Plan
-from kit.deadline_plan import Due, first
+from kit.deadline_plan import DueDate, first
 from services.scheduler.rules import deadlines as rules
 from services.scheduler.rules import reminding
 from services.scheduler.rules.deadlines import State, Watch
@@ -52,8 +52,8 @@ class Model:
         self.seats: dict[str, Seat] = {}
         self.words: dict[str, list[Word]] = {person: [] for person in PEOPLE}
 
-    def due(self, person: str) -> Due:
-        return Due(None, self.day, ZoneInfo(self.zones[person]), self.urgent_since is not None)
+    def due(self, person: str) -> DueDate:
+        return DueDate(None, self.day, ZoneInfo(self.zones[person]), self.urgent_since is not None)
 
     def say(self, person: str, word: Word) -> None:
         self.words[person].append(word)
