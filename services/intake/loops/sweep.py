@@ -119,7 +119,7 @@ class Sweep:
         Waiting rows go by clock(), so that what is compared with them does, too.
         """
         skew = moment.skew if pile.channel is None else moment.skew * 0
-        eldest = oldest.get(str(pile))
+        eldest = oldest.get(pile.name)
         if eldest is None or eldest > moment.real + skew - self.pace.slack:
             return None
         horizon = await horizons.of(pile)

@@ -1,6 +1,6 @@
 """Lost, not late: what nobody has heard of although those who should have spoken have read further (P3.9)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,22 +31,24 @@ class Pile:
 
     channel: Channel | None
     lane: Lane
+    name: str = field(init=False)
 
-    def __str__(self) -> str:
-        return f"{self.channel or State.WAITING}.{self.lane}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.channel or State.WAITING}.{self.lane}")
 
 
 PILES: Final = tuple(Pile(channel, lane) for lane in Lane for channel in (*Channel, None))
 """All of them, the most urgent first."""
+_FOR: Final = {(pile.channel, pile.lane): pile for pile in PILES}
 
 
 def pile_of(row: Row) -> Pile | None:
     """Where an open row lies. An end that was asked for travels in the urgent lane."""
     match row.state:
         case State.WAITING:
-            return Pile(None, row.lane)
+            return _FOR[None, row.lane]
         case State.HANDED if row.channel is not None:
-            return Pile(row.channel, Lane.URGENT if row.end else row.lane)
+            return _FOR[row.channel, Lane.URGENT if row.end else row.lane]
         case _:
             return None
 

@@ -70,11 +70,6 @@ _READ: Final = (
 )
 
 
-def _unnest(columns: Mapping[str, str]) -> str:
-    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), start=1))
-    return f"unnest({arrays}) as u({', '.join(columns)})"
-
-
 async def moment(connection: Connection) -> Moment:
     """Both clocks, read once per transaction."""
     row = await connection.fetchrow("select clock(), clock_timestamp()")
@@ -119,16 +114,13 @@ _INSERT: Final = f"insert into notifications ({_NAMES}) select {_NAMES} from {{}
 
 async def update(connection: Connection, rows: Sequence[Row], moment: Moment) -> None:
     """Write what may change of rows that this transaction has locked."""
-    values = [(row.id, *_often(row, moment), *_changing(row)) for row in rows]
-    await connection.execute(_UPDATE, *_columns(values))
+    table, values = _CHANGES.of([(row.id, *_often(row, moment), *_changing(row)) for row in rows])
+    await connection.execute(_UPDATE.format(table), *values)
 
 
-_CHANGED: Final = {**_CHANGING_OFTEN, **_CHANGING}
-_UPDATE: Final = f"""
-update notifications n set {", ".join(f"{name} = u.{name}" for name in _CHANGED)}
-from {_unnest({"id": "uuid", **_CHANGED})}
-where n.id = u.id
-"""
+_CHANGES: Final = Columns(id="uuid", **_CHANGING_OFTEN, **_CHANGING)
+_SET: Final = ", ".join(f"{name} = u.{name}" for name in (*_CHANGING_OFTEN, *_CHANGING))
+_UPDATE: Final = f"update notifications n set {_SET} from {{}} as u where n.id = u.id"
 
 
 async def lock_known(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Known]:
@@ -187,7 +179,7 @@ select id from notifications where accepted_at >= $1 and accepted_at < $2 and st
 
 async def lost(connection: Connection, pile: Pile, until: datetime, most: int) -> dict[UUID, Row]:
     """Rows of a pile that should have been heard of before `until`, the oldest first; not those somebody works on."""
-    found = await connection.fetch(_LOST, str(pile), until, most)
+    found = await connection.fetch(_LOST, pile.name, until, most)
     return {row.id: row for row in map(_row, found)}
 
 
@@ -199,7 +191,7 @@ order by look_at limit $3 for update skip locked
 
 async def oldest(connection: Connection) -> dict[str, datetime]:
     """The oldest `look_at` of each pile that has rows."""
-    piles = [str(pile) for pile in PILES]
+    piles = [pile.name for pile in PILES]
     found = await connection.fetch(_OLDEST, piles)
     return {row["pile"]: row["look_at"] for row in found if row["look_at"] is not None}
 
@@ -228,7 +220,12 @@ async def digests(connection: Connection, ids: Collection[UUID]) -> list[UUID]:
     return [row["digest"] for row in found]
 
 
-_DIGESTS: Final = "select distinct digest from notifications where id = any($1::uuid[]) and digest is not null"
+# Where nobody has any digest, that is all there is to look at.
+_DIGESTS: Final = """
+select distinct digest from notifications
+where id = any($1::uuid[]) and digest is not null
+and exists (select from notifications where digest is not null)
+"""
 
 
 async def members(connection: Connection, digests: Collection[UUID]) -> list[UUID]:
@@ -301,7 +298,7 @@ def _changing(row: Row) -> Values:
         row.answer,
         row.sweeps,
         row.rest_until,
-        str(pile) if pile else None,
+        pile.name if pile else None,
         windows.written(frozen.windows),
         row.digest,
     )

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from contracts.status import Channel, Lane
 from services.intake.rules.row import State
-from services.intake.rules.sweeping import PILES, Pace, driven, look_at, pile_of
+from services.intake.rules.sweeping import PILES, Pace, Pile, driven, look_at, pile_of
 from tests.services.intake.samples import FACTS, NOON, Intake, at, cancel, in_, requested
 
 
@@ -24,12 +24,12 @@ def test_p3_9_where_a_row_lies_and_since_when() -> None:
     intake = Intake()
     intake.hear(requested("now", lane=Lane.BULK), 5)
     intake.hear(requested("later", send_at=in_(60), lane=Lane.URGENT), 5)
-    assert str(pile_of(intake.row("now"))) == "email.bulk"
+    assert pile_of(intake.row("now")) == Pile(Channel.EMAIL, Lane.BULK)
     assert look_at(intake.row("now"), at(99)) == NOON + timedelta(seconds=5)
-    assert str(pile_of(intake.row("later"))) == "waiting.urgent"
+    assert pile_of(intake.row("later")) == Pile(None, Lane.URGENT)
     assert look_at(intake.row("later"), at(99)) == NOON + timedelta(seconds=60)
     intake.hear(cancel("now"), 7)
-    assert str(pile_of(intake.row("now"))) == "email.urgent"
+    assert pile_of(intake.row("now")) == Pile(Channel.EMAIL, Lane.URGENT)
     assert look_at(intake.row("now"), at(99)) == NOON + timedelta(seconds=7)
     intake.hear(cancel("later"), 7)
     assert intake.row("later").state is State.ENDED
