@@ -17,6 +17,7 @@ from contracts.template import TemplatePreviewRequest, TemplateRequest
 from kit.health import Health
 from services.gateway.http import (
     callbacks,
+    compat,
     deadlines,
     inbox,
     limits,
@@ -47,6 +48,7 @@ BODIES: Final = (
     Plan,
     TemplateRequest,
     TemplatePreviewRequest,
+    compat.CompatRequest,
 )
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
@@ -58,6 +60,7 @@ TAGS: Final = [
     {"name": "figures", "description": "What became of it all."},
     {"name": "callbacks", "description": "What providers report; signed by them."},
     {"name": "operations", "description": "Jobs, and who is alive: for admins of the tenant `default`."},
+    {"name": "compat", "description": "The routes of the two systems that came before, in their words."},
 ]
 
 
@@ -66,7 +69,7 @@ def api(desk: Desk) -> FastAPI:
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
     people = (inbox, recipients, preferences, schedules, deadlines, plans, templates)
-    for room in (sending, notifications, *people, stats, limits, callbacks, operations):
+    for room in (sending, notifications, *people, stats, limits, callbacks, operations, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)

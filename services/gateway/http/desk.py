@@ -53,6 +53,14 @@ def id_of(text: str) -> UUID | None:
         return None
 
 
+def cursor(name: str, text: str | None, of: str) -> UUID | None:
+    """Where a page begins: the `of` of the one before. Raises Problem 422."""
+    found = id_of(text) if text is not None else None
+    if text is not None and found is None:
+        raise invalid([(name, f"is the `{of}` of the page before")])
+    return found
+
+
 def until_seconds(text: str | None) -> float:
     """`?wait=5` as seconds, at most thirty. Raises Problem 422."""
     try:

@@ -52,8 +52,8 @@ async def shown(connection: Connection, rows: Sequence[Stored]) -> list[shapes.N
     ]
 
 
-async def outcome(desk: Desk, id: UUID, seconds: float, answer: Response) -> Response:
-    """`answer`, with the notification as it is once it has ended, or when the time is over."""
+async def awaited(desk: Desk, id: UUID, seconds: float) -> shapes.Notification | None:
+    """The notification as it is once it has ended, or when the time is over."""
 
     async def look() -> bool | None:
         async with desk.database.connection() as connection:
@@ -63,5 +63,10 @@ async def outcome(desk: Desk, id: UUID, seconds: float, answer: Response) -> Res
     await until(look, seconds)
     async with desk.database.connection() as connection:
         row = await reading.one(connection, id)
-        found = (await shown(connection, [row]))[0] if row else None
+        return (await shown(connection, [row]))[0] if row else None
+
+
+async def outcome(desk: Desk, id: UUID, seconds: float, answer: Response) -> Response:
+    """`answer`, with what has come of the notification by then."""
+    found = await awaited(desk, id, seconds)
     return found.response(answer.status_code, {"Location": answer.headers["Location"]}) if found else answer

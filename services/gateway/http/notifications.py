@@ -3,7 +3,6 @@
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Final, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
@@ -15,7 +14,7 @@ from contracts.status import Channel, Status
 from services.gateway.handlers import commands
 from services.gateway.handlers.commands import Kept
 from services.gateway.http import bodies, looking, shapes
-from services.gateway.http.desk import Desk, check_horizon, id_of, instant, new_id
+from services.gateway.http.desk import Desk, check_horizon, cursor, instant, new_id
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.problems import invalid
 from services.gateway.rules import search
@@ -71,7 +70,7 @@ def router(desk: Desk) -> APIRouter:
             user_id=user_id,
             group=group,
             words=_words(request, to),
-            after=_cursor(after),
+            after=cursor("after", after, "next"),
             created_after=instant("created_after", created_after),
             created_before=instant("created_before", created_before),
         )
@@ -162,12 +161,3 @@ def _words(request: Request, to: str | None) -> tuple[tuple[str, str], ...]:
         elif name not in PARAMETERS:
             raise invalid([(name, f"is no filter; there are {', '.join(sorted(PARAMETERS))} and metadata.KEY")])
     return tuple(words)
-
-
-def _cursor(after: str | None) -> UUID | None:
-    if after is None:
-        return None
-    found = id_of(after)
-    if found is None:
-        raise invalid([("after", "is the `next` of the page before")])
-    return found

@@ -129,9 +129,7 @@ def router(desk: Desk) -> APIRouter:
     async def services(caller: Known) -> Response:
         """Who is alive, where, since when, and what it is doing."""
         check_operator(caller)
-        async with desk.database.connection() as connection:
-            found = await operations.instances(connection, FORGOTTEN_AFTER)
-        return ServiceList(items=tuple(_service(one, age) for one, age in found)).response()
+        return ServiceList(items=await all_services(desk)).response()
 
     return routes
 
@@ -154,6 +152,13 @@ async def all_jobs(desk: Desk) -> tuple[JobShown, ...]:
     async with desk.database.connection() as connection:
         told = await operations.jobs(connection)
     return tuple(_job(job, from_json(told.get(job.id, "{}"))) for job in JOBS.values())
+
+
+async def all_services(desk: Desk) -> tuple[ServiceShown, ...]:
+    """Each process that was heard of lately."""
+    async with desk.database.connection() as connection:
+        found = await operations.instances(connection, FORGOTTEN_AFTER)
+    return tuple(_service(one, age) for one, age in found)
 
 
 async def run_now(desk: Desk, caller: Caller, id: str, seconds: float = PATIENCE) -> RunShown:

@@ -85,9 +85,11 @@ def posts(desk: Desk) -> dict[str, Serve]:
         """Ask for a notification. With `?wait=5` the answer is the outcome, if there is one by then."""
         caller = desk.tokens.caller(request)
         seconds = until_seconds(request.query_params.get("wait")) if request.scope["query_string"] else 0.0
-        asked = _asked(desk, caller, await _request(desk, request), request.headers.get("idempotency-key"))
-        answer = _one(asked, (await _accept(desk, [asked]))[0])
-        return await looking.outcome(desk, asked.id, seconds, answer) if seconds else answer
+        wanted, key = await _request(desk, request), request.headers.get("idempotency-key")
+        accepted = await accept(desk, caller, wanted, key)
+        told = shapes.accepted(accepted.id, accepted.rank, wanted, accepted.accepted_at)
+        answer = told.response(HTTPStatus.ACCEPTED, {"Location": f"{PREFIX}/{accepted.id}"})
+        return await looking.outcome(desk, accepted.id, seconds, answer) if seconds else answer
 
     async def send_batch(request: Request) -> Response:
         """Ask for up to 1,000 notifications at once; each has its own result, in the order of the request."""
@@ -173,18 +175,19 @@ def check_key(key: str) -> str:
     return key
 
 
+async def accept(desk: Desk, caller: Caller, request: NotificationRequest, key: str | None) -> Accepted:
+    """One request that is ours now. Raises Problem."""
+    result = (await _accept(desk, [_asked(desk, caller, request, key)]))[0]
+    if not isinstance(result, Accepted):
+        raise _refusal(result)
+    return result
+
+
 async def _accept(desk: Desk, asked: Sequence[Asked]) -> list[Accepted | Conflict | Unstorable]:
     try:
         return await desk.writer.accept(asked) if asked else []
     except Unavailable as error:
         raise unavailable(f"accepting ({error})") from None
-
-
-def _one(asked: Asked, result: Accepted | Conflict | Unstorable) -> Response:
-    if not isinstance(result, Accepted):
-        raise _refusal(result)
-    answer = shapes.accepted(asked.id, result.rank, asked.request, result.accepted_at)
-    return answer.response(HTTPStatus.ACCEPTED, {"Location": f"/v1/notifications/{asked.id}"})
 
 
 def _refusal(result: Conflict | Unstorable) -> Problem:

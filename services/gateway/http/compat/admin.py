@@ -1,0 +1,175 @@
+"""`/admin/notifications/`: run, count and look, in the words of the old pages."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from contracts.jobs import State
+from kit.settings import masked
+from services.gateway.http import operations
+from services.gateway.http.compat import words
+from services.gateway.http.compat.words import Counted, by_rank, counted, total
+from services.gateway.http.desk import Desk, until
+from services.gateway.http.documented import problems
+from services.gateway.http.operations import PATIENCE, all_jobs, check_operator, has_ended, run_now
+from services.gateway.rules.trust import Caller
+from services.gateway.store import reading
+
+PROCESS: Final = "process_notifications"
+SETTLE_SECONDS: Final = 2.0
+"""So long the answer to "process what waits" waits for the senders."""
+STATES: Final[dict[State, str]] = {
+    "waiting": "en_attente",
+    "running": "en_cours",
+    "done": "terminé",
+    "failed": "échoué",
+}
+
+
+class Processed(words.Whole):
+    """What was due when it was asked for, and what became of notifications meanwhile."""
+
+    traitees: int
+    envoyees: int
+    echouees: int
+    restantes: int
+
+
+class Performance(words.Whole):
+    """How the last look for what is due went, and who is at work."""
+
+    derniere_duree_secondes: float | None
+    prochain_passage: datetime | None
+    services_actifs: int
+
+
+class Dispatcher(words.Whole):
+    """All notifications of the tenant."""
+
+    en_attente: int
+    envoyees: int
+    echouees: int
+    par_type: dict[str, Counted]
+    dernier_passage: datetime | None
+    performance: Performance
+
+
+class Task(words.Whole):
+    """A job of the scheduler."""
+
+    id: str
+    statut: str
+    derniere_execution: datetime | None
+    prochaine_execution: datetime | None
+
+
+class Scheduler(words.Whole):
+    """Whether one is alive, and its jobs."""
+
+    actif: bool
+    jobs: tuple[Task, ...]
+
+
+class Triggered(words.Whole):
+    """What came of a job that was run by hand."""
+
+    job_id: str
+    statut: str
+    resultat: dict[str, Any] | None
+
+
+def router(desk: Desk) -> APIRouter:
+    """The routes of those who run the installation."""
+    routes = APIRouter(prefix="/admin/notifications", tags=["compat"])
+    Known = Annotated[Caller, Depends(desk.tokens.caller)]
+
+    @routes.post("/traiter-en-attente", response_model=Processed, responses=problems(403, 503))
+    async def process(caller: Known) -> Response:
+        """Traiter les notifications en attente. They are sent without it, too."""
+        check_operator(caller)
+        before = await _ranks(caller)
+        run = await run_now(desk, caller, PROCESS)
+        fired = sum(int((part.result or {}).get("fired", 0)) for part in run.results.values())
+
+        async def settled() -> dict[int, int] | None:
+            ranks = await _ranks(caller)
+            return ranks if _ended(ranks) - _ended(before) >= fired else None
+
+        after = await until(settled, SETTLE_SECONDS) or await _ranks(caller)
+        return Processed(
+            traitees=fired,
+            envoyees=max(total(after, words.SENT) - total(before, words.SENT), 0),
+            echouees=max(total(after, words.FAILED) - total(before, words.FAILED), 0),
+            restantes=total(after, words.WAITING),
+        ).response()
+
+    @routes.get("/statistiques-dispatcher", response_model=Dispatcher, responses=problems(403, 503))
+    async def dispatcher(caller: Known) -> Response:
+        """Stats du dispatcher."""
+        check_operator(caller)
+        async with desk.database.connection() as connection:
+            figures = await reading.figures_of_tenant(connection, caller.tenant)
+        ranks = by_rank(figures)
+        (look,) = [job for job in await all_jobs(desk) if job.id == PROCESS]
+        return Dispatcher(
+            en_attente=total(ranks, words.WAITING),
+            envoyees=total(ranks, words.SENT),
+            echouees=total(ranks, words.FAILED),
+            par_type=counted(figures),
+            dernier_passage=look.last_run,
+            performance=Performance(
+                derniere_duree_secondes=look.duration_seconds,
+                prochain_passage=look.next_run,
+                services_actifs=len({one.service for one in await _alive()}),
+            ),
+        ).response()
+
+    @routes.get("/configuration", responses=problems(403))
+    async def configuration(caller: Known) -> dict[str, Any]:
+        """Configuration complète: what is in force, secrets masked."""
+        check_operator(caller)
+        return masked(desk.settings)
+
+    @routes.get("/scheduler/status", response_model=Scheduler, responses=problems(403, 503))
+    async def status(caller: Known) -> Response:
+        """Statut du planificateur."""
+        check_operator(caller)
+        enabled = desk.settings.notifications.scheduler.enabled and any(
+            one.service == "scheduler" for one in await _alive()
+        )
+        return Scheduler(actif=enabled, jobs=tuple(map(_task, await all_jobs(desk)))).response()
+
+    @routes.post("/scheduler/trigger/{job_id}", response_model=Triggered, responses=problems(403, 404, 503))
+    async def trigger(caller: Known, job_id: str) -> Response:
+        """Déclencher une tâche: 200 with what came of it, 202 when that takes longer than five seconds."""
+        check_operator(caller)
+        run = await run_now(desk, caller, job_id, PATIENCE)
+        parts = {service: part.result for service, part in run.results.items() if part.result is not None}
+        only = next(iter(parts.values())) if len(run.results) == 1 and parts else parts or None
+        told = Triggered(job_id=job_id, statut=STATES[run.state], resultat=only)
+        return told.response(HTTPStatus.OK if has_ended(run) else HTTPStatus.ACCEPTED)
+
+    async def _ranks(caller: Caller) -> dict[int, int]:
+        async with desk.database.connection() as connection:
+            return by_rank(await reading.figures_of_tenant(connection, caller.tenant))
+
+    async def _alive() -> list[operations.ServiceShown]:
+        return [one for one in await operations.all_services(desk) if one.state == "alive"]
+
+    return routes
+
+
+def _ended(ranks: dict[int, int]) -> int:
+    return sum(ranks.values()) - total(ranks, words.WAITING)
+
+
+def _task(job: operations.JobShown) -> Task:
+    return Task(
+        id=job.id,
+        statut=STATES[job.status],
+        derniere_execution=job.last_run,
+        prochaine_execution=job.next_run,
+    )

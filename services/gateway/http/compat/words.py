@@ -1,0 +1,158 @@
+"""What the old pages call things: `statut` for status, `destinataire` for whom it is for."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, Literal, Self
+from uuid import UUID
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from contracts.request import NotificationRequest, Strict
+from contracts.status import Channel, Lane, Status
+from services.gateway.http import shapes
+from services.gateway.http.problems import Problem, fields_of, invalid
+from services.gateway.store.reading import Figures
+
+WAITING: Final = "en_attente"
+SENT: Final = "envoyé"
+FAILED: Final = "échoué"
+CANCELLED: Final = "annulé"
+
+Statut = Literal["en_attente", "envoyé", "échoué", "annulé"]
+
+STATUT: Final[Mapping[Status, Statut]] = MappingProxyType(
+    {
+        Status.ACCEPTED: WAITING,
+        Status.SCHEDULED: WAITING,
+        Status.RETRYING: WAITING,
+        Status.SENT: SENT,
+        Status.DELIVERED: SENT,
+        Status.FAILED: FAILED,
+        Status.REJECTED: FAILED,
+        Status.EXPIRED: FAILED,
+        Status.UNDELIVERED: FAILED,
+        Status.CANCELLED: CANCELLED,
+    }
+)
+_OUR_NAMES: Final = {"type": "channel", "destinataire": "to", "sujet": "subject", "contenu": "body"}
+_THEIR_NAMES: Final = {ours: theirs for theirs, ours in _OUR_NAMES.items()}
+
+
+class CompatRequest(Strict):
+    """What somebody wants to have sent; `envoyer_immediatement` takes the urgent lane."""
+
+    type: Literal["email", "sms"]
+    destinataire: str
+    sujet: str | None = None
+    contenu: str
+    envoyer_immediatement: bool = False
+
+    def meant(self) -> NotificationRequest:
+        """The same in our words. Raises Problem 422, with the fields as they are called here."""
+        fields = {ours: getattr(self, theirs) for theirs, ours in _OUR_NAMES.items()}
+        lane = Lane.URGENT if self.envoyer_immediatement else Lane.NORMAL
+        try:
+            return NotificationRequest.model_validate({**fields, "lane": lane})
+        except ValidationError as error:
+            raise renamed(invalid(fields_of(error))) from None
+
+
+def renamed(problem: Problem) -> Problem:
+    """The problem, with the fields as they are called here."""
+    errors = [(_THEIR_NAMES.get(field, field), message) for field, message in problem.errors]
+    return invalid(errors, problem.code) if errors else problem
+
+
+class Whole(shapes.Shape):
+    """Here what is not there is null, and not left out."""
+
+    def response(self, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        """As JSON."""
+        return Response(self.model_dump_json(), status, headers, "application/json")
+
+
+class CompatNotification(Whole):
+    """One notification; `erreur` says why it has not been sent, or not yet."""
+
+    id: UUID
+    type: str
+    destinataire: str | None
+    sujet: str | None
+    contenu: str | None
+    statut: Statut
+    tentatives: int
+    erreur: str | None
+    date_creation: datetime
+    date_envoi: datetime | None
+
+    @classmethod
+    def of(cls, found: shapes.Notification) -> Self:
+        """The same in these words."""
+        status = STATUT[found.status]
+        return cls(
+            id=found.id,
+            type=found.channel or ",".join(found.channels or ()),
+            destinataire=found.to or found.user_id,
+            sujet=found.subject,
+            contenu=found.body or found.html,
+            statut=status,
+            tentatives=found.attempts,
+            erreur=None if status == SENT else found.detail or found.reason,
+            date_creation=found.created_at,
+            date_envoi=found.sent_at,
+        )
+
+
+class CompatPage(Whole):
+    """The newest first; `suivant` is the `apres` of the page that follows."""
+
+    notifications: tuple[CompatNotification, ...]
+    suivant: str | None
+
+
+class Counted(Whole):
+    """What became of the notifications of one type."""
+
+    total: int
+    en_attente: int
+    envoyees: int
+    echouees: int
+    taux_succes: float | None
+
+
+def counted(figures: Figures) -> dict[str, Counted]:
+    """By type, of those that the old systems knew."""
+    return {channel: _counted(figures, channel) for channel in (Channel.EMAIL, Channel.SMS)}
+
+
+def _counted(figures: Figures, channel: Channel) -> Counted:
+    of = {rank: n for (one, rank), n in figures.items() if one == channel}
+    sent, failed = total(of, SENT), total(of, FAILED)
+    rate = round(sent / (sent + failed), 4) if sent + failed else None
+    return Counted(
+        total=sum(of.values()), en_attente=total(of, WAITING), envoyees=sent, echouees=failed, taux_succes=rate
+    )
+
+
+def total(ranks: Mapping[int, int], statut: str) -> int:
+    """How many have come to this, of how many there are by rank."""
+    return sum(n for rank, n in ranks.items() if STATUT[shapes.STATUS[rank]] == statut)
+
+
+def by_rank(figures: Figures) -> dict[int, int]:
+    """All types together."""
+    ranks: dict[int, int] = {}
+    for (_, rank), n in figures.items():
+        ranks[rank] = ranks.get(rank, 0) + n
+    return ranks
+
+
+EXAMPLE: Final[dict[str, Any]] = {
+    "type": "email",
+    "destinataire": "delivered@simulator.test",
+    "sujet": "Votre IMEI a été vérifié",
+    "contenu": "Votre IMEI 123456789012345 a été vérifié avec succès.",
+    "envoyer_immediatement": False,
+}
