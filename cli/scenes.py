@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from cli.timeline import Story, console, heading, line, verdict
-from client.rest import Notification
+from client.shapes import Notification
 
 
 @dataclass(slots=True)

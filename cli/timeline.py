@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from client.rest import Line, Notification
+from client.shapes import Line, Notification
 
 COLOURS: Final = {
     "accepted": "cyan",

@@ -9,7 +9,8 @@ import typer
 from cli.gateway import Tenant, Token, Url, gateway
 from cli.output import Json, emit
 from cli.timeline import Story, console, heading, verdict
-from client.rest import Notification, Tocsin
+from client.rest import Tocsin
+from client.shapes import Notification
 from deploy.local.trouble import Trouble
 
 ME = "operator"

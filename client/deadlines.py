@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import quote
 
-from client.errors import NotFound, of_problem
-from client.rest import Tocsin, _Answer, _json
+from .errors import NotFound
+from .rest import Tocsin
+from .shapes import Answer, Page, plain
 
 _ID = re.compile(r"[^/\x00-\x1f\x7f]{1,100}")
 FIELDS = ("title", "due_at", "due_date", "time_zone", "assignees", "urgent", "status", "plan")
@@ -28,7 +29,7 @@ class Said(TypedDict, total=False):
     plan: str | Mapping[str, Any]
 
 
-class Reminder(_Answer):
+class Reminder(Answer):
     """What will be said to whom, and when."""
 
     rule: str
@@ -36,7 +37,7 @@ class Reminder(_Answer):
     at: datetime
 
 
-class Deadline(_Answer):
+class Deadline(Answer):
     """A deadline as it was when the gateway answered."""
 
     id: str
@@ -52,9 +53,8 @@ class Deadline(_Answer):
     reminders: tuple[Reminder, ...] = ()
 
 
-class _Page(_Answer):
+class _Page(Page):
     items: tuple[Deadline, ...]
-    next: str | None = None
 
 
 class Deadlines:
@@ -68,7 +68,7 @@ class Deadlines:
 
     def put(self, id: str, **said: Unpack[Said]) -> Deadline:
         """Say the whole of it; what is left out is at its default."""
-        return self._tocsin._call(Deadline, "PUT", _path(id), json=_json(said))
+        return self._tocsin.ask(Deadline, "PUT", _path(id), json=plain(said))
 
     def change(self, id: str, **said: Unpack[Said]) -> Deadline:
         """The same, with what is left out as it is; a new one where there is none."""
@@ -78,32 +78,25 @@ class Deadlines:
             there = {}
         if "due_at" in said or "due_date" in said:
             there = {name: value for name, value in there.items() if name not in ("due_at", "due_date")}
-        return self._tocsin._call(Deadline, "PUT", _path(id), json=there | _json(said))
+        return self._tocsin.ask(Deadline, "PUT", _path(id), json=there | plain(said))
 
     def close(self, id: str) -> Deadline:
         """It is done: nobody is reminded any more, and what waits is cancelled. Raises NotFound."""
         there = self.get(id).model_dump(mode="json", exclude_none=True, include=set(FIELDS))
-        return self._tocsin._call(Deadline, "PUT", _path(id), json=there | {"status": "closed"})
+        return self._tocsin.ask(Deadline, "PUT", _path(id), json=there | {"status": "closed"})
 
     def get(self, id: str) -> Deadline:
         """The deadline with the reminders to come. Raises NotFound."""
-        return self._tocsin._call(Deadline, "GET", _path(id))
+        return self._tocsin.ask(Deadline, "GET", _path(id))
 
     def all(self, **narrowed: str) -> Iterator[Deadline]:
         """Those that this token may see, the newest first; `status`, `user_id`, `urgent` narrow it."""
-        query = dict(narrowed)
-        while True:
-            page = self._tocsin._call(_Page, "GET", "/v1/deadlines", params=query)
+        for page in self._tocsin.pages(_Page, "/v1/deadlines", narrowed):
             yield from page.items
-            if page.next is None:
-                return
-            query["after"] = page.next
 
     def delete(self, id: str) -> None:
         """Forget it, and cancel what waits. Raises NotFound."""
-        answer = self._tocsin._answer("DELETE", _path(id))
-        if not answer.is_success:
-            raise of_problem(answer.status_code, answer.content)
+        self._tocsin.delete(_path(id))
 
 
 def _path(id: str) -> str:

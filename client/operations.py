@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from client.errors import NotFound
-from client.rest import Tocsin, _Answer
+from .errors import NotFound
+from .rest import Tocsin
+from .shapes import Answer
 
 LOOK_AGAIN: Final = 0.5
 ENDED: Final = ("done", "failed")
 
 
-class JobSeen(_Answer):
+class JobSeen(Answer):
     """A job; `status` is that of its last run."""
 
     id: str
@@ -27,7 +28,7 @@ class JobSeen(_Answer):
     last_result: Mapping[str, Any] | None = None
 
 
-class RunSeen(_Answer):
+class RunSeen(Answer):
     """A run of a job: what each service that has a part in it answered."""
 
     run_id: str
@@ -41,7 +42,7 @@ class RunSeen(_Answer):
         return self.state in ENDED
 
 
-class ServiceSeen(_Answer):
+class ServiceSeen(Answer):
     """A process of a service: `alive`, `silent` or `stopped`."""
 
     service: str
@@ -52,11 +53,11 @@ class ServiceSeen(_Answer):
     version: str | None = None
 
 
-class _Jobs(_Answer):
+class _Jobs(Answer):
     items: tuple[JobSeen, ...]
 
 
-class _Services(_Answer):
+class _Services(Answer):
     items: tuple[ServiceSeen, ...]
 
 
@@ -68,19 +69,19 @@ class Operations:
 
     def jobs(self) -> tuple[JobSeen, ...]:
         """What can be run, when it last ran, and when it will run by itself."""
-        return self._tocsin._call(_Jobs, "GET", "/v1/admin/jobs").items
+        return self._tocsin.ask(_Jobs, "GET", "/v1/admin/jobs").items
 
     def run(self, job: str, seconds: float = 60.0) -> RunSeen:
         """Runs it now; what came of it, or of it so far when the seconds are over. Raises NotFound."""
         if not job.replace("_", "").isalnum():
             raise NotFound(404, "not_found", f"“{job}” is no name of a job")
         over = time.monotonic() + seconds
-        seen = self._tocsin._call(RunSeen, "POST", f"/v1/admin/jobs/{job}/run")
+        seen = self._tocsin.ask(RunSeen, "POST", f"/v1/admin/jobs/{job}/run")
         while not seen.has_ended and time.monotonic() < over:
             time.sleep(LOOK_AGAIN)
-            seen = self._tocsin._call(RunSeen, "GET", f"/v1/admin/jobs/{job}/runs/{seen.run_id}")
+            seen = self._tocsin.ask(RunSeen, "GET", f"/v1/admin/jobs/{job}/runs/{seen.run_id}")
         return seen
 
     def services(self) -> tuple[ServiceSeen, ...]:
         """Every process that was heard of lately."""
-        return self._tocsin._call(_Services, "GET", "/v1/admin/services").items
+        return self._tocsin.ask(_Services, "GET", "/v1/admin/services").items

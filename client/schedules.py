@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from client.errors import NotFound, of_problem
-from client.rest import _ID, Tocsin, _Answer
+from .calls import ID
+from .errors import NotFound
+from .rest import Tocsin
+from .shapes import Answer, Page
 
 PATH: Final = "/v1/schedules"
 ASKED: Final = (
@@ -26,7 +28,7 @@ ASKED: Final = (
 """The fields that one asks for; the others are answers."""
 
 
-class Schedule(_Answer):
+class Schedule(Answer):
     """A schedule as it was when the gateway answered."""
 
     id: str
@@ -43,7 +45,7 @@ class Schedule(_Answer):
     next_at: datetime | None = None
 
 
-class Firing(_Answer):
+class Firing(Answer):
     """A firing to come; `note` is "gap" or "overlap" where the clocks change."""
 
     at: datetime
@@ -51,7 +53,7 @@ class Firing(_Answer):
     note: str | None = None
 
 
-class Preview(_Answer):
+class Preview(Answer):
     """The firings to come, by the zone data of this edition."""
 
     firings: tuple[Firing, ...]
@@ -59,7 +61,7 @@ class Preview(_Answer):
     tzdata: str
 
 
-class Run(_Answer):
+class Run(Answer):
     """It fires once now; `notifications` are the ids of what comes of it."""
 
     id: str
@@ -67,9 +69,8 @@ class Run(_Answer):
     notifications: tuple[str, ...]
 
 
-class _Page(_Answer):
+class _Page(Page):
     items: tuple[Schedule, ...]
-    next: str | None = None
 
 
 class Schedules:
@@ -84,51 +85,44 @@ class Schedules:
     def create(self, *, key: str | None = None, **asked: Any) -> Schedule:
         """Makes one. The same `key` with the same content is one schedule, however often it is asked for."""
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
-        return self._tocsin._call(Schedule, "POST", PATH, json=asked, headers=headers)
+        return self._tocsin.ask(Schedule, "POST", PATH, json=asked, headers=headers)
 
     def all(self) -> Iterator[Schedule]:
         """One's own, the newest first; an admin's are all of the tenant."""
-        after: dict[str, str] = {}
-        while True:
-            page = self._tocsin._call(_Page, "GET", PATH, params=after)
+        for page in self._tocsin.pages(_Page, PATH):
             yield from page.items
-            if page.next is None:
-                return
-            after = {"after": page.next}
 
     def get(self, id: str) -> Schedule:
         """One of them. Raises NotFound."""
-        return self._tocsin._call(Schedule, "GET", _path(id))
+        return self._tocsin.ask(Schedule, "GET", _path(id))
 
     def switch(self, id: str, *, on: bool) -> Schedule:
         """On or off; raises a problem (412) where somebody else changed it in between."""
         seen = self.get(id).model_dump(mode="json", exclude_none=True)
         asked = {name: seen[name] for name in ASKED if name in seen} | {"enabled": on}
-        return self._tocsin._call(Schedule, "PUT", _path(id), json=asked, headers={"If-Match": f'"{seen["version"]}"'})
+        return self._tocsin.ask(Schedule, "PUT", _path(id), json=asked, headers={"If-Match": f'"{seen["version"]}"'})
 
     def preview(self, id: str, count: int = 5) -> Preview:
         """Its next firings."""
-        return self._tocsin._call(Preview, "GET", _path(id, "/preview"), params={"n": str(count)})
+        return self._tocsin.ask(Preview, "GET", _path(id, "/preview"), params={"n": str(count)})
 
     def foretell(self, cron: str, time_zone: str, count: int = 5) -> Preview:
         """The next firings of a cron that no schedule has yet."""
         asked = {"cron": cron, "time_zone": time_zone, "n": str(count)}
-        return self._tocsin._call(Preview, "GET", f"{PATH}/preview", params=asked)
+        return self._tocsin.ask(Preview, "GET", f"{PATH}/preview", params=asked)
 
     def run(self, id: str, *, key: str | None = None) -> Run:
         """Fires it once now, be it on or off. The same `key` is one run."""
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
-        return self._tocsin._call(Run, "POST", _path(id, "/run"), headers=headers)
+        return self._tocsin.ask(Run, "POST", _path(id, "/run"), headers=headers)
 
     def delete(self, id: str) -> None:
         """It fires no more."""
-        answer = self._tocsin._answer("DELETE", _path(id))
-        if not answer.is_success:
-            raise of_problem(answer.status_code, answer.content)
+        self._tocsin.delete(_path(id))
 
 
 def _path(id: str, rest: str = "") -> str:
     """Raises NotFound for what cannot be an id, before it can lead to another address."""
-    if not _ID.fullmatch(id):
+    if not ID.fullmatch(id):
         raise NotFound(404, "not_found", f"“{id}” is no id of a schedule")
     return f"{PATH}/{id}{rest}"

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from client.errors import NotFound, of_problem
-from client.rest import Tocsin, _Answer
+from .errors import NotFound
+from .rest import Tocsin
+from .shapes import Answer, Page
 
 PATH: Final = "/v1/admin/templates"
 WRITTEN: Final = ("subject", "text", "html", "sms", "inapp", "locales", "required", "types")
@@ -16,7 +17,7 @@ WRITTEN: Final = ("subject", "text", "html", "sms", "inapp", "locales", "require
 _NAME: Final = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,49}")
 
 
-class Named(_Answer):
+class Named(Answer):
     """A name, and the version that it stands for: `template` is "welcome@3"."""
 
     name: str
@@ -44,7 +45,7 @@ class Template(Named):
         return {name: value for name, value in seen.items() if value}
 
 
-class Preview(_Answer):
+class Preview(Answer):
     """What would be sent by one channel."""
 
     template: str
@@ -54,9 +55,8 @@ class Preview(_Answer):
     html: str | None = None
 
 
-class _Page(_Answer):
+class _Page(Page):
     items: tuple[Named, ...]
-    next: str | None = None
 
 
 class Templates:
@@ -71,22 +71,17 @@ class Templates:
     def put(self, name: str, *, version: int | None = None, **written: Any) -> Template:
         """A new version, in force from now on. `version`: only if that one is in force; else a problem (412)."""
         headers = {"If-Match": f'"{version}"'} if version is not None else {}
-        return self._tocsin._call(Template, "PUT", _path(name), json=written, headers=headers)
+        return self._tocsin.ask(Template, "PUT", _path(name), json=written, headers=headers)
 
     def get(self, name: str, version: int | None = None) -> Template:
         """The version in force, or another one. Raises NotFound."""
         query = {"version": str(version)} if version is not None else {}
-        return self._tocsin._call(Template, "GET", _path(name), params=query)
+        return self._tocsin.ask(Template, "GET", _path(name), params=query)
 
     def all(self) -> Iterator[Named]:
         """The names, in order; everybody may know them."""
-        after: dict[str, str] = {}
-        while True:
-            page = self._tocsin._call(_Page, "GET", PATH, params=after)
+        for page in self._tocsin.pages(_Page, PATH):
             yield from page.items
-            if page.next is None:
-                return
-            after = {"after": page.next}
 
     def preview(
         self,
@@ -99,13 +94,11 @@ class Templates:
     ) -> Preview:
         """What a notification with this data would say; a problem (422) names what is missing."""
         asked = {"data": data, "channel": channel, "locale": locale, "version": version}
-        return self._tocsin._call(Preview, "POST", _path(name, "/preview"), json=asked)
+        return self._tocsin.ask(Preview, "POST", _path(name, "/preview"), json=asked)
 
     def delete(self, name: str) -> None:
         """It and all its versions: who asks for it is refused. Raises NotFound."""
-        answer = self._tocsin._answer("DELETE", _path(name))
-        if not answer.is_success:
-            raise of_problem(answer.status_code, answer.content)
+        self._tocsin.delete(_path(name))
 
 
 def _path(name: str, rest: str = "") -> str:

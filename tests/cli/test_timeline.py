@@ -8,7 +8,7 @@ from io import StringIO
 from rich.console import Console
 
 from cli.timeline import Story, clock, heading, line, plain, verdict
-from client.rest import Line, Notification
+from client.shapes import Line, Notification
 
 NOON = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 SEEN = Notification(
