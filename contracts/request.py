@@ -18,6 +18,7 @@ from contracts.status import Channel, Lane
 SMS_CHARACTERS = 1600
 HTML_BYTES = 64 * 1024
 ATTACHMENT_BYTES = 512 * 1024
+FILES_TOO_LARGE: Final = f"are larger than {ATTACHMENT_BYTES // 1024} KiB together: send a link to them instead"
 
 LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 """One line without control characters, as a pattern of JSON Schema."""
@@ -30,6 +31,7 @@ Instant = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 _FORBIDDEN_IN_HEADERS = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
+_TURNS_ROUND = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+\-]+/[A-Za-z0-9!#$&^_.+\-]+(; ?[A-Za-z0-9\-]+=[A-Za-z0-9.\-]+)*")
 
 
@@ -77,7 +79,7 @@ class Attachment(Strict):
     @field_validator("content_type")
     @classmethod
     def _safe_type(cls, kind: str) -> str:
-        if not _CONTENT_TYPE.fullmatch(header_text(kind)) or kind.startswith(("multipart/", "message/")):
+        if not _CONTENT_TYPE.fullmatch(header_text(kind)) or kind.lower().startswith(("multipart/", "message/")):
             raise ValueError("is a media type such as application/pdf or text/calendar; method=REQUEST")
         return kind
 
@@ -87,7 +89,7 @@ class Attachment(Strict):
         try:
             b64decode(content, validate=True)
         except (Base64Error, ValueError):
-            raise ValueError("is not base64") from None
+            raise ValueError("is not base64 in one piece, without line breaks and with its = at the end") from None
         return content
 
     @property
@@ -185,7 +187,7 @@ class NotificationRequest(Strict):
     @classmethod
     def _attachment_size(cls, files: tuple[Attachment, ...] | None) -> tuple[Attachment, ...] | None:
         if sum(file.size for file in files or ()) > ATTACHMENT_BYTES:
-            raise ValueError(f"are larger than {ATTACHMENT_BYTES // 1024} KiB together")
+            raise ValueError(FILES_TOO_LARGE)
         return files
 
     @model_validator(mode="after")
@@ -270,8 +272,8 @@ def _address_problems(to: str, channels: tuple[Channel, ...]) -> Iterator[tuple[
 
 
 def _content_problems(request: NotificationRequest, channels: tuple[Channel, ...]) -> Iterator[tuple[str, str]]:
-    if request.attachments and Channel.EMAIL not in channels:
-        yield "attachments", "only an email carries attachments"
+    if request.attachments:
+        yield from _file_problems(request.attachments, channels)
     if Channel.SMS in channels and request.body and len(request.body) > SMS_CHARACTERS:
         yield "body", f"a text message holds at most {SMS_CHARACTERS} characters, this one has {len(request.body)}"
     if request.template is not None:
@@ -280,6 +282,17 @@ def _content_problems(request: NotificationRequest, channels: tuple[Channel, ...
         yield "body", "give body (or html for an email), or a template"
     if Channel.EMAIL in channels and not request.subject:
         yield "subject", "an email needs a subject"
+
+
+def _file_problems(files: tuple[Attachment, ...], channels: tuple[Channel, ...]) -> Iterator[tuple[str, str]]:
+    """Not the files' own checks: a file that is on its way already must stay readable."""
+    if Channel.EMAIL not in channels:
+        yield "attachments", "only an email carries attachments"
+    for place, file in enumerate(files):
+        if not file.name.strip(" ."):
+            yield f"attachments.{place}.name", "is a file's name, such as report.pdf"
+        if _TURNS_ROUND.search(file.name):
+            yield f"attachments.{place}.name", "turns the writing round, which hides what a file is: leave that out"
 
 
 def _time_problems(request: NotificationRequest) -> Iterator[tuple[str, str]]:

@@ -1,30 +1,48 @@
 """Bodies are read up to a limit and no further, and checked by the same models that Kafka's are."""
 
-from typing import Any, TypeVar
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
-from services.gateway.http.problems import invalid, of_validation, too_large
+from services.gateway.http.problems import Problem, invalid, of_validation, too_large
 
 M = TypeVar("M", bound=BaseModel)
 
+HEARD_OUT: Final = 16 * 1024 * 1024
+"""Bytes of a body that is too large up to which whoever sends it is heard out, so that he hears the answer."""
+PATIENCE: Final = 10.0
+"""Seconds for that."""
 
-async def read(request: Request, limit: int) -> bytes:
+
+async def read(request: Request, limit: int, refusal: Callable[[int], Problem] = too_large) -> bytes:
     """The body. Raises Problem 413 as soon as more than `limit` bytes are announced, or have come."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
-        raise too_large(limit)
+        if int(announced) <= HEARD_OUT and "expect" not in request.headers:
+            await _heard_out(request)
+        raise refusal(limit)
     body = bytearray()
     try:
         async for part in request.stream():
             body += part
             if len(body) > limit:
-                raise too_large(limit)
+                raise refusal(limit)
     except ClientDisconnect:
         raise invalid([("", "the connection ended before the body did")]) from None
     return bytes(body)
+
+
+async def _heard_out(request: Request) -> None:
+    """To its end, and thrown away: most programs write all they have before they read that it was too much."""
+    with suppress(ClientDisconnect, TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            async for _ in request.stream():
+                pass
 
 
 def parsed(model: type[M], body: bytes) -> M:

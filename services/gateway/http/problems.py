@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.cloudevents import problems_of
+from contracts.request import FILES_TOO_LARGE
 from kit import logs
 from kit.postgres import fate
 
@@ -100,14 +101,20 @@ def invalid(errors: Iterable[tuple[str, str]], code: str = "validation_failed") 
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, code, "; ".join(named[:3]), errors)
 
 
-def too_large(limit: int) -> Problem:
+def too_large(limit: int, errors: Iterable[tuple[str, str]] = ()) -> Problem:
     """More than anybody needs. What is still on its way is not read."""
     return Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "too_large",
         f"the body is larger than {limit // 1024} KiB",
+        errors,
         headers={"Connection": "close"},
     )
+
+
+def files_too_large(limit: int) -> Problem:
+    """The same of a notification, in which only attachments can be that large."""
+    return too_large(limit, [("attachments", FILES_TOO_LARGE)])
 
 
 def too_large_to_pass_on(limit: int) -> Problem:

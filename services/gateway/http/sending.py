@@ -23,6 +23,7 @@ from services.gateway.http.door import Serve
 from services.gateway.http.problems import (
     Problem,
     fields_of,
+    files_too_large,
     forbidden,
     invalid,
     too_large,
@@ -133,7 +134,7 @@ def router(desk: Desk) -> APIRouter:
 
 async def _request(desk: Desk, request: Request) -> NotificationRequest:
     """Attachments may be large; text may not."""
-    body = await bodies.read(request, desk.limits.with_attachments_bytes)
+    body = await bodies.read(request, desk.limits.with_attachments_bytes, files_too_large)
     asked = bodies.parsed(NotificationRequest, body)
     if len(body) > desk.limits.notification_bytes and not asked.attachments:
         raise too_large(desk.limits.notification_bytes)
