@@ -33,7 +33,7 @@ def dues(run: str, seed: int, count: int) -> Iterator[Due]:
             round=0,
             at=now,
             expires_at=now + DAY,
-            content=Content(to=asked["to"], subject=asked["subject"], text=asked["body"], html=asked["html"]),
+            content=Content(to=asked["to"], subject=asked["subject"], text=asked["body"], html=asked["html"], raw=True),
         )
 
 

@@ -215,7 +215,11 @@ class TakeBack(Event):
 
 
 class Content(BaseModel):
-    """What is sent, rendered: an email, a text message or an entry of the inbox."""
+    """What is sent, rendered: an email, a text message or an entry of the inbox.
+
+    `unsubscribe` is the link by which an email's category can be stopped; None where it cannot. `raw`: the `html` is as
+    somebody wrote it, and is cleaned before it leaves.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -230,6 +234,8 @@ class Content(BaseModel):
     locale: str | None = None
     data: dict[str, Any] | None = None
     template: str | None = None
+    unsubscribe: str | None = None
+    raw: Literal[True] | None = None
 
 
 class Due(OfNotification):

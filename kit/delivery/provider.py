@@ -18,6 +18,10 @@ class Parcel(NamedTuple):
         assert self.due.content is not None, "a due without content is never handed over"
         return self.due.content
 
+    def holding(self, content: Content) -> "Parcel":
+        """The same with other content."""
+        return self._replace(due=self.due.model_copy(update={"content": content}))
+
     @property
     def to(self) -> str:
         return self.content.to or ""

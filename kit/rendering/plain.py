@@ -1,12 +1,13 @@
-"""The text beside an HTML that brought none, made once from its source, so that no notification waits for it."""
+"""The text beside an HTML that brought none: of a template made once, from its source; of a mail from the HTML."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 
-from kit.rendering.hypertext import DEEPEST, depth
+from kit.rendering.hypertext import check_depth
 from kit.rendering.limits import Unrenderable
 from kit.rendering.sources import compiled
 
@@ -21,8 +22,7 @@ def made_from(html: str) -> str:
 
     Raises Unrenderable where loops and conditions do not survive it: then the text has to be written by hand.
     """
-    if depth(html) > DEEPEST:
-        raise Unrenderable("too_large", f"has more than {DEEPEST} elements within each other: is one never ended?")
+    check_depth(html)
     marks: list[str] = []
 
     def hide(mark: re.Match[str]) -> str:
@@ -42,12 +42,18 @@ def made_from(html: str) -> str:
     return source
 
 
+@lru_cache(maxsize=64)
+def text_of(html: str) -> str:
+    """What HTML that was cleaned says, as plain text, its links behind their words. Takes some 0.1 to 50 ms."""
+    return "\n".join(_lines(get_text(html, _LINKS), [])) + "\n" if html.strip() else ""
+
+
 def _lines(text: str, marks: list[str]) -> list[str]:
     """Without the gaps that a condition would leave behind: a line of marks alone goes before the next one."""
     lines: list[str] = [""]
     waiting = ""
     for line in (_INDENT.sub(lambda found: "  " if found[1] else "", line).rstrip() for line in text.split("\n")):
-        places = _PLACE.findall(line)
+        places = _PLACE.findall(line) if marks else []
         if places and not _PLACE.sub("", line).strip() and not any(marks[int(n)].startswith("{{") for n in places):
             waiting += line.replace(" ", "")
         elif line:

@@ -53,7 +53,7 @@ def run(name: str, build: Build, *, grace: float = GRACE_SECONDS) -> NoReturn:
         sys.exit(_tell(error))
     logs.configure(name, settings.log_level, settings.logs_dir)
     for warning in settings.warnings:
-        log.warning("setting_without_effect", detail=warning)
+        log.warning("note_on_settings", detail=warning)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         code = runner.run(Shell(name, settings, build, grace).live())
     logging.shutdown()

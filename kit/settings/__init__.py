@@ -20,6 +20,7 @@ from kit.settings.tree import (
     Settings,
     SmsSettings,
     SmtpSettings,
+    TenantSettings,
     TwilioSettings,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "SmtpProvider",
     "SmtpSettings",
     "SnsProvider",
+    "TenantSettings",
     "TwilioProvider",
     "TwilioSettings",
     "ensure_secrets",

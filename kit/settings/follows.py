@@ -10,6 +10,7 @@ Tree = dict[str, Any]
 
 LOOPBACK: Final = ("127.", "localhost", "::1", "[::1]")
 EMBEDDED_SESSION_TIMEOUT_MS: Final = 6_000
+_FOR_LINKS: Final = {"public_url": "TOCSIN_PUBLIC_URL", "link_secret": "TOCSIN_LINK_SECRET"}
 
 
 def with_what_follows(tree: Tree, root: Path) -> tuple[Tree, list[str]]:
@@ -19,7 +20,7 @@ def with_what_follows(tree: Tree, root: Path) -> tuple[Tree, list[str]]:
     embedded = {*_kafka(tree), *_database(tree)}
     catcher, warnings = _mail(tree)
     tree["embedded"] = embedded | catcher
-    return tree, warnings
+    return tree, warnings + _links(tree)
 
 
 def _folders(tree: Tree, root: Path) -> None:
@@ -28,14 +29,25 @@ def _folders(tree: Tree, root: Path) -> None:
 
 
 def _signing(tree: Tree) -> None:
-    """The secrets this installation made for itself, and the address that links lead to."""
+    """The secrets this installation made for itself."""
     jwt = _branch(tree, "jwt")
     if not {"secret", "jwks_url"} & jwt.keys():
         jwt["secret"] = secrets.written(tree["state_dir"] / secrets.JWT_SECRET_FILE)
     if "link_secret" not in tree:
         tree["link_secret"] = secrets.written(tree["state_dir"] / secrets.LINK_SECRET_FILE)
-    if "public_url" not in tree:
-        tree["public_url"] = f"http://127.0.0.1:{_branch(tree, 'gateway').get('port', 8000)}"
+
+
+def _links(tree: Tree) -> list[str]:
+    """Where links in mails lead, and what keeps them out. To this machine only readers of the catcher follow one."""
+    leaves_the_house = "mail" not in tree["embedded"]
+    missing = [name for key, name in _FOR_LINKS.items() if not tree.get(key) and leaves_the_house]
+    tree["reachable"] = "TOCSIN_PUBLIC_URL" not in missing
+    address = str(tree.setdefault("public_url", f"http://127.0.0.1:{_branch(tree, 'gateway').get('port', 8000)}"))
+    if missing:
+        return [f"{name} is not set: mails carry no link to unsubscribe" for name in missing]
+    if leaves_the_house and not address.startswith("https:"):
+        return ["TOCSIN_PUBLIC_URL is no https address: mail programs offer to unsubscribe by one click only with one"]
+    return []
 
 
 def _kafka(tree: Tree) -> set[str]:

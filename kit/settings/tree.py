@@ -35,9 +35,10 @@ from kit.settings.values import (
     Words,
     Zone,
 )
+from kit.unsubscribing import Unsubscribing
 
 EVERY_DAY: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-DERIVED: Final = frozenset({"embedded", "warnings"})
+DERIVED: Final = frozenset({"embedded", "reachable", "warnings"})
 
 
 class ChannelSettings(Section):
@@ -48,11 +49,19 @@ class ChannelSettings(Section):
     on_unknown: Literal["resend", "fail"] = "resend"
 
 
+class TenantSettings(Section):
+    """How the mails of one tenant are headed: From, and where answers go that the request does not direct."""
+
+    from_email: Line | None = None
+    reply_to: Line | None = None
+
+
 class EmailSettings(ChannelSettings):
-    """Email: `provider` with the SMTP settings, or an ordered list of `providers`."""
+    """Email: `provider` with the SMTP settings, or an ordered list of `providers`. `tenants` by name."""
 
     provider: Literal["smtp", "gmail"] = "smtp"
     providers: tuple[EmailProvider, ...] = ()
+    tenants: Mapping[Line, TenantSettings] = Field(default_factory=dict)
 
 
 class SmsChannelSettings(ChannelSettings):
@@ -241,7 +250,8 @@ class PortSettings(Section):
 
 
 class Settings(Section):
-    """All of it. `embedded` names the servers `make run` starts itself, because nothing says where else they are."""
+    """All of it. `embedded` names the servers `make run` starts itself, because nothing says where else they are;
+    `reachable`: who gets our mails can follow a link to `public_url`."""
 
     notifications: NotificationSettings = NotificationSettings()
     kafka: KafkaSettings = KafkaSettings()
@@ -258,11 +268,19 @@ class Settings(Section):
     state_dir: Path
     logs_dir: Path
     embedded: frozenset[Literal["kafka", "postgresql", "mail"]] = Field(default=frozenset(), exclude=True)
+    reachable: bool = Field(default=True, exclude=True)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
     def cleanup(self) -> CleanupSettings:
         return self.notifications.cleanup
+
+    @property
+    def unsubscribing(self) -> Unsubscribing | None:
+        """What signs and reads the links to unsubscribe; None: there is no secret to sign them with."""
+        if not self.link_secret:
+            return None
+        return Unsubscribing(self.public_url, self.link_secret, self.notifications.transactional_categories)
 
     @property
     def sms(self) -> SmsSettings:

@@ -11,6 +11,7 @@ from kit.recurrence import cron
 from kit.settings.masking import HIDDEN, MASK, is_hidden
 
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
+_URL = re.compile(r"""https?://[^\s<>"\x00-\x1f\x7f-\U0010ffff]+""")
 
 
 def _zone(name: str) -> str:
@@ -41,8 +42,8 @@ def _no_line_break(value: str) -> str:
 
 
 def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("a URL that starts with http:// or https://")
+    if not _URL.fullmatch(value):
+        raise ValueError("a URL that starts with http:// or https://, in ASCII and without blanks")
     return value.rstrip("/")
 
 

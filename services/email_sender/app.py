@@ -1,5 +1,6 @@
 """The email sender, put together: read it from top to bottom."""
 
+from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from contracts.status import Channel as Name
@@ -16,7 +17,7 @@ from kit.delivery.store import BY_INDEX
 from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
-from kit.settings import GmailProvider, Settings, SettingsError, SmtpProvider
+from kit.settings import GmailProvider, Settings, SettingsError, SmtpProvider, TenantSettings
 from services.email_sender.composing.mail import Author
 from services.email_sender.composing.words import Unsafe
 from services.email_sender.providers.smtp.opening import Relay
@@ -44,7 +45,7 @@ async def build(settings: Settings) -> Parts:
     channel = Channel(
         service=NAME,
         lanes=lanes,
-        provider=parts.add("provider", provider(settings.email_providers[0])),
+        provider=parts.add("provider", provider(settings.email_providers[0], told.email.tenants)),
         policies=policies(told.email),
         lease=LEASE_SECONDS,
         hands=HANDS,
@@ -67,11 +68,20 @@ async def build(settings: Settings) -> Parts:
     return parts
 
 
-def provider(told: SmtpProvider | GmailProvider) -> Smtp:
-    """The relay that the settings name. Raises SettingsError where its From is no address."""
-    try:
-        author = Author.of(told.from_email or told.username or "")
-    except Unsafe as error:
-        raise SettingsError([f"SMTP_FROM_EMAIL: {error}. Write it as name@example.org."]) from error
+def provider(told: SmtpProvider | GmailProvider, tenants: Mapping[str, TenantSettings]) -> Smtp:
+    """The relay that the settings name. Raises SettingsError where a From or Reply-To is no address."""
+    installation = told.from_email or told.username or ""
+    author = _author("SMTP_FROM_EMAIL", installation)
+    authors = {
+        tenant: _author(f"notifications.email.tenants.{tenant}", own.from_email or installation, own.reply_to)
+        for tenant, own in tenants.items()
+    }
     relay = Relay(told.host, told.port, told.security, told.username, told.password)
-    return Smtp(told.name, relay, author, bounces_to=told.bounce_address)
+    return Smtp(told.name, relay, author, authors=authors, bounces_to=told.bounce_address)
+
+
+def _author(place: str, text: str, reply_to: str | None = None) -> Author:
+    try:
+        return Author.of(text, reply_to)
+    except Unsafe as error:
+        raise SettingsError([f"{place}: {error}. Write it as name@example.org or Name <name@example.org>."]) from error

@@ -66,6 +66,7 @@ def policy_of(settings: Settings) -> Policy:
             for category, d in told.digests.items()
         },
         transactional=frozenset(told.transactional_categories),
+        unsubscribing=settings.unsubscribing if settings.reachable else None,
     )
 
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.status import Channel
 from kit.rendering import STEPS, TEXT_CHARACTERS, Template, Texts, Unrenderable, compiled, render
 from kit.rendering.hypertext import cleaned
-from kit.rendering.plain import made_from
+from kit.rendering.plain import made_from, text_of
 
 
 def refusal(source: str, data: dict[str, Any] | None = None, html: bool = False) -> Unrenderable:
@@ -201,6 +203,25 @@ def test_a_text_that_nobody_wrote_is_made_of_the_html() -> None:
     said = text({"items": [{"title": "a & b"}, {"title": "<c>"}], "link": "https://example.com/?a&b"})
     assert said.split() == ["Report", "*", "a", "&", "b", "*", "<c>", "[Open](https://example.com/?a&b)"]
     assert "Open" not in text({"items": [], "link": None}) and "nobody" not in said
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("", ""),
+        ("<p>Hello <b>you</b></p>\n\n<p>and you</p>", "Hello you\n\nand you\n"),
+        ("<p>{{ name }} \ue0005\ue001</p>", "{{ name }} \ue0005\ue001\n"),
+        ('<a href="https://example.com/?a=1&amp;b=2">Open</a>', "[Open](https://example.com/?a=1&b=2)\n"),
+    ],
+)
+def test_a_mail_without_a_text_is_given_what_its_html_says(html: str, text: str) -> None:
+    """It is no template: nothing in it is filled in."""
+    assert text_of(html) == text
+
+
+@given(st.text(max_size=300) | st.text("<>/pbai &;!-'\"=\x00\x0c\ue000\ue0011", max_size=300))
+def test_any_html_has_a_text_once_it_is_cleaned(html: str) -> None:
+    assert isinstance(text_of(cleaned(html.replace("\x00", ""))), str)
 
 
 def test_conditions_that_do_not_hold_leave_no_gap() -> None:

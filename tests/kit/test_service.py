@@ -240,7 +240,7 @@ async def test_a_taken_port_is_told_with_the_setting(start: Start) -> None:
 
 async def test_odd_settings_are_told_in_the_log(start: Start) -> None:
     service = await start("plain", KAFKA_HEAP_OPTS="-Xmx1g")
-    assert "KAFKA_HEAP_OPTS" in (await service.says("setting_without_effect"))["detail"]
+    assert "KAFKA_HEAP_OPTS" in (await service.says("note_on_settings"))["detail"]
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,44 @@ def test_moved_ports_move_what_follows(tmp_path: Path) -> None:
     assert settings.public_url == "http://127.0.0.1:18000"
 
 
+RELAY = {"SMTP_HOST": "m.example.org", "SMTP_FROM_EMAIL": "a@example.org"}
+PUBLIC, SIGNED = {"TOCSIN_PUBLIC_URL": "https://n.example.org"}, {"TOCSIN_LINK_SECRET": SECRET}
+
+
+@pytest.mark.parametrize(
+    ("given", "reachable", "notes"),
+    [
+        ({}, True, []),
+        (RELAY | PUBLIC | SIGNED, True, []),
+        (RELAY | SIGNED, False, ["TOCSIN_PUBLIC_URL is not set: mails carry no link to unsubscribe"]),
+        (RELAY | PUBLIC, True, ["TOCSIN_LINK_SECRET is not set: mails carry no link to unsubscribe"]),
+        (RELAY | SIGNED | {"TOCSIN_PUBLIC_URL": "http://127.0.0.1:8000"}, True, ["TOCSIN_PUBLIC_URL is no https"]),
+    ],
+    ids=["catcher", "all is said", "no address", "no secret", "no https"],
+)
+def test_what_keeps_links_out_of_mails_is_a_note(
+    tmp_path: Path, given: dict[str, str], reachable: bool, notes: list[str]
+) -> None:
+    """To this machine, who reads the catcher can follow a link, and nobody else."""
+    settings = installed(tmp_path, environ=given)
+    assert settings.reachable is reachable
+    assert len(settings.warnings) == len(notes)
+    assert all(said.startswith(note) for said, note in zip(settings.warnings, notes, strict=True))
+
+
+def test_the_links_are_signed_with_the_secret_of_the_installation(tmp_path: Path) -> None:
+    links = installed(tmp_path, environ=PUBLIC | SIGNED).unsubscribing
+    assert links and str(links.link("default", "bob", "news")).startswith("https://n.example.org/v1/unsubscribe/")
+    assert links.link("default", "bob", "security") is None
+    assert installed(tmp_path).unsubscribing is None
+
+
+def test_tenants_have_heads_of_their_own(tmp_path: Path) -> None:
+    config = "notifications: {email: {tenants: {acme: {from_email: A <a@acme.example>, reply_to: h@acme.example}}}}"
+    tenants = installed(tmp_path, config=config).notifications.email.tenants
+    assert (tenants["acme"].from_email, tenants["acme"].reply_to) == ("A <a@acme.example>", "h@acme.example")
+
+
 def test_named_servers_are_not_embedded(tmp_path: Path) -> None:
     environ = {"KAFKA_BOOTSTRAP_SERVERS": "k:9092", "DATABASE_URL": "postgresql://h/d", "SMTP_HOST": "localhost"}
     settings = installed(tmp_path, environ=environ)
@@ -381,6 +419,7 @@ def test_the_seeds_one_provider_makes_a_list_of_one(
         ("notifications: {scheduler: {check_interval_seconds: inf}}", "check_interval_seconds", "a finite number"),
         ("kafka: {bootstrap_servers: somewhere}", "kafka.bootstrap_servers", "host:port"),
         ("public_url: example.org", "public_url", "http:// or https://"),
+        ('public_url: "https://example.org/> <x"', "public_url", "in ASCII and without blanks"),
         ("database_url: mysql://u:pw@h/d", "database_url", "mysql://u:***@h/d was given, expected a URL that starts"),
         ("a: 1\nb: [", "line 2", "this is not YAML"),
         ("- a", "config/notifications.yml", "expected `notifications:`"),

@@ -4,19 +4,33 @@ import re
 from base64 import b64decode
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
+
+import idna
 
 from contracts.events import Content
 from contracts.request import Attachment
 from kit.delivery.provider import Parcel
-from services.email_sender.composing.words import LINE, Unsafe, base64_lines, body, encoded_words, header
+from services.email_sender.composing.words import (
+    LINE,
+    Unsafe,
+    base64_lines,
+    body,
+    encoded_words,
+    header,
+    is_one_line,
+)
 
 COPY_HEADER: Final = b"Tocsin-Copy: possible\r\n"
 """An earlier hand-over of this very mail may have been taken: receivers can recognise the pair (P5.2)."""
 
-_ADDRESS: Final = re.compile(r"[^<>,;\s]+")
+_ADDRESS: Final = re.compile(r"[^<>,;@\s]+@[^<>,;@\s]+")
+_NAMED: Final = re.compile(r"([^<>]*)<([^<>]*)>\s*")
+_LINK: Final = re.compile(r"https?://[!-;=?-~]+")
+_TYPE: Final = re.compile(r"[ -~]+")
+_QUOTABLE: Final = re.compile(r"[ !#-\[\]-~]+")
 
 
 class Mail(NamedTuple):
@@ -34,14 +48,17 @@ class Author:
 
     address: str
     header: bytes
+    reply_to: str | None = None
+    """Where answers go of mails that do not say so themselves."""
 
     @classmethod
-    def of(cls, text: str) -> "Author":
+    def of(cls, text: str, reply_to: str | None = None) -> "Author":
         """From "address" or "Name <address>". Raises Unsafe for what cannot be a header."""
-        name, address = parseaddr(text)
-        address = wire_address(address)
-        shown = f"{encoded_words(name)} <{address}>" if name else address
-        return cls(_one_line("From", address), f"From: {shown}\r\n".encode())
+        name, address = _name_and_address(text)
+        address = _one_line("From", wire_address(address))
+        shown = f"{_shown(name)} <{address}>" if name else address
+        answers = _one_line("Reply-To", wire_address(reply_to)) if reply_to else None
+        return cls(address, f"From: {shown}\r\n".encode(), answers)
 
     @property
     def domain(self) -> str:
@@ -56,7 +73,8 @@ def compose(parcel: Parcel, author: Author, now: datetime) -> Mail:
     """
     content, key = parcel.content, parcel.due.id
     recipient = wire_address(parcel.to)
-    utf8 = not (recipient.isascii() and author.address.isascii())
+    answers = wire_address(content.reply_to) if content.reply_to else author.reply_to or ""
+    utf8 = not (recipient.isascii() and author.address.isascii() and answers.isascii())
     parts = [
         author.header,
         f"To: {_one_line('To', recipient)}\r\n".encode(),
@@ -64,21 +82,44 @@ def compose(parcel: Parcel, author: Author, now: datetime) -> Mail:
         f"Message-ID: <{key}@{author.domain}>\r\nDate: {_date(int(now.timestamp()))}\r\n".encode(),
         b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n",
         COPY_HEADER if parcel.copy_possible else b"",
-        f"Reply-To: {_one_line('Reply-To', wire_address(content.reply_to))}\r\n".encode() if content.reply_to else b"",
+        f"Reply-To: {_one_line('Reply-To', answers)}\r\n".encode() if answers else b"",
+        _unsubscribe(content.unsubscribe) if content.unsubscribe else b"",
         _content(content, f"=_{key.hex}"),
     ]
     return Mail(author.address, recipient, b"".join(parts), utf8)
 
 
 def wire_address(address: str) -> str:
-    """The address as it travels: an international domain in its ASCII form (RFC 5890)."""
+    """The address as it travels: an international domain in its ASCII form (RFC 5891: straße and strasse are two)."""
     local, at, domain = address.rpartition("@")
     if domain.isascii():
         return address
     try:
-        return f"{local}{at}{domain.encode('idna').decode()}"
-    except UnicodeError:
+        return f"{local}{at}{idna.encode(domain, uts46=True).decode()}"
+    except idna.IDNAError:
         return address
+
+
+def _name_and_address(text: str) -> tuple[str, str]:
+    """As people write it: a name may hold commas without quotes around it."""
+    named = _NAMED.fullmatch(text) if is_one_line(text) else None
+    if named is None:
+        return "", text
+    name = named[1].strip()
+    return name[1:-1] if len(name) > 1 and name[0] == name[-1] == '"' else name, named[2]
+
+
+def _shown(name: str) -> str:
+    """A display name: a quoted string, or encoded where that cannot hold it (RFC 5322, 3.2.4)."""
+    return f'"{name}"' if _QUOTABLE.fullmatch(name) and len(name) < LINE // 2 else encoded_words(name)
+
+
+def _unsubscribe(link: str) -> bytes:
+    """RFC 8058, 3.1: a POST of that field to this address, and nothing else, unsubscribes. It is never folded or
+    encoded: mail programs do not put it together again."""
+    if not _LINK.fullmatch(link):
+        raise Unsafe("List-Unsubscribe is not one address of the web")
+    return f"List-Unsubscribe: <{link}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode()
 
 
 def _one_line(name: str, text: str) -> str:
@@ -101,12 +142,29 @@ def _content(content: Content, boundary: str) -> bytes:
 
 
 def _readable(content: Content, boundary: str) -> bytes:
-    """Plain text, and HTML beside it where there is some; the last part is the one preferred (RFC 2046, 5.1.4)."""
+    """Plain text, HTML and an invitation beside it where there is one; the last part is the one preferred (RFC 2046,
+    5.1.4)."""
     versions = [_text("plain", content.text)] if content.text is not None or content.html is None else []
-    if content.html is None:
+    if content.html is not None:
+        versions.append(_text("html", content.html))
+    versions += [_invitation(file) for file in (content.attachments or ()) if _invites(file)][:1]
+    if len(versions) == 1 and content.html is None:
         return versions[0]
-    versions.append(_text("html", content.html))
     return _multipart("alternative", boundary, [_part(boundary, version) for version in versions])
+
+
+def _invites(file: Attachment) -> bool:
+    kind = file.content_type.lower()
+    return kind.startswith("text/calendar") and "method=" in kind
+
+
+def _invitation(file: Attachment) -> bytes:
+    """A calendar file with a method, once more as what the mail says: so do mail programs know an invitation, and offer
+    to accept it (RFC 6047, 2.4)."""
+    kind = _media_type(file)
+    charset = "" if "charset=" in kind.lower() else '; charset="utf-8"'
+    head = f"Content-Type: {kind}{charset}\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
+    return head + _rewrapped(file.content)
 
 
 def _text(subtype: str, text: str | None) -> bytes:
@@ -119,7 +177,7 @@ def _file(file: Attachment) -> bytes:
     name = _parameter(file.name)
     return b"".join(
         (
-            f"Content-Type: {file.content_type}; {_named('name', name)}\r\n".encode(),
+            f"Content-Type: {_media_type(file)}; {_named('name', name)}\r\n".encode(),
             f"Content-Disposition: attachment; {_named('filename', name)}\r\n".encode(),
             b"Content-Transfer-Encoding: base64\r\n\r\n",
             _rewrapped(file.content),
@@ -127,15 +185,21 @@ def _file(file: Attachment) -> bytes:
     )
 
 
+def _media_type(file: Attachment) -> str:
+    if not _TYPE.fullmatch(file.content_type):
+        raise Unsafe("an attachment's content type is not one line of ASCII")
+    return file.content_type
+
+
 def _parameter(name: str) -> str:
-    if not name.isprintable():
+    if not is_one_line(name):
         raise Unsafe("an attachment's name is not one line of text")
     return name
 
 
 def _named(parameter: str, name: str) -> str:
     """A quoted string, or RFC 2231 where the name is long or not ASCII."""
-    if name.isascii() and len(name) < LINE - 20 and not {'"', "\\"} & set(name):
+    if _QUOTABLE.fullmatch(name) and len(name) < LINE - 20:
         return f'\r\n {parameter}="{name}"'
     octets = name.encode("utf-8", "replace")
     escaped = [chr(o) if o < 128 and chr(o).isalnum() else f"%{o:02X}" for o in octets]

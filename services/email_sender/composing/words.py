@@ -21,9 +21,14 @@ class Unsafe(ValueError):
     """The text would end or break its header line."""
 
 
+def is_one_line(text: str) -> bool:
+    """Nothing in it ends or breaks a line."""
+    return not _UNSAFE.search(text)
+
+
 def header(name: str, value: str) -> bytes:
     """One header with its line end; folded where it is long. Raises Unsafe for a text with line breaks or controls."""
-    if _UNSAFE.search(value):
+    if not is_one_line(value):
         raise Unsafe(f"{name} holds a line break or control character")
     if _PLAIN.fullmatch(value) and len(name) + 2 + len(value) <= LINE and "=?" not in value:
         return f"{name}: {value}\r\n".encode()

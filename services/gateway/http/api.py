@@ -31,6 +31,7 @@ from services.gateway.http import (
     sending,
     stats,
     templates,
+    unsubscribe,
 )
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
@@ -69,7 +70,7 @@ def api(desk: Desk) -> FastAPI:
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
     people = (inbox, recipients, preferences, schedules, deadlines, plans, templates)
-    for room in (sending, notifications, *people, stats, limits, callbacks, operations, compat):
+    for room in (sending, notifications, *people, stats, limits, callbacks, unsubscribe, operations, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)

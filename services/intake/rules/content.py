@@ -11,6 +11,7 @@ from contracts.events import Content
 from contracts.request import SMS_CHARACTERS, NotificationRequest, header_text
 from contracts.status import Channel
 from kit.rendering import Rendered, Unrenderable, render
+from kit.rendering.hypertext import check_depth
 from services.intake.rules.facts import Facts, Person
 from services.intake.rules.row import Frozen, Row
 
@@ -18,6 +19,9 @@ LARGEST: Final = 900 * 1024
 """Bytes of content as JSON. A record has 1 MiB; the rest is for the fields of a `due` and of the `retry` around it."""
 LONGEST_ESCAPE: Final = 6
 """Bytes that JSON makes of one character at most (RFC 8259, 7: `\\u0001`)."""
+
+LINK: Final = "unsubscribe_url"
+"""What a template calls the link by which its mails can be stopped; there where they can."""
 
 NOBODY: Final = Person()
 
@@ -103,9 +107,10 @@ def content_of(row: Row, frozen: Frozen, facts: Facts) -> Content:
     """What is sent: a pure function of what is stored. Raises Unsendable where the template cannot be filled in."""
     request = row.wanted()
     email = row.channel is Channel.EMAIL
-    texts = _own_texts(row, request)
+    link = _unsubscribe(row, request, facts)
+    texts = own = _own_texts(row, request)
     if frozen.template is not None:
-        texts = _filled(_rendered(row, request, frozen, facts), texts)
+        texts = _filled(_rendered(row, request, frozen, facts, link), own)
     return Content(
         to=frozen.to,
         subject=texts.subject,
@@ -118,6 +123,8 @@ def content_of(row: Row, frozen: Frozen, facts: Facts) -> Content:
         locale=frozen.locale,
         data=request.data if row.channel is Channel.INAPP else None,
         template=frozen.template,
+        unsubscribe=link,
+        raw=True if texts.html is not None and texts.html is own.html else None,
     )
 
 
@@ -131,6 +138,8 @@ def check(row: Row, content: Content) -> None:
         header_text(content.subject or "")
     except ValueError as error:
         raise Unsendable("invalid", f"subject: {error}") from None
+    if content.raw and content.html is not None:
+        _check_depth(content.html)
     length = len(content.text or "")
     if row.channel is Channel.SMS and length > SMS_CHARACTERS:
         raise Unsendable("too_large", f"body: a text message holds {SMS_CHARACTERS} characters, this one has {length}")
@@ -142,6 +151,13 @@ def check(row: Row, content: Content) -> None:
         )
 
 
+def _check_depth(html: str) -> None:
+    try:
+        check_depth(html)
+    except Unrenderable as error:
+        raise Unsendable(error.reason, f"html: {error.detail}") from None
+
+
 def _own_texts(row: Row, request: NotificationRequest) -> Rendered:
     return Rendered(
         subject=None if row.channel is Channel.SMS else request.subject,
@@ -150,13 +166,22 @@ def _own_texts(row: Row, request: NotificationRequest) -> Rendered:
     )
 
 
-def _rendered(row: Row, request: NotificationRequest, frozen: Frozen, facts: Facts) -> Rendered:
+def _unsubscribe(row: Row, request: NotificationRequest, facts: Facts) -> str | None:
+    """The link by which this person stops mails of this category. An address alone has no preferences to say it in."""
+    links, category = facts.policy.unsubscribing, request.category
+    if links is None or category is None or row.user_id is None or row.channel is not Channel.EMAIL:
+        return None
+    return links.link(row.tenant, row.user_id, category)
+
+
+def _rendered(row: Row, request: NotificationRequest, frozen: Frozen, facts: Facts, link: str | None) -> Rendered:
     found = facts.templates.get((row.tenant, frozen.template or ""))
     if found is None or found.template is None or row.channel is None:
         trouble = found.trouble if found else "this version is gone"
         raise Unsendable("bad_template", f"template: {frozen.template}: {trouble}")
+    data = {**(request.data or {}), LINK: link} if link else request.data
     try:
-        return render(found.template, row.channel, frozen.locale, request.data)
+        return render(found.template, row.channel, frozen.locale, data)
     except Unrenderable as error:
         raise Unsendable(error.reason, f"template: {frozen.template}: {error.detail}") from None
 

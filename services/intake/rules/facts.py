@@ -10,6 +10,7 @@ from contracts.lives import DEFAULT_LIFE as DEFAULT_LIFE
 from contracts.status import Channel, Lane
 from kit.hours import Calendar, Span
 from kit.rendering import Template, Unrenderable
+from kit.unsubscribing import Unsubscribing
 from services.intake.rules.limits import NO_CAPS, Caps, Usage
 
 FOR_EVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
@@ -42,7 +43,8 @@ class DigestRule:
 class Policy:
     """What the installation allows. `countries`: two letters each, none = all. `hours`: a channel without any is open.
 
-    Nobody can opt out of a category of `transactional`.
+    Nobody can opt out of a category of `transactional`. `unsubscribing` makes the links by which one can; None: no mail
+    carries one.
     """
 
     off: frozenset[Channel] = frozenset()
@@ -52,6 +54,7 @@ class Policy:
     caps: Caps = NO_CAPS
     transactional: frozenset[str] = frozenset()
     digests: Mapping[str, DigestRule] = field(default_factory=dict)
+    unsubscribing: Unsubscribing | None = None
 
 
 @dataclass(frozen=True, slots=True)

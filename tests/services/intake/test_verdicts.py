@@ -11,6 +11,7 @@ from contracts.cloudevents import encode
 from contracts.status import Channel, Lane, Status
 from contracts.topics import MESSAGE_BYTES
 from kit.rendering import Template, Unrenderable
+from kit.unsubscribing import Unsubscribing
 from services.intake.rules.facts import Found, Person, Policy
 from services.intake.rules.row import State
 from tests.services.intake.samples import ALICE, FACTS, NOON, Intake, in_, move, requested, ripe, unacceptable
@@ -64,7 +65,9 @@ NAMED: dict[str, Any] = {"user_id": "alice", "template": "welcome", "subject": N
         ({**NAMED, "template": "welcome@3", "data": {"name": "Ann"}}, {"template": "welcome@3", "data": None}),
         ({**NAMED, "channel": "sms", "data": {"name": "Ann"}}, {"text": "Hi", "subject": None}),
         ({"body": "{{ not a template }}"}, {"text": "{{ not a template }}"}),
-        ({"reply_to": "desk@example.org", "html": "<p>"}, {"reply_to": "desk@example.org", "html": "<p>"}),
+        ({"reply_to": "desk@example.org", "html": "<p>"}, {"reply_to": "desk@example.org", "html": "<p>", "raw": True}),
+        ({"channel": "sms", "to": "+33612345678", "html": "<p>"}, {"html": None, "raw": None}),
+        ({**NAMED, "data": {"name": "Ann"}, "html": "<p>"}, {"html": None, "raw": None}),
     ],
 )
 def test_due_now(fields: dict[str, Any], content: dict[str, Any]) -> None:
@@ -95,6 +98,7 @@ def test_due_now(fields: dict[str, Any], content: dict[str, Any]) -> None:
         ),
         ({**NAMED, "template": "long", "data": {"name": ""}}, "invalid", "subject: an email needs one"),
         ({**NAMED, "template": "long", "data": {"name": "a\nBcc: b@c.de"}}, "invalid", "subject: holds a line break"),
+        ({"html": "<b>" * 101}, "too_large", "html: has more than 100 elements within each other"),
         ({"channel": "sms", "to": "+33612345678"}, "country_not_allowed", "numbers of FR are not in"),
         ({"channel": "inapp", "user_id": "alice"}, "channel_disabled", "channel: inapp is switched off"),
         ({"send_at": "2040-01-01T00:00:00Z"}, "invalid", "send_at: lies more than ten years ahead"),
@@ -125,6 +129,45 @@ def test_p7_a_due_that_is_just_not_too_large_fits_into_the_retry_around_it() -> 
     assert isinstance(due, e.Due)
     retry = e.Retry(**due.passed_on(), at=due.at, due=due, reason="unavailable", detail="x" * 2000)
     assert MESSAGE_BYTES * 0.85 < len(encode(retry, "email_sender").value or b"") < MESSAGE_BYTES
+
+
+LINKS = Unsubscribing("https://n.example.org", "a secret of the tests, long enough", ["account"])
+STOPPABLE = replace(
+    KNOWN,
+    policy=Policy(unsubscribing=LINKS, transactional=frozenset({"account"})),
+    templates={
+        ("default", name): Found(
+            "news@1",
+            Template(subject="News", text="{% if unsubscribe_url is defined %}{{ unsubscribe_url }}{% endif %}"),
+        )
+        for name in ("news", "news@1")
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "link"),
+    [
+        ({"user_id": "alice", "category": "news"}, LINKS.link("default", "alice", "news")),
+        ({"user_id": "alice", "category": "account"}, None),
+        ({"user_id": "alice"}, None),
+        ({"category": "news"}, None),
+        ({"user_id": "alice", "category": "news", "channel": "sms"}, None),
+        ({"user_id": "alice", "category": "news", "channel": "inapp"}, None),
+    ],
+    ids=["category", "transactional", "no category", "no person", "text message", "inbox"],
+)
+def test_a_mail_that_may_be_stopped_says_how(fields: dict[str, Any], link: str | None) -> None:
+    """Always by the same link, which its template may show; without a link nothing is there to show."""
+    said = [Intake(STOPPABLE).hear(requested(**fields, template=name))[0] for name in (None, "news", "news")]
+    contents = [due.content for due in said if isinstance(due, e.Due) and due.content]
+    assert [content.unsubscribe for content in contents] == [link] * 3
+    assert contents[1].text == (link or "")
+
+
+def test_without_an_address_of_ours_no_mail_has_a_link() -> None:
+    (due,) = Intake(KNOWN).hear(requested(user_id="alice", category="news"))
+    assert isinstance(due, e.Due) and due.content and due.content.unsubscribe is None
 
 
 def test_simulator_numbers_are_free_of_the_country_list() -> None:

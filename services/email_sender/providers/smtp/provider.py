@@ -2,12 +2,15 @@
 
 import asyncio
 import ssl
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from contracts.status import Lane
 from kit.clock import utc_now
 from kit.delivery.outcomes import Outcome, Refused, plain
 from kit.delivery.provider import Parcel
+from services.email_sender.composing.cleaning import made_safe, takes_long
 from services.email_sender.composing.mail import Author, Mail, compose
 from services.email_sender.composing.words import Unsafe
 from services.email_sender.providers.smtp.opening import NotOpened, Relay, opened
@@ -16,10 +19,12 @@ from services.email_sender.providers.smtp.session import Session
 
 TIMEOUT: Final = 25.0
 """Seconds for one mail in all, connection included: far more than a relay needs, less than a lease lasts."""
+NOBODY_ELSE: Final[Mapping[str, Author]] = MappingProxyType({})
 
 
 class Smtp:
-    """The provider `smtp`. `author` stands in From, `bounces_to` gets what comes back (none: the author)."""
+    """The provider `smtp`. `author` stands in From, for some tenants another one of `authors`; `bounces_to` gets what
+    comes back (none: the author)."""
 
     def __init__(
         self,
@@ -27,6 +32,7 @@ class Smtp:
         relay: Relay,
         author: Author,
         *,
+        authors: Mapping[str, Author] = NOBODY_ELSE,
         bounces_to: str | None = None,
         timeout: float = TIMEOUT,
         tls: ssl.SSLContext | None = None,
@@ -36,6 +42,7 @@ class Smtp:
         self.timeout = timeout
         self._relay = relay
         self._author = author
+        self._authors = authors
         self._bounces_to = bounces_to
         # One for all sessions: making it reads the whole store of certificates.
         self._tls = tls or (None if relay.security == "none" else ssl.create_default_context())
@@ -44,7 +51,7 @@ class Smtp:
     async def hand_over(self, parcel: Parcel) -> Outcome:
         deadline = asyncio.get_running_loop().time() + self.timeout
         try:
-            mail = self._mail(parcel)
+            mail = await self._mail(parcel)
         except Unsafe as error:
             return Refused("message_refused", plain(str(error)))
         try:
@@ -64,8 +71,10 @@ class Smtp:
             self.pool.give_back(session)
         return said or await self._sent(mail, deadline, rides=False)
 
-    def _mail(self, parcel: Parcel) -> Mail:
-        mail = compose(parcel, self._author, utc_now())
+    async def _mail(self, parcel: Parcel) -> Mail:
+        if parcel.content.raw:
+            parcel = await asyncio.to_thread(made_safe, parcel) if takes_long(parcel.content) else made_safe(parcel)
+        mail = compose(parcel, self._authors.get(parcel.due.tenant, self._author), utc_now())
         return mail._replace(sender=self._bounces_to) if self._bounces_to else mail
 
     async def _open(self, deadline: float) -> Session:

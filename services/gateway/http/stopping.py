@@ -1,0 +1,63 @@
+"""Of somebody's preferences, one is changed and the others stay, also where two links are followed at once."""
+
+from typing import Final
+from uuid import UUID
+
+from contracts import events, topics
+from contracts.preferences import CATEGORIES
+from kit.unsubscribing import Subscription
+from services.gateway.http.changing import PATIENCE, Changing
+from services.gateway.http.desk import Desk, new_id, until
+from services.gateway.http.problems import unavailable
+from services.gateway.rules import wishes
+from services.gateway.store import editions
+
+TOPIC: Final = topics.PREFERENCES
+
+
+class Stopping:
+    """Stops a category of mails to somebody, or lets it come again; every method may raise Problem 503."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._preferences = Changing(desk, TOPIC)
+
+    async def is_stopped(self, about: Subscription) -> bool:
+        """As it is known here."""
+        return wishes.is_stopped(await self._known(about), about.category)
+
+    async def change(self, about: Subscription, *, stop: bool) -> bool:
+        """Whether it is in force here; False: that takes longer. Raises ValidationError for too many categories.
+
+        The object is read, changed and published whole: whoever changes it is alone until it is seen again.
+        """
+        turn, key = new_id(), _key(about)
+        if not await until(lambda: self._has_turn(turn, key), PATIENCE):
+            raise unavailable("the list of preferences")
+        try:
+            return await self._change(about, stop)
+        finally:
+            async with self._desk.database.connection() as connection:
+                await editions.give_back(connection, turn, TOPIC.name, key)
+
+    async def _change(self, about: Subscription, stop: bool) -> bool:
+        known = await self._known(about)
+        wanted = (wishes.stopped if stop else wishes.allowed)(known, about.category)
+        if wanted == known:
+            return True
+        told = events.Preference(
+            tenant=about.tenant, user_id=about.user_id, subject_name=CATEGORIES, command=new_id(), value=wanted
+        )
+        return await self._preferences.put(told) is not None
+
+    async def _has_turn(self, turn: UUID, key: str) -> bool | None:
+        async with self._desk.database.connection() as connection:
+            return await editions.take_first(connection, TOPIC.name, key, whose=turn) or None
+
+    async def _known(self, about: Subscription) -> wishes.Categories:
+        version = await self._preferences.known(_key(about))
+        return wishes.categories_of(version.value if version else None)
+
+
+def _key(about: Subscription) -> str:
+    return f"{about.tenant}/{about.user_id}/{CATEGORIES}"
