@@ -57,7 +57,7 @@ _WORDS: Final[Mapping[Language, Mapping[Scene, tuple[str, str, str]]]] = {
     },
     "fr": {
         "ask": ("Ne plus recevoir ces e-mails ?", "Vous ne recevrez plus d’e-mails du type « {} ».", "Me désabonner"),
-        "stopped": ("Vous êtes désabonné", "Aucun e-mail du type « {} » ne vous sera plus envoyé.",
+        "stopped": ("C’est fait", "Aucun e-mail du type « {} » ne vous sera plus envoyé.",
                     "Les recevoir de nouveau"),
         "allowed": ("C’est rétabli", "Vous recevrez de nouveau les e-mails du type « {} ».", "Me désabonner"),
         "unknown": ("Ce lien ne fonctionne pas", "Il est incomplet ou n’est plus valable. Ouvrez-le depuis l’e-mail, "
