@@ -6,11 +6,13 @@ import json as encoding
 import re
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from cli import watch as watching
+from cli.attaching import attachment
 from cli.gateway import Tenant, Token, Url, gateway
 from cli.output import Json, emit
 from deploy.local.trouble import Trouble
@@ -37,6 +39,8 @@ def send(
         typer.Option("--send-at", help="2027-03-01T08:00:00+01:00, or +10m (s, m, h, d) from now."),
     ] = None,
     time_zone: Annotated[str | None, typer.Option("--time-zone", help="Of a --send-at without an offset.")] = None,
+    category: Annotated[str | None, typer.Option("--category", help="What a person can opt out of.")] = None,
+    attach: Annotated[list[Path] | None, typer.Option("--attach", help="A file of an email; may be repeated.")] = None,
     group: Annotated[str | None, typer.Option("--group", help="A name to cancel several by.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Idempotency key: the same key is one message.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Then show its timeline until it has ended.")] = False,
@@ -63,6 +67,8 @@ def send(
         "lane": lane,
         "send_at": instant(send_at, utc_now()),
         "time_zone": time_zone,
+        "category": category,
+        "attachments": [attachment(file) for file in attach or ()] or None,
         "group": group,
     }
     with gateway(sender, "service", url=url, token=token, tenant=tenant) as tocsin:

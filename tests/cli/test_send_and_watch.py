@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -46,6 +47,23 @@ async def test_a_body_is_read_from_a_pipe(place: Place) -> None:
     done = await place.tocsin("send", "--channel", "sms", "--to", "+46701740605", "--body", "-", stdin="From a pipe.")
     seen = await place.stack.get(done.out.strip())
     assert seen and seen["body"] == "From a pipe."
+
+
+async def test_files_go_along_by_what_they_are(place: Place, tmp_path: Path) -> None:
+    """A calendar that asks is an invitation."""
+    contents = {"rdv.ics": b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\n", "été.pdf": b"%PDF", "what": b"\x00"}
+    for name, octets in contents.items():
+        (tmp_path / name).write_bytes(octets)
+    options = [part for name in contents for part in ("--attach", str(tmp_path / name))]
+    seen = await place.stack.get(await sent_id(place, "--category", "news", *options))
+    assert seen and seen["category"] == "news"
+    assert [(one["name"], one["content_type"]) for one in seen["attachments"]] == [
+        ("rdv.ics", "text/calendar; method=REQUEST"),
+        ("été.pdf", "application/pdf"),
+        ("what", "application/octet-stream"),
+    ]
+    gone = await place.tocsin(*MAIL, "--attach", str(tmp_path / "gone"))
+    assert gone.code == 1 and "cannot be read" in gone.err
 
 
 async def test_a_time_ahead_is_counted_from_now(place: Place) -> None:

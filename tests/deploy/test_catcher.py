@@ -220,6 +220,10 @@ async def test_the_api_lists_shows_and_clears(page: tuple[Catcher, httpx.AsyncCl
     shown = (await client.get(f"/api/messages/{item['id']}")).json()
     assert (shown["text"].strip(), shown["html"].strip()) == ("text", "<p>html</p><script>alert(1)</script>")
     assert shown["attachments"] == [{"name": "bill.pdf", "content_type": "application/pdf", "size": 5}]
+    file = await client.get(f"/api/messages/{item['id']}/attachments/0")
+    assert (file.content, file.headers["content-type"]) == (b"12345", "application/octet-stream")
+    assert file.headers["content-disposition"] == "attachment; filename*=utf-8''bill.pdf"
+    assert (await client.get(f"/api/messages/{item['id']}/attachments/1")).status_code == 404
     source = await client.get(f"/api/messages/{item['id']}/source")
     assert source.headers["content-type"].startswith("text/plain") and b"Message-ID: <a@test>" in source.content
     assert (await client.delete("/api/messages")).status_code == 204

@@ -41,14 +41,26 @@ class Mail:
 
     def _body(self, kind: str) -> str:
         part = self.parsed().get_body((kind,))
-        payload = None if part is None else part.get_payload(decode=True)
-        if part is None or not isinstance(payload, bytes):
+        if part is None:
             return ""
+        payload = content_of(part)
         try:
             text = payload.decode(part.get_content_charset("utf-8"), "replace")
         except LookupError:  # a character set nobody knows
             text = payload.decode("utf-8", "replace")
         return text.replace("\r\n", "\n")
+
+
+def files_of(mail: Mail) -> list[Message]:
+    """Its attachments; a mail of one part has none."""
+    parsed = mail.parsed()
+    return list(parsed.iter_attachments()) if parsed.is_multipart() else []
+
+
+def content_of(part: Message) -> bytes:
+    """What a part holds, decoded."""
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,7 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from deploy.local.catcher.behaviour import CATALOGUE
-from deploy.local.catcher.mail import Mail, Try
+from deploy.local.catcher.mail import Mail, Try, content_of, files_of
 from deploy.local.catcher.mailbox import Mailbox
 
 FILES = Path(__file__).parent / "page"
@@ -59,6 +60,16 @@ def application(mailbox: Mailbox) -> Starlette:
     async def source(request: Request) -> Response:
         return PlainTextResponse(_wanted(mailbox, request).source)
 
+    async def attachment(request: Request) -> Response:
+        """A file of a mail, as it was sent; for saving, never for showing: it is a stranger's."""
+        files = files_of(_wanted(mailbox, request))
+        place = request.path_params["place"]
+        if place >= len(files):
+            raise HTTPException(404, "this mail has no such attachment")
+        name = quote(files[place].get_filename() or f"attachment-{place}", safe="")
+        headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}", "X-Content-Type-Options": "nosniff"}
+        return Response(content_of(files[place]), headers=headers, media_type="application/octet-stream")
+
     async def clear(request: Request) -> Response:
         mailbox.clear()
         return Response(status_code=204)
@@ -88,6 +99,7 @@ def application(mailbox: Mailbox) -> Starlette:
             Route("/api/messages", clear, methods=["DELETE"]),
             Route("/api/messages/{number:int}", mail),
             Route("/api/messages/{number:int}/source", source),
+            Route("/api/messages/{number:int}/attachments/{place:int}", attachment),
             Route("/api/tries", tries),
             Route("/api/behaviours", behaviours),
             Route("/health/ready", ready),
@@ -135,9 +147,9 @@ def _detail(mail: Mail) -> dict[str, object]:
             {
                 "name": part.get_filename() or "",
                 "content_type": part.get_content_type(),
-                "size": len(part.get_payload(decode=True) or b""),
+                "size": len(content_of(part)),
             }
-            for part in parsed.iter_attachments()
+            for part in files_of(mail)
         ],
     }
 

@@ -35,12 +35,15 @@ function row(mail) {
 async function show(id) {
   const mail = await json(`api/messages/${id}`);
   chosen = id;
+  history.replaceState(null, "", `#${id}`);
   drawList();
   at("mail").hidden = false;
   at("subject").textContent = mail.subject || "(no subject)";
   const facts = { From: mail.from, To: mail.to.join(", "), Received: new Date(mail.received_at).toLocaleString(), "Message-ID": mail.message_id };
-  if (mail.attachments.length) facts.Attachments = mail.attachments.map((one) => `${one.name} (${one.content_type}, ${one.size} bytes)`).join(", ");
   at("facts").replaceChildren(...Object.entries(facts).flatMap(([name, value]) => [made("dt", name), made("dd", value)]));
+  const way = mail.headers.find(([name]) => name.toLowerCase() === "list-unsubscribe")?.[1].match(/<(https?:[^>]+)>/)?.[1];
+  if (way) at("facts").append(made("dt", "Unsubscribe"), linked(way));
+  if (mail.attachments.length) at("facts").append(made("dt", "Attachments"), files(mail));
   const views = [
     ["HTML", mail.html && (() => framed(mail.html))],
     ["Text", mail.text && (() => made("pre", mail.text))],
@@ -49,6 +52,24 @@ async function show(id) {
   ].filter(([, view]) => view);
   at("views").replaceChildren(...views.map(([name, view]) => made("button", name, { type: "button", onclick: (event) => turn(event.target, view) })));
   at("views").firstChild.click();
+}
+
+function linked(address) {
+  const line = document.createElement("dd");
+  line.append(made("a", address, { href: address, target: "_blank", rel: "noopener noreferrer" }));
+  return line;
+}
+
+function files(mail) {
+  const list = document.createElement("dd");
+  mail.attachments.forEach((one, place) => {
+    const line = document.createElement("div");
+    line.append(
+      made("a", one.name || "(no name)", { href: `api/messages/${mail.id}/attachments/${place}`, download: "" }),
+      ` ${one.content_type}, ${one.size.toLocaleString()} bytes`);
+    list.append(line);
+  });
+  return list;
 }
 
 async function turn(button, view) {
@@ -98,4 +119,5 @@ json("api/behaviours").then(({ items }) =>
     line.append(name, made("td", effect));
     return line;
   })));
+if (Number(location.hash.slice(1))) show(Number(location.hash.slice(1)));
 follow();
