@@ -25,7 +25,7 @@ class Reminder(Strict):
     With `at`, the wall time of the day that lies `days` after the due day (negative: before), in the person's zone.
     With `after_seconds`, so long after the due instant, and `days` whole days of the calendar later. With
     `every_seconds` it comes again and again from then on; without a beginning it goes by the clock: 3600 is on the hour
-    (UTC). `while` says what the thing must be when the time comes.
+    (UTC). `while` says what the thing must be when the time comes; people can opt out of a `category`.
     """
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
@@ -40,6 +40,7 @@ class Reminder(Strict):
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = (Channel.INAPP,)
     lane: Lane = Lane.NORMAL
     template: Name | None = None
+    category: Name | None = None
 
     @field_validator("at")
     @classmethod

@@ -118,6 +118,7 @@ def requested(case: Case, said: Said, now: datetime) -> e.Requested:
         template=reminder.template,
         data=_data(case, said),
         kind=reminder.kind,
+        category=reminder.category,
         lane=reminder.lane,
         group=watch.group,
     )

@@ -232,8 +232,10 @@ async def test_a_new_connection_after_any_trouble() -> None:
 
 async def test_an_address_that_the_server_cannot_take() -> None:
     async with scripted() as script, smtp(script.port) as provider:
-        said = await provider.hand_over(parcel("jürgen@example.com"))
-    assert isinstance(said, Refused) and "SMTPUTF8" in (said.detail or "")
+        for one in (parcel("jürgen@example.com"), parcel(reply_to="jürgen@example.com")):
+            said = await provider.hand_over(one)
+            assert isinstance(said, Refused) and "SMTPUTF8" in (said.detail or "")
+    assert not [command for command in script.said if command.startswith(("MAIL", "RCPT"))]
     async with Catcher() as catcher, smtp(catcher.port) as provider:
         assert isinstance(await provider.hand_over(parcel("jürgen@example.com")), Accepted)
         assert catcher.mails()[0].recipients == ("jürgen@example.com",)

@@ -144,7 +144,7 @@ async def test_everybody_in_the_own_zone(desk: Desk, owner: Owner) -> None:
 async def test_a_plan_of_ones_own_and_one_of_the_tenant(desk: Desk, owner: Owner) -> None:
     """By email and bell, in another lane, with a template: as it says."""
     own = {"reminders": [{"rule": "x", "days": -2, "at": "10:30", "channels": ["email", "inapp"], "lane": "urgent"}]}
-    noon = {"rule": "noon", "days": 0, "at": "12:00", "kind": "dossier_update", "template": "noon"}
+    noon = {"rule": "noon", "days": 0, "at": "12:00", "kind": "dossier_update", "template": "noon", "category": "lunch"}
     await desk.hears(plan("default", noon), person(), dossier(plan=own), dossier("119"))
     await desk.fires()
     assert await next_at(owner) == datetime(2027, 3, 8, 9, 30, tzinfo=UTC)
@@ -153,7 +153,8 @@ async def test_a_plan_of_ones_own_and_one_of_the_tenant(desk: Desk, owner: Owner
     words = [word for word in await desk.fires() if isinstance(word, e.Requested) and word.group]
     by_rule = {(word.request.data or {})["rule"]: word for word in words}
     assert by_rule["x"].request.channels == ("email", "inapp") and by_rule["x"].lane is Lane.URGENT
-    assert (by_rule["noon"].request.kind, by_rule["noon"].request.template) == ("dossier_update", "noon")
+    asked = by_rule["noon"].request
+    assert (asked.kind, asked.template, asked.category) == ("dossier_update", "noon", "lunch")
 
 
 # ------------------------------------------------------------------------------------------------ moved
