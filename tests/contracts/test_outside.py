@@ -21,6 +21,7 @@ from tests.contracts.golden import NOON, PLACE, golden
 
 NORMAL = topics.REQUESTED[Lane.NORMAL]
 MAIL = {"channel": "email", "to": "alice@example.org", "subject": "Hello", "body": "Good morning."}
+LARGE = {"name": "a.pdf", "content_type": "application/pdf", "content": "A" * 720_000}
 ORDER = {"source": "shop", "id": "order-77"}
 WHEN = {"send_at": "2027-03-02T08:00", "time_zone": "Europe/Paris"}
 ID = "53284879-c8d6-5078-969b-ae549af0efa7"
@@ -116,6 +117,8 @@ def test_nulls_count_as_left_out() -> None:
         ({}, "channel: give channel"),
         (MAIL | {"to": "nobody"}, "to: is not an email address"),
         (MAIL | {"colour": "red"}, "colour: Extra inputs"),
+        (MAIL | {"attachments": [LARGE]}, "attachments: are larger than 512 KiB together: send a link"),
+        (MAIL | {"attachments": [LARGE | {"content": "?"}]}, "attachments.0.content: is not base64"),
         (MAIL | {"body": "\x00"}, "body: holds the character NUL"),
         (MAIL | {"tenant": "a/b"}, "tenant: String should match"),
         (MAIL | {"tenant": "a\x00"}, "tenant: String should match"),

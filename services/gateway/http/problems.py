@@ -211,15 +211,20 @@ def _check_text(scope: Scope) -> None:
         raise invalid([("", "the address holds the character NUL")])
 
 
+def _road(scope: Scope) -> str:
+    """The path without the names in it, which may be people's or open something."""
+    return str(getattr(scope.get("route"), "path", scope["path"]))
+
+
 def _of(error: Exception, scope: Scope) -> Problem:
     if isinstance(error, Problem):
         return error
     match fate(error):
         case "connection":
-            log.warning("request_failed", path=scope["path"], error=f"{type(error).__name__}: {error}")
+            log.warning("request_failed", path=_road(scope), error=f"{type(error).__name__}: {error}")
             return unavailable("the database")
         case "data":
             return invalid([("", "holds something that cannot be stored")])
         case _:
-            log.error("request_failed", path=scope["path"], exc_info=error)
+            log.error("request_failed", path=_road(scope), exc_info=error)
             return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "a mistake of ours: it is in our log")

@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kit.postgres import fate
 from kit.unsubscribing import PATH, Subscription
 from services.gateway.http import bodies
 from services.gateway.http.desk import Desk
-from services.gateway.http.problems import Problem
+from services.gateway.http.problems import Problem, unavailable
 from services.gateway.http.stopping import Stopping
-from services.gateway.http.unsubscribe_page import AGAIN, Scene, page
+from services.gateway.http.unsubscribe_page import AGAIN, Scene, Wish, page
 
 LARGEST: Final = 4 * 1024
 
@@ -23,6 +24,7 @@ _PAGE: Final = {"text/html": {"schema": {"type": "string"}}}
 _SEEN: Final = {
     200: "A page with a button",
     404: "Not signed by us, or for what cannot be stopped",
+    503: "The database is away for the moment; `Retry-After` says when to come back",
 }
 _CHANGED: Final = {
     200: "No such mail will be sent any more",
@@ -51,7 +53,10 @@ def router(desk: Desk) -> APIRouter:
         about = _read(token)
         if about is None:
             return _shown(request, "unknown", None, HTTPStatus.NOT_FOUND)
-        return _shown(request, "stopped" if await stopping.is_stopped(about) else "ask", about)
+        try:
+            return _shown(request, "stopped" if await stopping.is_stopped(about) else "ask", about)
+        except Exception as error:
+            return _later(request, about, error)
 
     @routes.post("/{token}", response_class=Response, responses=_pages(_CHANGED), openapi_extra=_TAKES)
     async def change(request: Request, token: str) -> Response:
@@ -64,8 +69,8 @@ def router(desk: Desk) -> APIRouter:
             in_force = await stopping.change(about, stop=stop)
         except ValidationError:
             return _shown(request, "too_many", about, HTTPStatus.CONFLICT)
-        except Problem as problem:
-            return _shown(request, "later", about, problem.status, problem.headers)
+        except Exception as error:
+            return _later(request, about, error, "stop" if stop else "allow")
         return _shown(request, "stopped" if stop else "allowed", about, 200 if in_force else HTTPStatus.ACCEPTED)
 
     def _read(token: str) -> Subscription | None:
@@ -75,12 +80,21 @@ def router(desk: Desk) -> APIRouter:
     return routes
 
 
+def _later(request: Request, about: Subscription, error: Exception, wish: Wish = "stop") -> Response:
+    """People read this: what is away for the moment is told on a page. Raises what is anything else."""
+    problem = unavailable("the database") if fate(error) == "connection" else error
+    if not isinstance(problem, Problem):
+        raise error
+    return _shown(request, "later", about, problem.status, problem.headers, wish)
+
+
 def _shown(
     request: Request,
     scene: Scene,
     about: Subscription | None,
     status: int = HTTPStatus.OK,
     headers: dict[str, str] | None = None,
+    wish: Wish | None = None,
 ) -> Response:
     category = about.category if about else ""
-    return page(scene, request.headers.get("accept-language", ""), category, status, headers)
+    return page(scene, request.headers.get("accept-language", ""), category, status, headers, wish)

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from kit.rendering import compiled
 
 Scene = Literal["ask", "stopped", "allowed", "unknown", "too_many", "later"]
+Wish = Literal["stop", "allow"]
 Language = Literal["en", "fr"]
 
 ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
@@ -37,35 +38,32 @@ HEADERS: Final = {
 }
 
 _PAGE: Final = compiled(Path(__file__).with_name("unsubscribe.html").read_text(encoding="utf-8"), html=True)
-_BUTTONS: Final[Mapping[Scene, tuple[str, str]]] = {
-    "ask": ONE_CLICK,
-    "stopped": AGAIN,
-    "allowed": ONE_CLICK,
-    "later": ONE_CLICK,
+_OFFERS: Final[Mapping[Scene, Wish]] = {"ask": "stop", "stopped": "allow", "allowed": "stop"}
+_FIELDS: Final[Mapping[Wish, tuple[str, str]]] = {"stop": ONE_CLICK, "allow": AGAIN}
+_LABELS: Final[Mapping[Language, Mapping[Wish, str]]] = {
+    "en": {"stop": "Unsubscribe", "allow": "Send them again"},
+    "fr": {"stop": "Me désabonner", "allow": "Les recevoir de nouveau"},
 }
-_WORDS: Final[Mapping[Language, Mapping[Scene, tuple[str, str, str]]]] = {
+_WORDS: Final[Mapping[Language, Mapping[Scene, tuple[str, str]]]] = {
     "en": {
-        "ask": ("Stop these emails?", "You will get no more emails of the kind “{}”.", "Unsubscribe"),
-        "stopped": ("You are unsubscribed", "No more emails of the kind “{}” will be sent to you.", "Send them again"),
-        "allowed": ("Welcome back", "Emails of the kind “{}” will be sent to you again.", "Unsubscribe"),
+        "ask": ("Stop these emails?", "You will get no more emails of the kind “{}”."),
+        "stopped": ("You are unsubscribed", "No more emails of the kind “{}” will be sent to you."),
+        "allowed": ("Welcome back", "Emails of the kind “{}” will be sent to you again."),
         "unknown": ("This link does not work", "A part of it is missing, or it is void by now. Open it from the email, "
-                    "or answer that email.", ""),
+                    "or answer that email."),
         "too_many": ("That is too much for one list", "You have unsubscribed from so many kinds of emails that there "
-                     "is no room for “{}”. Please answer the email instead.", ""),
-        "later": ("One moment, please", "That could not be written down just now. Try again in a few seconds.",
-                  "Unsubscribe"),
+                     "is no room for “{}”. Please answer the email instead."),
+        "later": ("One moment, please", "We cannot do that just now. Try again in a few seconds."),
     },
     "fr": {
-        "ask": ("Ne plus recevoir ces e-mails ?", "Vous ne recevrez plus d’e-mails du type « {} ».", "Me désabonner"),
-        "stopped": ("C’est fait", "Aucun e-mail du type « {} » ne vous sera plus envoyé.",
-                    "Les recevoir de nouveau"),
-        "allowed": ("C’est rétabli", "Vous recevrez de nouveau les e-mails du type « {} ».", "Me désabonner"),
+        "ask": ("Ne plus recevoir ces e-mails ?", "Vous ne recevrez plus d’e-mails du type « {} »."),
+        "stopped": ("C’est fait", "Aucun e-mail du type « {} » ne vous sera plus envoyé."),
+        "allowed": ("C’est rétabli", "Vous recevrez de nouveau les e-mails du type « {} »."),
         "unknown": ("Ce lien ne fonctionne pas", "Il est incomplet ou n’est plus valable. Ouvrez-le depuis l’e-mail, "
-                    "ou répondez à cet e-mail.", ""),
-        "too_many": ("La liste est pleine", "Vous êtes désabonné de tant de types d’e-mails qu’il n’y a plus de place "
-                     "pour « {} ». Répondez plutôt à l’e-mail.", ""),
-        "later": ("Un instant", "Votre demande n’a pas pu être enregistrée. Réessayez dans quelques secondes.",
-                  "Me désabonner"),
+                    "ou répondez à cet e-mail."),
+        "too_many": ("La liste est pleine", "Trop de types d’e-mails sont déjà refusés : il n’y a plus de place pour "
+                     "« {} ». Répondez plutôt à l’e-mail."),
+        "later": ("Un instant", "Ce n’est pas possible pour le moment. Réessayez dans quelques secondes."),
     },
 }  # fmt: skip
 
@@ -76,18 +74,20 @@ def page(
     category: str = "",
     status: int = HTTPStatus.OK,
     headers: Mapping[str, str] | None = None,
+    wish: Wish | None = None,
 ) -> HTMLResponse:
-    """The answer; `accepts` is the Accept-Language header."""
+    """The answer; `accepts` is the Accept-Language header, `wish` what the button asks for if the scene has none."""
     language = language_of(accepts)
-    title, text, button = _WORDS[language][scene]
-    field, value = _BUTTONS.get(scene, ("", ""))
+    title, text = _WORDS[language][scene]
+    offered = _OFFERS.get(scene, wish)
+    field, value = _FIELDS[offered] if offered else ("", "")
     html = _PAGE(
         {
             "language": language,
             "style": STYLE,
             "title": title,
             "text": text.format(category),
-            "button": button,
+            "button": _LABELS[language][offered] if offered else "",
             "field": field,
             "value": value,
         }

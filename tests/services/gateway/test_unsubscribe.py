@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts import events as e
 from contracts.topics import PREFERENCES
@@ -109,6 +110,19 @@ async def test_without_kafka_it_is_not_said_to_be_done(nowhere: KafkaSettings, d
         answer = await house.http.post(link_of(), data=ONE_CLICK)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert FORM.search(answer.text), "the page offers to try again"
+
+
+async def test_without_a_database_a_person_reads_a_page_and_the_log_no_link(
+    nowhere: KafkaSettings, database: str, tmp_path: Path
+) -> None:
+    away = database.replace("host=/", "host=/nowhere/")
+    async with without_kafka(nowhere, away, tmp_path) as house:
+        with capture_logs() as logged:
+            for method in ("GET", "POST"):
+                answer = await house.http.request(method, link_of())
+                assert answer.status_code == 503 and FORM.search(answer.text)
+            await house.http.get(WANTS, headers=BOB)
+    assert [line["path"] for line in logged] == ["/v1/recipients/{user_id}/preferences"]
 
 
 async def test_a_person_who_stopped_two_hundred_is_told(nowhere: KafkaSettings, database: str, tmp_path: Path) -> None:
