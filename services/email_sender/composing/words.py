@@ -10,6 +10,8 @@ _BREAKS: Final = re.compile(r"\r\n|\r|\n")
 _MOSTLY_READABLE: Final = bytes(range(127))
 _UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
+QUOTABLE: Final = re.compile(r"[ !#-\[\]-~]+")
+"""What a quoted string holds without an escape (RFC 5322, 3.2.4)."""
 WORD_BYTES: Final = 45
 """45 bytes make 60 base64 characters: an encoded word of at most 75 (RFC 2047, 2)."""
 LINE: Final = 76
