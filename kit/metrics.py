@@ -59,6 +59,8 @@ class Metrics:
         self._timers = self._gauge("timers_pending", "Things that wait for their time", "kind")
         self._overdue = self._gauge("timers_overdue", "Things that are more than a second late", "kind")
         self._outbox = self._gauge("outbox_pending", "Requests the judge has not answered", "kind")
+        self._streams = self._gauge("streams_open", "Connections that are told what happens")
+        self._stream_ends = self._counter("streams_ended", "Connections that were closed from here", "code")
         self._in_flight = self._gauge("deliveries_in_flight", "Deliveries under way", "channel", "lane")
 
     def accepted(self, channel: str, lane: str, n: int = 1) -> None:
@@ -131,6 +133,12 @@ class Metrics:
 
     def in_flight(self, channel: str, lane: str, count: int) -> None:
         self._in_flight.labels(self._of("channel", channel), self._of("lane", lane)).set(count)
+
+    def streams_open(self, count: int) -> None:
+        self._streams.set(count)
+
+    def stream_ended(self, code: int) -> None:
+        self._stream_ends.labels(self._of("code", str(code))).inc()
 
     def _of(self, label: str, value: str) -> str:
         known = self._values.setdefault(label, set())

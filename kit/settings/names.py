@@ -38,6 +38,7 @@ NAMES: Final[Mapping[str, Place]] = {
     "GATEWAY_HOST": ("gateway", "host"),
     "GATEWAY_PORT": ("gateway", "port"),
     "GATEWAY_ADDRESS_ANYONE": ("gateway", "address_anyone"),
+    "GATEWAY_ORIGINS": ("gateway", "origins"),
     "TOCSIN_PUBLIC_URL": ("public_url",),
     "TOCSIN_LINK_SECRET": ("link_secret",),
     "TOCSIN_STATE_DIR": ("state_dir",),

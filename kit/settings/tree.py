@@ -220,7 +220,8 @@ class JwtSettings(Section):
 
 
 class GatewaySettings(Section):
-    """Where the gateway listens, and who may address anyone (a closed installation removes `user`)."""
+    """Where the gateway listens, who may address anyone (a closed installation removes `user`), and which other
+    sites' pages may open streams (`origins`; those of the gateway itself always may)."""
 
     host: Line = "127.0.0.1"
     port: Port = 8000
@@ -229,6 +230,7 @@ class GatewaySettings(Section):
         "service",
         "admin",
     )
+    origins: Annotated[tuple[HttpUrl, ...], Words] = ()
 
 
 class PortSettings(Section):

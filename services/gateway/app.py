@@ -1,22 +1,25 @@
 """The gateway, put together: read it from top to bottom."""
 
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from contracts.topics import BY_NAME, DUE_INAPP, GATEWAY, GATEWAY_COUNTS, GATEWAY_DIRECTORY, GATEWAY_INAPP, Group
+from contracts.topics import BY_NAME, DUE_INAPP, GATEWAY, GATEWAY_COUNTS, GATEWAY_DIRECTORY, GATEWAY_INAPP, SENT, Group
 from kit.bus.consumer import Consumer
+from kit.bus.follower import Follower
 from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
+from kit.bus.record import Outgoing
 from kit.bus.served import served, served_by_topic
 from kit.bus.topics import TopicKeeper
 from kit.control.controlled import controlled
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings, need
-from kit.stage import BATCH, Stage
+from kit.stage import BATCH, After, Stage
 from kit.web_server import WebServer
+from kit.web_socket import RequestProtocol, SocketProtocol
 from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
 from services.gateway.http.api import face
@@ -27,7 +30,11 @@ from services.gateway.outbox.asking import Asking
 from services.gateway.outbox.renewing import Renewing
 from services.gateway.outbox.sweep import Sweep
 from services.gateway.outbox.writer import Writer
-from services.gateway.settings import Limits, Pace, sweeps
+from services.gateway.settings import Limits, Pace, StreamPace, sweeps
+from services.gateway.stream.admission import Admission
+from services.gateway.stream.beat import Beat, Farewell
+from services.gateway.stream.hearing import of_events, of_records
+from services.gateway.stream.hub import Hub
 
 NAME: Final = "gateway"
 
@@ -48,7 +55,11 @@ async def build(settings: Settings) -> Parts:
     # Ready without Kafka: what is accepted meanwhile is safe in the outbox (P6.1).
     publisher = parts.add("publisher", Publisher(kafka, NAME), needed=False)
 
-    announcer = parts.add("announcer", Announcer(database, publisher, pace))
+    hub = parts.add("fan_out", Hub(database, StreamPace(), parts.metrics))
+    parts.add("hints", Follower(kafka, SENT, lambda records: hub.hint(of_records(records))))
+    parts.add("beat", Beat(hub))
+
+    announcer = parts.add("announcer", Announcer(database, publisher, pace, lambda events: hub.hint(of_events(events))))
     writer = parts.add("writer", Writer(database, announcer, pace, parts.metrics))
     again = sweeps(os.environ)
     sweep = Sweep(database, announcer, _by_topic(kafka), pace, parts.metrics, says_again=again)
@@ -67,18 +78,39 @@ async def build(settings: Settings) -> Parts:
     parts.add("renewing", renewing)
     for name, consumer, handle, batch, after in (
         ("projector", seen, projector.project, ENOUGH, None),
-        ("inapp", shown, inbox.show, BATCH, inbox.counted(parts.metrics)),
+        ("inapp", shown, inbox.show, BATCH, _both(inbox.counted(parts.metrics), _hints(hub))),
         ("directory", known, directory.remember, BATCH, None),
         ("counts", told, operations.note, BATCH, None),
     ):
         stage = Stage(name, consumer, database, publisher, handle, metrics=parts.metrics, batch=batch, after=after)
         parts.add(name, stage, needed=False)
 
-    desk = Desk(settings, database, writer, announcer, publisher, Tokens(settings.jwt, secret), Limits())
+    tokens, admission = Tokens(settings.jwt, secret), Admission(database, hub)
+    desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission)
     host, port = settings.gateway.host, settings.gateway.port
-    parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", http="httptools"))
+    parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
+    parts.add("farewell", Farewell(hub))
     controlled(parts, kafka, database, publisher, jobs.works(database, sweep))
     return parts
+
+
+def _serving(pace: StreamPace) -> dict[str, Any]:
+    """uvicorn's options. Compression of frames would cost 100 KB per connection."""
+    sockets = {"ws": SocketProtocol, "ws_max_size": pace.frame_bytes, "ws_per_message_deflate": False}
+    return {"http": RequestProtocol, **sockets}
+
+
+def _hints(hub: Hub) -> After:
+    """What this gateway has shown, its own listeners need not hear of by Kafka."""
+    return lambda said: hub.hint(of_events(one.event for one in said))
+
+
+def _both(first: After, second: After) -> After:
+    def after(said: Sequence[Outgoing]) -> None:
+        first(said)
+        second(said)
+
+    return after
 
 
 def _by_topic(kafka: KafkaSettings) -> Callable[[Group, Collection[str]], Awaitable[Mapping[str, datetime | None]]]:

@@ -63,3 +63,32 @@ class Pace:
         """Sweeps are bounded by the scheduler's interval, as everywhere: 60 s make the two minutes of P3.9."""
         slack = 2 * settings.notifications.scheduler.check_interval_seconds
         return cls(slack=slack, look_every=min(5.0, slack))
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPace:
+    """How streams are served; seconds unless they say otherwise."""
+
+    ticket: int = 30
+    """How long a ticket is good; it is taken to be used at once."""
+    per_person: int = 20
+    """Streams that one person may have open at one gateway: so many tabs, and no more."""
+    listeners: int = 20_000
+    """Streams that one gateway holds."""
+    page: int = 100
+    """Steps of one person that are read at a time."""
+    people: int = 200
+    """Persons whose news are read with one statement: who comes next waits for them."""
+    most_waiting: int = 64 * KIB
+    """Bytes written and not taken, after which somebody reads by himself; the mark at which transports say `full`."""
+    patience: float = 10.0
+    """How long somebody may take nothing of what waits for him before he is closed."""
+    heartbeat: int = 25
+    """Between two signs of life; a browser cannot see the pings of the protocol."""
+    look_round: float = 5.0
+    """How often it is looked whether a hint was lost."""
+    try_again: float = 0.5
+    frame_bytes: int = 1024
+    """The longest frame from a client."""
+    frames: int = 20
+    """Frames that a client may say within `heartbeat` seconds."""

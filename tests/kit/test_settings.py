@@ -100,6 +100,7 @@ def test_environment_before_dotenv_before_yaml_before_default(
         ("GATEWAY_HOST", "0.0.0.0", "gateway.host", "0.0.0.0"),
         ("GATEWAY_PORT", "80", "gateway.port", 80),
         ("GATEWAY_ADDRESS_ANYONE", "service, admin", "gateway.address_anyone", ("service", "admin")),
+        ("GATEWAY_ORIGINS", "https://a.org, https://b.org/", "gateway.origins", ("https://a.org", "https://b.org")),
         ("TOCSIN_PUBLIC_URL", "https://n.example.org/", "public_url", "https://n.example.org"),
         ("TOCSIN_LINK_SECRET", SECRET, "link_secret", SECRET),
         ("TOCSIN_HEALTH_HOST", "0.0.0.0", "ports.host", "0.0.0.0"),

@@ -12,7 +12,7 @@ from contracts.status import Lane
 from kit.postgres import Connection
 from services.gateway.rules.consequences import too_late
 from services.gateway.rules.projection import CANCELLED, Order
-from services.gateway.store import inbox, outbox, projecting
+from services.gateway.store import inbox, outbox, projecting, stream
 from services.gateway.store.inbox import Entry, Person
 from services.gateway.store.outbox import Keeping, Key
 
@@ -107,6 +107,7 @@ async def _change(
     await inbox.mark(connection, [(entry.id, offset) for entry, offset in changed], change, at)
     await inbox.set_counters(connection, {person: last + len(entries)})
     events = [_changed(entry, change, offset, at) for entry, offset in changed]
+    await stream.note(connection, events)
     await outbox.keep(connection, [_keeping_change(event) for event in events])
     return [Kept((event.id, event.ce_id), event) for event in events]
 

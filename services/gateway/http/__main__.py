@@ -16,7 +16,7 @@ FILE: Final = Path(__file__).parents[1] / "openapi.json"
 def described() -> str:
     """The document as text. To describe the desk, nobody needs to be behind it."""
     nobody: Any = None
-    desk = Desk(nobody, nobody, nobody, nobody, nobody, Tokens(JwtSettings(), "not used"), Limits())
+    desk = Desk(nobody, nobody, nobody, nobody, nobody, Tokens(JwtSettings(), "not used"), Limits(), nobody)
     return json.dumps(api(desk).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 

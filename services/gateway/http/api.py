@@ -30,6 +30,7 @@ from services.gateway.http import (
     schedules,
     sending,
     stats,
+    streams,
     templates,
     unsubscribe,
 )
@@ -54,6 +55,7 @@ BODIES: Final = (
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
     {"name": "inbox", "description": "The bell: what was shown to you."},
+    {"name": "stream", "description": "Real time: what happens to your inbox, as it happens."},
     {"name": "recipients", "description": "Where people are reached, and what they want."},
     {"name": "schedules", "description": "What comes again and again."},
     {"name": "deadlines", "description": "What is due, and when people are reminded."},
@@ -69,8 +71,9 @@ def api(desk: Desk) -> FastAPI:
     """The routes, with their errors as problems."""
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
-    people = (inbox, recipients, preferences, schedules, deadlines, plans, templates)
-    for room in (sending, notifications, *people, stats, limits, callbacks, unsubscribe, operations, compat):
+    people = (inbox, streams, recipients, preferences, schedules, deadlines, plans, templates)
+    strangers = (callbacks, unsubscribe)
+    for room in (sending, notifications, *people, stats, limits, *strangers, operations, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)
@@ -91,4 +94,4 @@ def face(desk: Desk, health: Health) -> ASGIApp:
     """What is served: the API, health and metrics."""
     app = api(desk)
     app.router.routes.extend(health.routes)
-    return Door(sending.posts(desk), app)
+    return Door(sending.posts(desk), streams.sockets(desk), app)

@@ -1,5 +1,6 @@
 """Who is calling: a bearer token that we can check, or nobody."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import jwt
@@ -75,7 +76,8 @@ def _caller(claims: dict[str, Any]) -> Caller:
         raise unauthorized("the claim tenant is not a name of at most 64 characters without /")
     if not isinstance(roles, list):
         raise unauthorized("the claim roles is not a list")
-    return Caller(sub, tenant, frozenset(role for role in roles if isinstance(role, str)))
+    until = datetime.fromtimestamp(claims["exp"], UTC)
+    return Caller(sub, tenant, frozenset(role for role in roles if isinstance(role, str)), until)
 
 
 def _is_name(value: object, longest: int) -> bool:

@@ -19,6 +19,7 @@ from services.gateway.http.problems import invalid
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.outbox.writer import Writer
 from services.gateway.settings import Limits
+from services.gateway.stream.admission import Admission
 
 LONGEST_WAIT: Final = 30.0
 GLANCE_SECONDS: Final = (0.02, 0.05, 0.1, 0.2)
@@ -38,6 +39,7 @@ class Desk:
     publisher: Publisher
     tokens: Tokens
     limits: Limits
+    admission: Admission
 
 
 def new_id() -> UUID:

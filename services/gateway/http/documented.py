@@ -29,6 +29,7 @@ _PROBLEMS = {
     412: "It is not the version of `If-Match` any more",
     413: "The body is too large",
     422: "Something in the request cannot be used",
+    429: "Too many at once; `Retry-After` says when to come back",
     503: "The database or Kafka is away for the moment; `Retry-After` says when to come back",
 }
 

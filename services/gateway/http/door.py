@@ -1,4 +1,4 @@
-"""The two routes on which every microsecond counts are found by their address alone; all others FastAPI finds."""
+"""What must cost little is found by its address alone: two POSTs, and the stream's socket. All else FastAPI finds."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -12,16 +12,23 @@ Serve = Callable[[Request], Awaitable[Response]]
 
 
 class Door:
-    """ASGI. `posts` are served for POSTs to exactly these paths, their errors as problems like everybody's."""
+    """ASGI. `posts` are served for POSTs to exactly these paths, their errors as problems like everybody's; `sockets`
+    for WebSockets."""
 
-    def __init__(self, posts: Mapping[str, Serve], others: ASGIApp) -> None:
+    def __init__(self, posts: Mapping[str, Serve], sockets: Mapping[str, ASGIApp], others: ASGIApp) -> None:
         self._posts = posts
+        self._sockets = sockets
         self._direct = Last(self._serve)
         self._others = others
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._found(scope)(scope, receive, send)
+
+    def _found(self, scope: Scope) -> ASGIApp:
+        if scope["type"] == "websocket":
+            return self._sockets.get(scope["path"], self._others)
         direct = scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self._posts
-        await (self._direct if direct else self._others)(scope, receive, send)
+        return self._direct if direct else self._others
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._posts[scope["path"]](Request(scope, receive))

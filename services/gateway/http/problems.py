@@ -127,6 +127,11 @@ def too_large_to_pass_on(limit: int) -> Problem:
     )
 
 
+def too_many(detail: str, seconds: int = 30) -> Problem:
+    """More at once than one caller may have."""
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, "too_many", detail, headers={"Retry-After": str(seconds)})
+
+
 def unavailable(what: str, seconds: int = 1) -> Problem:
     """Something we need is away for the moment; nothing was accepted, or nobody can say so."""
     return Problem(

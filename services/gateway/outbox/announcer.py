@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from logging import ERROR, WARNING
 
@@ -19,14 +19,20 @@ from services.gateway.settings import Pace
 from services.gateway.store import outbox
 from services.gateway.store.outbox import Key
 
+Committed = Callable[[Sequence[e.Event]], None]
+
 log = logs.get(__name__)
 
 
 class Announcer(Loop):
     """A Part that publishes what is in the outbox already. Losing what it holds in memory costs a few seconds."""
 
-    def __init__(self, database: Database, publisher: Publisher, pace: Pace) -> None:
+    def __init__(
+        self, database: Database, publisher: Publisher, pace: Pace, committed: Committed = lambda _: None
+    ) -> None:
+        """`committed` hears of commands at once: who listens here need not wait for Kafka."""
         super().__init__(self._announce_on)
+        self._committed = committed
         self._database = database
         self._publisher = publisher
         self._pace = pace
@@ -42,6 +48,8 @@ class Announcer(Loop):
 
     def say_all(self, kept: Iterable[Kept]) -> None:
         """Publish these commands soon; their rows are committed."""
+        kept = list(kept)
+        self._committed([one.event for one in kept])
         for one in kept:
             self.say(one.key, one.event)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 from contracts.request import NotificationRequest
@@ -18,6 +19,8 @@ class Caller:
     sub: str
     tenant: str = "default"
     roles: frozenset[str] = frozenset()
+    until: datetime | None = None
+    """When what he proved it with expires; None: never by itself."""
 
     @property
     def owner(self) -> str:

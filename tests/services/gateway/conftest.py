@@ -31,7 +31,9 @@ from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.outbox.writer import Writer
-from services.gateway.settings import Limits, Pace
+from services.gateway.settings import Limits, Pace, StreamPace
+from services.gateway.stream.admission import Admission
+from services.gateway.stream.hub import Hub
 
 SECRET = "a secret of this test session, which is long enough for every one of its uses"
 
@@ -160,7 +162,8 @@ async def opened(settings: Settings, publisher: Publisher | None = None) -> Asyn
         await writer.start()
         stack.push_async_callback(writer.stop)
         tokens = Tokens(settings.jwt, SECRET)
-        desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits())
+        hub = Hub(database, StreamPace(), Metrics())
+        desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), Admission(database, hub))
         asgi = httpx.ASGITransport(face(desk, Health("gateway", Metrics().registry)))
         client = await stack.enter_async_context(httpx.AsyncClient(transport=asgi, base_url="http://gateway"))
         yield House(settings, database, writer, client)

@@ -1,0 +1,136 @@
+"""A person's stream: what was shown and what became of it, in the order of its offsets."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from contracts import events as e
+from kit.postgres import Connection
+from services.gateway.store.arrays import columns, given
+from services.gateway.store.inbox import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One place of a stream: an entry (`what` is notification) or a change of one. `data` is JSON, `{"data": ...}`."""
+
+    offset: int
+    what: str
+    id: UUID
+    at: datetime
+    kind: str | None = None
+    category: str | None = None
+    title: str | None = None
+    body: str | None = None
+    data: str | None = None
+    read_at: datetime | None = None
+    archived_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Missed:
+    """What a person's stream holds behind an offset, and how much of the inbox is unread."""
+
+    steps: list[Step] = field(default_factory=list)
+    unread: int = 0
+
+
+async def note(connection: Connection, changes: Iterable[e.InboxChanged]) -> None:
+    """These changes are steps of their persons' streams; the offsets were taken behind the lock of `lock_people`."""
+    rows = [(one.tenant, one.user_id, one.offset, one.id, one.change, one.at) for one in changes]
+    await connection.execute(_NOTE, *columns(rows, 6))
+
+
+_NOTE = f"""
+insert into inbox_changes (tenant, user_id, "offset", id, change, at)
+select * from {given(tenant="text", user_id="text", place="bigint", id="uuid", change="text", at="timestamptz")} g
+"""
+
+
+async def missed(connection: Connection, after: Mapping[Person, int], limit: int) -> dict[Person, Missed]:
+    """The next steps behind these offsets, at most `limit` each; nothing of those who have seen all."""
+    people = list(after)
+    found: dict[Person, Missed] = {}
+    for n, *step in await connection.fetch(_MISSED, *_places(after), limit):
+        found.setdefault(people[n - 1], Missed()).steps.append(Step(*step))
+    if found:
+        tenants, users = zip(*found, strict=True)
+        for n, unread in await connection.fetch(_UNREAD, tenants, users):
+            found[tenants[n - 1], users[n - 1]].unread = unread
+    return found
+
+
+# An entry that is changed later shows what it says now; the change has a step of its own.
+_MISSED = """
+select g.n, s.*
+from unnest($1::text[], $2::text[], $3::bigint[]) with ordinality as g(tenant, user_id, after, n)
+cross join lateral (
+    (select i."offset", 'notification' as what, i.id, i.created_at, i.kind, i.category, i.title, i.body, i.data,
+        i.read_at, i.archived_at
+     from inbox i
+     where i.tenant = g.tenant and i.user_id = g.user_id and i."offset" > g.after
+     order by i."offset" limit $4)
+    union all
+    (select c."offset", c.change, c.id, c.at, i.kind, i.category, i.title, i.body, i.data,
+        i.read_at, i.archived_at
+     from inbox_changes c left join inbox i on i.id = c.id and c.change = 'updated'
+     where c.tenant = g.tenant and c.user_id = g.user_id and c."offset" > g.after
+     order by c."offset" limit $4)
+    order by "offset" limit $4
+) s
+order by g.n, s."offset"
+"""
+
+_UNREAD = """
+select g.n, s.unread
+from unnest($1::text[], $2::text[]) with ordinality as g(tenant, user_id, n)
+cross join lateral (
+    select count(*) as unread from inbox i
+    where i.tenant = g.tenant and i.user_id = g.user_id and i."offset" is not null
+      and i.read_at is null and i.archived_at is null
+) s
+"""
+
+
+async def ahead(connection: Connection, seen: Mapping[Person, int]) -> list[Person]:
+    """Those whose streams have gone on since these offsets."""
+    people = list(seen)
+    return [people[row["n"] - 1] for row in await connection.fetch(_AHEAD, *_places(seen))]
+
+
+_AHEAD = """
+select g.n
+from unnest($1::text[], $2::text[], $3::bigint[]) with ordinality as g(tenant, user_id, seen, n)
+join people p on p.tenant = g.tenant and p.user_id = g.user_id and p.last_offset > g.seen
+"""
+
+
+def _places(offsets: Mapping[Person, int]) -> tuple[list[str], list[str], list[int]]:
+    return [tenant for tenant, _ in offsets], [user for _, user in offsets], list(offsets.values())
+
+
+async def trim(connection: Connection, days: float, limit: int) -> int:
+    """Drops changes that are older than this, at most `limit`, and remembers how far; how many."""
+    n: int = await connection.fetchval(_TRIM, timedelta(days=days), limit)
+    return n
+
+
+# The counters are locked first and in order, as everybody locks them: no deadlock with who adds to a stream.
+_TRIM = """
+with old as (
+    select ctid, tenant, user_id, "offset" from inbox_changes
+    where at < clock_timestamp() - $1::interval limit $2
+), reached as (
+    select tenant, user_id, max("offset") as upto from old group by tenant, user_id
+), locked as (
+    select p.tenant, p.user_id, r.upto from people p join reached r using (tenant, user_id)
+    order by tenant, user_id for update of p
+), told as (
+    update people p set trimmed = greatest(p.trimmed, l.upto) from locked l
+    where p.tenant = l.tenant and p.user_id = l.user_id
+), gone as (
+    delete from inbox_changes c using old where c.ctid = old.ctid returning 1
+)
+select count(*) from gone
+"""

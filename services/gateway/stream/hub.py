@@ -1,0 +1,186 @@
+"""Who listens here, and what they are told: a hint says that something happened, the tables say what (P6.4)."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from kit import logs
+from kit.metrics import Metrics
+from kit.postgres import Database, fate
+from kit.service import Loop
+from services.gateway.settings import StreamPace
+from services.gateway.store import stream
+from services.gateway.store.inbox import Person
+from services.gateway.store.stream import Missed
+from services.gateway.stream import codes
+from services.gateway.stream.codes import Close
+from services.gateway.stream.frames import count, frame
+from services.gateway.stream.listener import Audience, Listener
+
+log = logs.get(__name__)
+
+
+class Slow(Exception):
+    """Somebody does not read what is written to him."""
+
+
+class Hub(Loop):
+    """A Part: the fan-out. One statement for all of whom something was heard, one frame for all who hear it."""
+
+    def __init__(self, database: Database, pace: StreamPace, metrics: Metrics) -> None:
+        super().__init__(self._fan_out_on)
+        self.pace = pace
+        self.closing = False
+        self._database = database
+        self._metrics = metrics
+        self._audiences: dict[Person, Audience] = {}
+        self._hinted: dict[Person, None] = {}
+        self._something = asyncio.Event()
+        self._open = 0
+
+    # ------------------------------------------------------------------------------------------------ coming and going
+
+    def refusal(self, person: Person) -> Close | None:
+        """Why this person cannot listen here now; None: he can."""
+        if self.closing:
+            return codes.RESTART
+        if self._open >= self.pace.listeners:
+            return codes.FULL
+        there = self._audiences.get(person)
+        return codes.TOO_MANY if there and len(there.listeners) >= self.pace.per_person else None
+
+    def join(self, listener: Listener) -> None:
+        """From here on this one hears all that lies behind its position."""
+        self._audiences.setdefault(listener.person, Audience()).listeners.add(listener)
+        self._count(1)
+        self._catch_up(listener)
+
+    def leave(self, listener: Listener) -> None:
+        """It is gone; twice is once."""
+        there = self._audiences.get(listener.person)
+        if there is None or listener not in there.listeners:
+            return
+        there.listeners.remove(listener)
+        if not there.listeners:
+            del self._audiences[listener.person]
+        if listener.reading:
+            listener.reading.cancel()
+        self._count(-1)
+
+    def end(self, listener: Listener, close: Close) -> None:
+        """The last word to one."""
+        self._metrics.stream_ended(close.code)
+        listener.end(close)
+
+    def end_all(self, close: Close) -> None:
+        """The last word to everybody: nobody is let in any more."""
+        self.closing = True
+        for listener in list(self.listeners()):
+            self.end(listener, close)
+
+    def listeners(self) -> Iterator[Listener]:
+        """Everybody who listens here."""
+        for audience in self._audiences.values():
+            yield from audience.listeners
+
+    # ---------------------------------------------------------------------------------------------------- what is heard
+
+    def hint(self, people: Iterable[Person]) -> None:
+        """Something was committed to the streams of these."""
+        for person in people:
+            if person in self._audiences:
+                self._hinted[person] = None
+        if self._hinted:
+            self._something.set()
+
+    async def look_round(self) -> None:
+        """A hint may be lost on its way, or Kafka be away: who has fallen behind the tables is found all the same."""
+        seen = {person: there.position for person, there in self._audiences.items() if there.position is not None}
+        if seen:
+            async with self._database.connection() as connection:
+                self.hint(await stream.ahead(connection, seen))
+
+    async def _fan_out_on(self) -> None:
+        while True:
+            await self._something.wait()
+            people = self._next()
+            try:
+                await self._fan_out(people)
+            except Exception as error:
+                log.warning("fan_out_failed", people=len(people), error=f"{type(error).__name__}: {error}")
+                self.hint(people)
+                await asyncio.sleep(self.pace.try_again)
+
+    def _next(self) -> list[Person]:
+        people = list(islice(self._hinted, self.pace.people))
+        for person in people:
+            del self._hinted[person]
+        if not self._hinted:
+            self._something.clear()
+        return people
+
+    async def _fan_out(self, people: Iterable[Person]) -> None:
+        """What is new for these, to all who listen for them."""
+        there = {person: self._audiences[person] for person in people if person in self._audiences}
+        after = {person: at for person, one in there.items() if (at := one.stir()) is not None}
+        for person, missed in (await self._missed(after)).items():
+            self._tell(there[person], missed)
+            if len(missed.steps) >= self.pace.page:
+                self.hint([person])
+
+    def _tell(self, audience: Audience, missed: Missed) -> None:
+        frames, unread = [frame(step) for step in missed.steps], count(missed.unread)
+        audience.position = missed.steps[-1].offset
+        for listener in list(audience.listeners):
+            if not listener.take(frames, unread, missed.unread, self.pace.most_waiting):
+                self._catch_up(listener)
+
+    async def _missed(self, after: dict[Person, int]) -> dict[Person, Missed]:
+        if not after:
+            return {}
+        async with self._database.connection() as connection:
+            return await stream.missed(connection, after, self.pace.page)
+
+    # ------------------------------------------------------------------------------------------------------ catching up
+
+    def _catch_up(self, listener: Listener) -> None:
+        listener.reading = asyncio.create_task(self._read_on(listener))
+
+    async def _read_on(self, listener: Listener) -> None:
+        """It reads what it missed at its own pace; who takes nothing for too long is closed, never waited for."""
+        try:
+            while not await self._page(listener):
+                pass
+        except Slow:
+            self.end(listener, codes.SLOW)
+        except Exception as error:
+            if fate(error) != "connection":
+                log.exception("catching_up_failed")
+            self.end(listener, codes.AWAY)
+
+    async def _page(self, listener: Listener) -> bool:
+        """The next page. True: nothing is left, and nothing came meanwhile; from here on it is live."""
+        listener.behind = False
+        found = (await self._missed({listener.person: listener.position})).get(listener.person, Missed())
+        for step in found.steps:
+            await self._room(listener)
+            listener.write(frame(step))
+        if len(found.steps) >= self.pace.page or listener.behind:
+            return False
+        if found.steps:
+            listener.tell(found.unread)
+        if audience := self._audiences.get(listener.person):
+            audience.joined(listener)
+        return True
+
+    async def _room(self, listener: Listener) -> None:
+        if listener.wire.backlog > self.pace.most_waiting:
+            try:
+                async with asyncio.timeout(self.pace.patience):
+                    await listener.wire.drained()
+            except TimeoutError:
+                raise Slow from None
+
+    def _count(self, change: int) -> None:
+        self._open += change
+        self._metrics.streams_open(self._open)

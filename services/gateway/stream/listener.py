@@ -1,0 +1,86 @@
+"""One open connection of a person, and all of a person's connections here."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from services.gateway.store.inbox import Person
+from services.gateway.stream.codes import Close
+from services.gateway.stream.frames import Frame, count
+from services.gateway.stream.wires import Wire
+
+
+class Listener:
+    """One connection. It is `live` while all that comes is written to it at once; otherwise it reads by itself what
+    it missed, and `behind` says that something came meanwhile.
+
+    `position` is the last offset written to it: nothing at or below is written again, nothing above is left out.
+    """
+
+    __slots__ = ("behind", "live", "person", "position", "reading", "told", "until", "wire")
+
+    def __init__(self, person: Person, wire: Wire, position: int, unread: int, until: float | None) -> None:
+        """`until`: the Unix time at which what it was let in for expires."""
+        self.person = person
+        self.wire = wire
+        self.position = position
+        self.until = until
+        self.told = unread
+        self.live = False
+        self.behind = False
+        self.reading: asyncio.Task[None] | None = None
+
+    def take(self, frames: Sequence[Frame], unread: Frame, n: int, most_waiting: int) -> bool:
+        """What has come. False: it has too much before it, and must read at its own pace from here on."""
+        if not self.live:
+            self.behind = True
+            return True
+        for frame in frames:
+            if self.wire.backlog > most_waiting:
+                self.live, self.behind = False, True
+                return False
+            self.write(frame)
+        self.tell(n, unread)
+        return True
+
+    def write(self, frame: Frame) -> None:
+        """The next frame, unless it has it."""
+        if frame.offset is not None and frame.offset > self.position:
+            self.wire.write(frame)
+            self.position = frame.offset
+
+    def tell(self, n: int, unread: Frame | None = None) -> None:
+        """How much is unread, where that is news."""
+        if n != self.told:
+            self.wire.write(unread or count(n))
+            self.told = n
+
+    def end(self, close: Close) -> None:
+        """The last word to it."""
+        self.live = False
+        self.wire.end(close)
+
+
+@dataclass(slots=True)
+class Audience:
+    """A person's connections here. All live ones have everything up to `position`; None while there is none."""
+
+    listeners: set[Listener] = field(default_factory=set)
+    position: int | None = None
+
+    def stir(self) -> int | None:
+        """Something came. From where it is to be written to those who are live, None where nobody is; whoever reads
+        by himself is told that there is more."""
+        live = False
+        for one in self.listeners:
+            live = live or one.live
+            one.behind = True
+        if not live:
+            self.position = None
+        return self.position
+
+    def joined(self, listener: Listener) -> None:
+        """This one has everything up to its position, and goes on with the others."""
+        listener.live = True
+        if self.position is None:
+            self.position = listener.position
