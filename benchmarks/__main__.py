@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from benchmarks import deadlines, end_to_end, latency, lateness, post, sender, timers
+from benchmarks import deadlines, end_to_end, latency, lateness, post, sender, streams, timers
 from benchmarks.installation import NotStarted
 from kit import logs
 
@@ -31,6 +31,7 @@ ALL: Final[dict[str, Measure]] = {
     "deadlines": deadlines.measure,
     "timers": timers.measure,
     "lateness": lateness.measure,
+    "streams": streams.measure,
 }
 MAILS: Final = 30_000
 TIMERS: Final = 1_000_000
@@ -41,6 +42,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", type=_known, help=f"of: {', '.join(ALL)}")
     parser.add_argument("--mails", type=_count, default=MAILS, help="how many (default: %(default)s)")
     parser.add_argument("--timers", type=_count, default=TIMERS, help="pending, of timers (default: %(default)s)")
+    parser.add_argument("--connections", type=_count, default=5_000, help="of streams (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON, one a line")
     given = parser.parse_args()
@@ -48,7 +50,7 @@ def main() -> int:
     # A benchmark that is told to end takes its servers with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # One after the other: two at once would measure each other.
-    sizes = {"timers": given.timers, "lateness": lateness.AT_ONCE}
+    sizes = {"timers": given.timers, "lateness": lateness.AT_ONCE, "streams": given.connections}
     held = [_run(name, sizes.get(name, given.mails), given.seed, given.json) for name in given.names or ALL]
     return 0 if all(held) else 1
 

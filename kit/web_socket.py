@@ -39,6 +39,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.open:
             self.transport.write(frame)
 
+    def forget_request(self) -> None:
+        """What the accepted request came with is not asked for any more: it would be kept as long as the socket."""
+        self.request = self.response = None  # type: ignore[assignment]
+        self.scope["headers"] = []
+
     async def drained(self) -> None:
         """Returns when there is room again, or when the connection is lost."""
         await self.writable.wait()

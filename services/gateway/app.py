@@ -25,7 +25,7 @@ from services.gateway.handlers import directory, inbox, jobs, operations, projec
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
-from services.gateway.outbox.announcer import Announcer
+from services.gateway.outbox.announcer import Announcer, Committed
 from services.gateway.outbox.asking import Asking
 from services.gateway.outbox.renewing import Renewing
 from services.gateway.outbox.sweep import Sweep
@@ -59,7 +59,7 @@ async def build(settings: Settings) -> Parts:
     parts.add("hints", Follower(kafka, SENT, lambda records: hub.hint(of_records(records))))
     parts.add("beat", Beat(hub))
 
-    announcer = parts.add("announcer", Announcer(database, publisher, pace, lambda events: hub.hint(of_events(events))))
+    announcer = parts.add("announcer", Announcer(database, publisher, pace, _acts(hub)))
     writer = parts.add("writer", Writer(database, announcer, pace, parts.metrics))
     again = sweeps(os.environ)
     sweep = Sweep(database, announcer, _by_topic(kafka), pace, parts.metrics, says_again=again)
@@ -98,6 +98,11 @@ def _serving(pace: StreamPace) -> dict[str, Any]:
     """uvicorn's options. Compression of frames would cost 100 KB per connection."""
     sockets = {"ws": SocketProtocol, "ws_max_size": pace.frame_bytes, "ws_per_message_deflate": False}
     return {"http": RequestProtocol, **sockets}
+
+
+def _acts(hub: Hub) -> Committed:
+    """What people did here, their other tabs hear at once."""
+    return lambda events: hub.hint(of_events(events), first=True)
 
 
 def _hints(hub: Hub) -> After:

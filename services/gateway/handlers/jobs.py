@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
-from kit.postgres import Database
+from kit.postgres import Connection, Database
 from services.gateway.outbox.sweep import Sweep
-from services.gateway.store import operations
+from services.gateway.store import operations, stream
+
+STEPS_KEPT_DAYS: Final = 30
+"""Who comes back after longer than this loads the inbox anew: what became of its entries is shown there."""
+STEPS_AT_ONCE: Final = 10_000
 
 
 def works(database: Database, sweep: Sweep) -> dict[str, Work]:
@@ -22,7 +26,22 @@ def works(database: Database, sweep: Sweep) -> dict[str, Work]:
         """What people see of their notifications is not deleted yet."""
         async with database.connection() as connection:
             runs = await operations.forget(connection)
+            changes = await _trim(connection)
         orders = await forget_orders(database)
-        return {"orders": orders, "runs": runs, "notifications": 0, "detail": "no notification is deleted yet"}
+        return {
+            "orders": orders,
+            "runs": runs,
+            "changes": changes,
+            "notifications": 0,
+            "detail": "no notification is deleted yet",
+        }
 
     return {"sweep": sweep_now, "cleanup": clean_up}
+
+
+async def _trim(connection: Connection) -> int:
+    """Drops the steps of streams that nobody goes back to; how many."""
+    gone = 0
+    while n := await stream.trim(connection, STEPS_KEPT_DAYS, STEPS_AT_ONCE):
+        gone += n
+    return gone

@@ -1,11 +1,13 @@
 """All routes put together, and the document that describes them."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from contracts.deadline import DeadlineRequest
@@ -37,8 +39,12 @@ from services.gateway.http import (
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
 from services.gateway.http.door import Door
+from services.gateway.rules.origins import origin_of
 
 VERSION: Final = "1"
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+TAKEN: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID")
+SHOWN: Final = ("ETag", "Location", "Retry-After")
 BODIES: Final = (
     NotificationRequest,
     sending.Batch,
@@ -94,4 +100,12 @@ def face(desk: Desk, health: Health) -> ASGIApp:
     """What is served: the API, health and metrics."""
     app = api(desk)
     app.router.routes.extend(health.routes)
-    return Door(sending.posts(desk), streams.sockets(desk), app)
+    return _for_others(Door(sending.posts(desk), streams.sockets(desk), app), desk.settings.gateway.origins)
+
+
+def _for_others(door: ASGIApp, origins: Collection[str]) -> ASGIApp:
+    """Lets pages of these sites use the API, with a token; browsers ask before they let any other page (CORS)."""
+    if not origins:
+        return door
+    allowed = [origin_of(url) for url in origins]
+    return CORSMiddleware(door, allow_origins=allowed, allow_methods=METHODS, allow_headers=TAKEN, expose_headers=SHOWN)

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from services.gateway.http import shapes
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
-from services.gateway.http.problems import Problem, forbidden, invalid, too_many, unauthorized, unavailable
+from services.gateway.http.problems import forbidden, invalid, too_many, unauthorized, unavailable
 from services.gateway.rules.origins import may_open
 from services.gateway.rules.resuming import Place, place_of, place_of_event
 from services.gateway.rules.trust import Caller
@@ -55,14 +55,14 @@ def router(desk: Desk) -> APIRouter:
         last_event_id: Annotated[str | None, Header(description="What browsers send instead.")] = None,
     ) -> Response:
         """What happens to your inbox, as server-sent events; first `hello`. A ticket that was used: 204."""
-        headers = _allowed(desk, request)
+        _check_origin(desk, request)
         if not ticket:
             raise unauthorized("there is no ticket: POST /v1/stream/tickets gives one")
         place, wire = _place(last_event_id, epoch, offset), EventsWire()
         admitted = await desk.admission.admit(ticket, place, wire)
         if isinstance(admitted, Close):
-            return _refused(admitted, headers)
-        return Events(desk.admission.hub, admitted, wire, headers)
+            return _refused(admitted)
+        return Events(desk.admission.hub, admitted, wire)
 
     return routes
 
@@ -74,12 +74,11 @@ STREAM: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def _allowed(desk: Desk, request: Request) -> dict[str, str]:
-    """The headers for pages of another site. Raises Problem 403 where they may not listen."""
+def _check_origin(desk: Desk, request: Request) -> None:
+    """Raises Problem 403 for pages that may not listen."""
     origin, host = request.headers.get("origin"), request.headers.get("host", "")
     if not may_open(origin, host, desk.settings.public_url, desk.settings.gateway.origins):
         raise forbidden("foreign_origin", "pages of this origin may not listen: see the setting gateway.origins")
-    return {"access-control-allow-origin": origin, "vary": "origin"} if origin else {}
 
 
 def _place(last_event_id: str | None, epoch: str | None, offset: str | None) -> Place | None:
@@ -90,9 +89,8 @@ def _place(last_event_id: str | None, epoch: str | None, offset: str | None) -> 
         raise invalid([("Last-Event-ID" if last_event_id else "offset", str(error))]) from None
 
 
-def _refused(close: Close, headers: dict[str, str]) -> Response:
+def _refused(close: Close) -> Response:
     if close is codes.BAD_TICKET:
-        return Response(status_code=204, headers=headers)  # a browser then stops asking (HTML, 9.2.3)
-    problem: Problem = too_many(close.reason) if close is codes.TOO_MANY else unavailable("the stream")
-    problem.headers |= headers
+        return Response(status_code=204)  # a browser then stops asking (HTML, 9.2.3)
+    problem = too_many(close.reason) if close is codes.TOO_MANY else unavailable("the stream")
     return problem.response()

@@ -125,7 +125,7 @@ with old as (
     select tenant, user_id, max("offset") as upto from old group by tenant, user_id
 ), locked as (
     select p.tenant, p.user_id, r.upto from people p join reached r using (tenant, user_id)
-    order by tenant, user_id for update of p
+    order by p.tenant collate "C", p.user_id collate "C" for update of p
 ), told as (
     update people p set trimmed = greatest(p.trimmed, l.upto) from locked l
     where p.tenant = l.tenant and p.user_id = l.user_id

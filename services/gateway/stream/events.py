@@ -23,12 +23,11 @@ GOODBYE_SECONDS: Final = 2.0
 class Events(Response):
     """The answer that goes on until one side has had enough; then its listener leaves."""
 
-    def __init__(self, hub: Hub, listener: Listener, wire: EventsWire, headers: dict[str, str]) -> None:
+    def __init__(self, hub: Hub, listener: Listener, wire: EventsWire) -> None:
         super().__init__()
         self._hub = hub
         self._listener = listener
         self._wire = wire
-        self._more = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         telling = asyncio.create_task(self._tell(send))
@@ -45,7 +44,7 @@ class Events(Response):
                 task.cancel()
 
     async def _tell(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, *self._more]})
+        await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
         while not self._wire.ended or self._wire.backlog:
             events = await self._wire.taken()
             await send({"type": "http.response.body", "body": events, "more_body": True})

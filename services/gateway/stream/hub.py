@@ -1,8 +1,7 @@
 """Who listens here, and what they are told: a hint says that something happened, the tables say what (P6.4)."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator
 
 from kit import logs
 from kit.metrics import Metrics
@@ -15,6 +14,7 @@ from services.gateway.store.stream import Missed
 from services.gateway.stream import codes
 from services.gateway.stream.codes import Close
 from services.gateway.stream.frames import count, frame
+from services.gateway.stream.hints import Hints
 from services.gateway.stream.listener import Audience, Listener
 
 log = logs.get(__name__)
@@ -31,11 +31,10 @@ class Hub(Loop):
         super().__init__(self._fan_out_on)
         self.pace = pace
         self.closing = False
-        self._database = database
+        self.database = database
         self._metrics = metrics
         self._audiences: dict[Person, Audience] = {}
-        self._hinted: dict[Person, None] = {}
-        self._something = asyncio.Event()
+        self._hints = Hints()
         self._open = 0
 
     # ------------------------------------------------------------------------------------------------ coming and going
@@ -85,25 +84,21 @@ class Hub(Loop):
 
     # ---------------------------------------------------------------------------------------------------- what is heard
 
-    def hint(self, people: Iterable[Person]) -> None:
-        """Something was committed to the streams of these."""
-        for person in people:
-            if person in self._audiences:
-                self._hinted[person] = None
-        if self._hinted:
-            self._something.set()
+    def hint(self, people: Iterable[Person], *, first: bool = False) -> None:
+        """Something was committed to the streams of these; `first`: they have done it themselves, and wait."""
+        self._hints.add((person for person in people if person in self._audiences), first=first)
 
     async def look_round(self) -> None:
         """A hint may be lost on its way, or Kafka be away: who has fallen behind the tables is found all the same."""
         seen = {person: there.position for person, there in self._audiences.items() if there.position is not None}
         if seen:
-            async with self._database.connection() as connection:
+            async with self.database.connection() as connection:
                 self.hint(await stream.ahead(connection, seen))
 
     async def _fan_out_on(self) -> None:
         while True:
-            await self._something.wait()
-            people = self._next()
+            await self._hints.wait()
+            people = self._hints.take(self.pace.people, self.pace.at_once, self._listeners_of)
             try:
                 await self._fan_out(people)
             except Exception as error:
@@ -111,13 +106,9 @@ class Hub(Loop):
                 self.hint(people)
                 await asyncio.sleep(self.pace.try_again)
 
-    def _next(self) -> list[Person]:
-        people = list(islice(self._hinted, self.pace.people))
-        for person in people:
-            del self._hinted[person]
-        if not self._hinted:
-            self._something.clear()
-        return people
+    def _listeners_of(self, person: Person) -> Collection[Listener]:
+        there = self._audiences.get(person)
+        return there.listeners if there else ()
 
     async def _fan_out(self, people: Iterable[Person]) -> None:
         """What is new for these, to all who listen for them."""
@@ -138,7 +129,7 @@ class Hub(Loop):
     async def _missed(self, after: dict[Person, int]) -> dict[Person, Missed]:
         if not after:
             return {}
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             return await stream.missed(connection, after, self.pace.page)
 
     # ------------------------------------------------------------------------------------------------------ catching up
@@ -151,6 +142,7 @@ class Hub(Loop):
         try:
             while not await self._page(listener):
                 pass
+            listener.reading = None
         except Slow:
             self.end(listener, codes.SLOW)
         except Exception as error:

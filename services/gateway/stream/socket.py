@@ -7,7 +7,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
 from kit.clock import monotonic
-from kit.web_socket import SOCKET
+from kit.web_socket import SOCKET, SocketProtocol
 from services.gateway.rules.chatter import Chatter
 from services.gateway.rules.origins import may_open
 from services.gateway.rules.resuming import Place, place_of
@@ -30,20 +30,23 @@ class StreamSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        headers = Headers(scope=scope)
-        if not may_open(headers.get("origin"), headers.get("host", ""), self._public_url, self._origins):
+        if not self._may_open(Headers(scope=scope)):
             await send({"type": "websocket.close"})  # before it is accepted: an answer 403, and no socket
             return
         await send({"type": "websocket.accept"})
-        wire = SocketWire(scope["extensions"][SOCKET])
-        admitted = await self._admitted(QueryParams(scope["query_string"]), wire)
+        socket: SocketProtocol = scope["extensions"][SOCKET]
+        socket.forget_request()
+        admitted = await self._admitted(QueryParams(scope["query_string"]), SocketWire(socket))
         if isinstance(admitted, Close):
-            wire.end(admitted)
+            socket.end(admitted.code, admitted.reason)
             return
         try:
             await self._listen(admitted, receive)
         finally:
             self._hub.leave(admitted)
+
+    def _may_open(self, headers: Headers) -> bool:
+        return may_open(headers.get("origin"), headers.get("host", ""), self._public_url, self._origins)
 
     async def _admitted(self, asked: QueryParams, wire: SocketWire) -> Listener | Close:
         try:

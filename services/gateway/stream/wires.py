@@ -28,6 +28,8 @@ class Wire(Protocol):
 class SocketWire:
     """A WebSocket: what waits is in the buffer of its transport."""
 
+    __slots__ = ("_socket",)
+
     def __init__(self, socket: SocketProtocol) -> None:
         self._socket = socket
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,9 +11,12 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from tests.services.gateway.conftest import BOB, CAROL, settings_of
-from tests.services.gateway.streaming import Real, address, close_code, listening, real, ticket
-from tests.services.gateway.support import as_owner, running
+from deploy.local.kafka import Kafka
+from services.gateway.handlers import jobs
+from tests.servers import kafka_settings
+from tests.services.gateway.conftest import BOB, CAROL, due_of, settings_of
+from tests.services.gateway.streaming import Real, address, close_code, listening, paced, real, ticket
+from tests.services.gateway.support import as_owner, others, running
 
 __all__ = ["real"]
 
@@ -101,7 +106,8 @@ async def test_p6_4_two_gateways_are_one_stream(real: Real) -> None:
 async def test_a_ticket_is_used_once(real: Real) -> None:
     http = real.gateway.http
     text = await ticket(http)
-    async with connect(address(http, text), proxy=None):
+    async with connect(address(http, text), proxy=None) as socket:
+        assert "hello" in str(await socket.recv())
         assert await close_code(address(http, text)) == 4401
     assert await close_code(address(http, "nonsense")) == 4401
     assert await close_code(address(http, "")) == 4401
@@ -169,3 +175,52 @@ async def test_whose_pages_may_listen(real: Real) -> None:
             async with listening(http, origin=foreign):
                 pass
         assert refused.value.response.status_code == 403
+
+
+async def test_p6_4_what_is_no_longer_kept_is_a_gap(real: Real) -> None:
+    """Changes go after some weeks; who was here before them cannot be given all any more."""
+    http, id = real.gateway.http, uuid4()
+    async with listening(http) as stream:
+        await real.shows(id)
+        await stream.of("notification")
+        await http.post(f"/v1/inbox/{id}/read", headers=BOB)
+        await stream.of("read")
+        epoch = stream.hello["epoch"]
+    await as_owner(real.database, "update gateway.inbox_changes set at = at - interval '31 days'")
+    works = jobs.works(paced(real.gateway).database, sweep=None)  # type: ignore[arg-type]
+    assert (await works["cleanup"]({}))["changes"] == 1
+    async with listening(http, epoch=epoch, offset=1) as stream:
+        assert (stream.hello["recovered"], stream.hello["offset"]) == (False, 2)
+    async with listening(http, epoch=epoch, offset=2) as stream:
+        assert stream.hello["recovered"]
+
+
+async def test_p6_4_a_hint_that_was_lost(real: Real) -> None:
+    """It is found all the same: what counts is what the tables say."""
+    paced(real.gateway, look_round=0.1)
+    async with listening(real.gateway.http) as stream:
+        await real.shows(uuid4())
+        await stream.of("unread_count")
+        await as_owner(
+            real.database,
+            """
+            with raised as (update gateway.people set last_offset = 2 returning 1)
+            insert into gateway.inbox_changes select tenant, user_id, 2, id, 'read', now() from gateway.inbox, raised
+            """,
+        )
+        assert (await stream.next())["offset"] == 2
+
+
+async def test_p6_4_other_tabs_hear_without_kafka(own_kafka: Kafka, database: str, tmp_path: Path) -> None:
+    """What a person does is in the tables of the gateway; Kafka is only how other gateways hear of it sooner."""
+    kafka, id = kafka_settings(own_kafka.address), uuid4()
+    async with others(kafka) as judge, running(settings_of(kafka, database, tmp_path)) as gateway:
+        async with listening(gateway.http) as stream:
+            await judge.say(due_of(id))
+            await stream.of("notification")
+            await asyncio.to_thread(own_kafka.stop)
+            assert (await gateway.http.post(f"/v1/inbox/{id}/read", headers=BOB)).status_code == 200
+            assert (await stream.of("read"))["id"] == str(id)
+            place = stream.place
+        async with listening(gateway.http, **place) as back:
+            assert back.hello["recovered"]

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
-from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from kit.settings import KafkaSettings
 from tests.servers import Session
-from tests.services.gateway.conftest import bearer, due_of
-from tests.services.gateway.streaming import Frame, listening
+from tests.services.gateway.coming_back import Person
+from tests.services.gateway.conftest import due_of
 from tests.services.gateway.support import others
 from tests.services.gateway.test_crashes import process
 from tests.waiting import eventually
@@ -23,40 +19,6 @@ from tests.waiting import eventually
 PEOPLE = 8
 KILLS = 3
 EACH = 60
-
-
-class Person:
-    """Comes back whenever the stream ends, to whichever gateway is there."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.who = bearer(name)
-        self.frames: list[Frame] = []
-        self.place: dict[str, Any] = {}
-        self.lost = 0
-
-    async def listen(self, gateway: Callable[[], httpx.AsyncClient | None]) -> None:
-        while True:
-            http = gateway()
-            try:
-                if http:
-                    await self._listen(http)
-            except (ConnectionClosed, WebSocketException, OSError, httpx.HTTPError, AssertionError):
-                self.lost += 1
-            await asyncio.sleep(0.05 + random.random() / 10)
-
-    async def _listen(self, http: httpx.AsyncClient) -> None:
-        async with listening(http, self.who, **self.place) as stream:
-            assert stream.hello["recovered"] == bool(self.place)
-            self.place = self.place or stream.place
-            while True:
-                frame = await stream.next()
-                self.frames.append(frame)
-                self.place = stream.place
-
-    @property
-    def offsets(self) -> list[int]:
-        return [frame["offset"] for frame in self.frames if "offset" in frame]
 
 
 async def test_p6_4_killed_again_and_again(
@@ -85,5 +47,4 @@ async def test_p6_4_killed_again_and_again(
     for one in people:
         assert one.offsets == list(range(1, EACH * (KILLS + 1) + 1))
         assert one.lost >= KILLS
-        shown = {UUID(frame["id"]) for frame in one.frames if frame["type"] == "notification"}
-        assert len(shown) == EACH * (KILLS + 1)
+        assert len(set(one.shown)) == EACH * (KILLS + 1)

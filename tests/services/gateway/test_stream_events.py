@@ -15,8 +15,9 @@ import pytest
 
 from contracts import events as e
 from services.gateway.stream import codes
-from tests.services.gateway.conftest import BOB
+from tests.services.gateway.conftest import BOB, settings_of
 from tests.services.gateway.streaming import Frame, Real, listening, paced, real, ticket
+from tests.services.gateway.support import running
 from tests.waiting import PATIENCE, eventually
 
 __all__ = ["real"]
@@ -101,9 +102,25 @@ async def test_whose_pages_may_read_events(real: Real) -> None:
     http = real.gateway.http
     foreign = await http.get("/v1/stream/sse?ticket=any", headers={"Origin": "http://evil.example"})
     assert (foreign.status_code, foreign.json()["code"]) == (403, "foreign_origin")
-    own = str(http.base_url).rstrip("/")
-    async with opened(http, {"Origin": own}) as events:
-        assert events.answer.headers["access-control-allow-origin"] == own
+    async with opened(http, {"Origin": str(http.base_url).rstrip("/")}) as events:
+        assert "access-control-allow-origin" not in events.answer.headers
+
+
+async def test_pages_of_a_listed_site_may_use_the_api(real: Real) -> None:
+    """A page of another site takes its ticket and listens, where the setting lists it; browsers ask first (CORS)."""
+    app = {"Origin": "https://app.example"}
+    asks = app | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    settings = settings_of(real.kafka, real.database, real.folder, origins=["https://app.example/"])
+    async with running(settings) as open_house:
+        http = open_house.http
+        for path in ("/v1/stream/tickets", "/v1/notifications"):
+            asked = await http.options(path, headers=asks)
+            assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (200, "https://app.example")
+            assert (await http.options(path, headers=asks | {"Origin": "https://evil.example"})).status_code == 400
+        async with opened(http, app) as events:
+            assert events.answer.headers["access-control-allow-origin"] == "https://app.example"
+        async with listening(http, origin="https://app.example") as stream:
+            assert stream.hello
 
 
 async def test_events_say_why_they_end(real: Real) -> None:
@@ -127,7 +144,7 @@ async def test_who_leaves_is_forgotten(real: Real) -> None:
 
 async def test_a_slow_reader_of_events_is_cut_off(real: Real) -> None:
     http = real.gateway.http
-    hub = paced(real.gateway, patience=0.3)
+    hub = paced(real.gateway, patience=3.0)
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     deaf.connect((http.base_url.host, http.base_url.port))
