@@ -19,12 +19,15 @@ from kit.logs.passing import PassingTrouble
 GENERAL_FILE: Final = "notifications.log"
 CHANNEL_FILES: Final = {"email": "email_notifications.log", "sms": "sms_notifications.log"}
 
-# Libraries that write lines per message, or at every hiccup of a server that is being started again.
+# Libraries that write lines per message (botocore with number and text), or at every hiccup of a server that is being
+# started again.
 LOUD: Final = {
+    "aiobotocore": logging.WARNING,
     "aiokafka": logging.WARNING,
     "aiokafka.cluster": logging.ERROR,
     "aiokafka.conn": logging.ERROR,
     "asyncio": logging.WARNING,
+    "botocore": logging.WARNING,
     "httpcore": logging.WARNING,
     "httpx": logging.WARNING,
     "kafka": logging.WARNING,

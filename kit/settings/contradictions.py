@@ -15,6 +15,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_tokens(settings),
         *_relay(settings),
         *_twilio(settings),
+        *_aws(settings),
         *_same_names(settings),
         *_hours(settings),
         *_digests(settings),
@@ -54,6 +55,14 @@ def _twilio(settings: Settings) -> list[str]:
         "TWILIO_FROM": twilio.sender,
     }
     return [f"SMS_PROVIDER is twilio, but {name} is not set. Set it." for name, value in account.items() if not value]
+
+
+def _aws(settings: Settings) -> list[str]:
+    aws = settings.aws
+    keys = {"AWS_ACCESS_KEY_ID": aws.access_key_id, "AWS_SECRET_ACCESS_KEY": aws.secret_access_key}
+    if settings.sms.provider != "aws_sns" or len(missing := [name for name, value in keys.items() if not value]) != 1:
+        return []
+    return [f"SMS_PROVIDER is aws_sns with one half of a key: set {missing[0]} too, or none of both."]
 
 
 def _same_names(settings: Settings) -> list[str]:

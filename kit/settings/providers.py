@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kit.settings.values import HttpUrl, Line, Port, Secret, Section, Security, Several
+from kit.settings.values import HttpUrl, Line, Port, Price, Secret, Section, Security, Several
 
 
 class ProviderSection(Section):
@@ -59,14 +59,17 @@ class TwilioProvider(ProviderSection):
 
 
 class SnsProvider(ProviderSection):
-    """AWS SNS. Without keys, those that the AWS libraries find by themselves."""
+    """AWS SNS. Without keys or region, those that the AWS libraries find by themselves. `sender_id` is shown as the
+    sender where a country allows it; `max_price` is what one message may cost, in US dollars."""
 
     type: Literal["aws_sns"] = "aws_sns"
     endpoint_url: HttpUrl | None = None
     region: Line | None = None
     access_key_id: Line | None = None
     secret_access_key: Secret | None = None
+    session_token: Secret | None = None
     sender_id: Line | None = None
+    max_price: Price | None = None
 
 
 EmailProvider = Annotated[SmtpProvider | GmailProvider, Field(discriminator="type")]

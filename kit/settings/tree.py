@@ -25,6 +25,7 @@ from kit.settings.values import (
     Line,
     LogLevel,
     Port,
+    Price,
     Seconds,
     Secret,
     Section,
@@ -196,6 +197,9 @@ class AwsSettings(Section):
     region: Line | None = None
     access_key_id: Line | None = None
     secret_access_key: Secret | None = None
+    session_token: Secret | None = None
+    sender_id: Line | None = None
+    max_price: Price | None = None
 
 
 class SmsSettings(Section):

@@ -1,6 +1,6 @@
 """The SMS sender, put together: read it from top to bottom."""
 
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from contracts.status import Channel as Name
 from contracts.topics import SMS_SENDER, SMS_SENDER_RECEIPTS, due_lanes
@@ -18,12 +18,16 @@ from kit.delivery.store import BY_INDEX
 from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
-from kit.settings import ConsoleProvider, Settings, SettingsError, TwilioProvider
+from kit.settings import ConsoleProvider, Settings, SnsProvider, TwilioProvider
 from kit.stage import Stage
+from services.sms_sender.providers.aws import opened
 from services.sms_sender.providers.console import Console
 from services.sms_sender.providers.twilio import Account, Twilio
 from services.sms_sender.rules.twilio import meant_by
 from services.sms_sender.settings import CONNECTIONS, HANDS, IN_FLIGHT, LEASE_SECONDS, SPARE
+
+if TYPE_CHECKING:
+    from services.sms_sender.providers.sns import Sns
 
 NAME: Final = "sms_sender"
 
@@ -76,14 +80,13 @@ async def build(settings: Settings) -> Parts:
     return parts
 
 
-def first_provider(settings: Settings) -> Console | Twilio:
-    """The provider that the settings name first. Raises SettingsError for one that this version does not have."""
+def first_provider(settings: Settings) -> "Console | Twilio | Sns":
+    """The provider that the settings name first. Raises SettingsError for one that cannot work here."""
     match settings.sms_providers[0]:
         case ConsoleProvider(name=name):
             return Console(name, settings.logs_dir)
         case TwilioProvider() as told:
             account = Account(told.account_sid, told.auth_token, told.sender, told.api_base)
             return Twilio(told.name, account, settings.public_url)
-        case other:
-            message = f"sms.provider: {other.type} cannot send yet in this version; console and twilio can"
-            raise SettingsError([message])
+        case SnsProvider() as told:
+            return opened(told)

@@ -3,28 +3,14 @@
 Codes: twilio.com/docs/api/errors. Statuses of messages: twilio.com/docs/messaging/guides/track-outbound-message-status.
 """
 
-from collections.abc import Callable, Mapping
-from enum import Enum, auto
+from collections.abc import Mapping
 from typing import Final
 
 from contracts.events import Receipt
 from contracts.status import Channel
-from kit.delivery.outcomes import Halted, Outcome, Refused, Unavailable, plain
+from kit.delivery.outcomes import Outcome
 from kit.delivery.rules import Result
-
-
-class Meaning(Enum):
-    """What it means for the message."""
-
-    TRANSIENT = auto()
-    RECIPIENT = auto()
-    ROUTE = auto()
-    UNREACHABLE = auto()
-    MESSAGE = auto()
-    CONFIGURATION = auto()
-    DESTINATION = auto()
-    UNCLEAR = auto()
-
+from services.sms_sender.rules.meanings import Meaning, outcome_of
 
 _CODES: Final[Mapping[int, Meaning]] = {
     20429: Meaning.TRANSIENT,
@@ -56,26 +42,13 @@ _STATUSES: Final[Mapping[int, Meaning]] = {
     429: Meaning.TRANSIENT,
 }
 
-# DESTINATION is the account's fault, but only for some numbers: one of them must not hold up all the others.
-_OUTCOMES: Final[Mapping[Meaning, Callable[[str, float], Outcome]]] = {
-    Meaning.TRANSIENT: lambda told, after: Unavailable("provider_unavailable", told, after),
-    Meaning.RECIPIENT: lambda told, _: Refused("recipient_refused", told, suppress=True),
-    Meaning.ROUTE: lambda told, _: Refused("recipient_refused", told),
-    Meaning.UNREACHABLE: lambda told, after: Unavailable("recipient_unreachable", told, after, patient=True),
-    Meaning.MESSAGE: lambda told, _: Refused("message_refused", told),
-    Meaning.CONFIGURATION: lambda told, after: Halted("provider_configuration", told, after, alarming=True),
-    Meaning.DESTINATION: lambda told, after: Unavailable("provider_configuration", told, after, patient=True),
-    Meaning.UNCLEAR: lambda told, after: Unavailable("provider_refused", told, after),
-}
-
 
 def outcome(status: int, code: int | None, text: str, retry_after: float = 0.0) -> Outcome:
     """What a negative answer means; `code` is Twilio's own, `retry_after` in seconds.
 
     A code that nobody has met is worth the tries of the policy, and is shown.
     """
-    told = plain(" ".join(filter(None, (str(code or status), text))))
-    return _OUTCOMES[meaning(status, code)](told, retry_after)
+    return outcome_of(meaning(status, code), code or status, text, retry_after)
 
 
 def meaning(status: int, code: int | None) -> Meaning:

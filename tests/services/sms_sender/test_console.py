@@ -4,12 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from contracts.events import Content
 from kit.delivery.outcomes import Accepted, Outcome, Unavailable
 from kit.delivery.provider import Parcel
-from kit.settings import Settings, SettingsError, load
+from kit.settings import Settings, load
 from services.sms_sender.app import first_provider
 from services.sms_sender.providers.console import FILE, Console
 from tests.kit.delivery.support import due
@@ -52,8 +50,3 @@ def settings(folder: Path, **more: str) -> Settings:
 
 def test_the_first_provider_is_the_one_used(tmp_path: Path) -> None:
     assert first_provider(settings(tmp_path)).name == "console"
-
-
-def test_a_provider_that_is_not_there_yet_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="aws_sns cannot send yet"):
-        first_provider(settings(tmp_path, SMS_PROVIDER="aws_sns"))

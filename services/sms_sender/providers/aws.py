@@ -1,0 +1,35 @@
+"""AWS's library is an extra: what is not wanted need not be installed, and what is wanted and missing is said."""
+
+from typing import TYPE_CHECKING, Final
+
+from kit.settings import SettingsError, SnsProvider
+
+if TYPE_CHECKING:
+    from services.sms_sender.providers.sns import Sns
+
+NOT_INSTALLED: Final = (
+    "sms.provider: aws_sns needs the AWS library, which is not installed here: run `scripts/venv.sh aws`, or "
+    "pip install 'tocsin[aws]', and start again"
+)
+NO_REGION: Final = "AWS_REGION is not set, and the AWS library finds none: set it, such as to eu-west-3"
+
+
+def opened(told: SnsProvider) -> "Sns":
+    """The provider `aws_sns`. Raises SettingsError without the library or a region."""
+    try:
+        from services.sms_sender.providers.sns import Account, Sns
+    except ModuleNotFoundError as missing:
+        raise SettingsError([NOT_INSTALLED]) from missing
+    account = Account(
+        told.region,
+        told.access_key_id,
+        told.secret_access_key,
+        told.session_token,
+        told.endpoint_url,
+        told.sender_id,
+        told.max_price,
+    )
+    sns = Sns(told.name, account)
+    if sns.region is None:
+        raise SettingsError([NO_REGION])
+    return sns

@@ -1,0 +1,38 @@
+"""What a negative answer can mean for a text message, and what follows: the same for all providers."""
+
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from typing import Final
+
+from kit.delivery.outcomes import Halted, Outcome, Refused, Unavailable, plain
+
+
+class Meaning(Enum):
+    """What it means for the message."""
+
+    TRANSIENT = auto()
+    RECIPIENT = auto()
+    ROUTE = auto()
+    UNREACHABLE = auto()
+    MESSAGE = auto()
+    CONFIGURATION = auto()
+    DESTINATION = auto()
+    UNCLEAR = auto()
+
+
+# DESTINATION is the account's fault, but only for some numbers: one of them must not hold up all the others.
+_OUTCOMES: Final[Mapping[Meaning, Callable[[str, float], Outcome]]] = {
+    Meaning.TRANSIENT: lambda told, after: Unavailable("provider_unavailable", told, after),
+    Meaning.RECIPIENT: lambda told, _: Refused("recipient_refused", told, suppress=True),
+    Meaning.ROUTE: lambda told, _: Refused("recipient_refused", told),
+    Meaning.UNREACHABLE: lambda told, after: Unavailable("recipient_unreachable", told, after, patient=True),
+    Meaning.MESSAGE: lambda told, _: Refused("message_refused", told),
+    Meaning.CONFIGURATION: lambda told, after: Halted("provider_configuration", told, after, alarming=True),
+    Meaning.DESTINATION: lambda told, after: Unavailable("provider_configuration", told, after, patient=True),
+    Meaning.UNCLEAR: lambda told, after: Unavailable("provider_refused", told, after),
+}
+
+
+def outcome_of(meaning: Meaning, code: int | str, text: str, retry_after: float = 0.0) -> Outcome:
+    """`code` and `text` are the provider's own and are shown, `retry_after` is in seconds."""
+    return _OUTCOMES[meaning](plain(" ".join(filter(None, (str(code), text)))), retry_after)
