@@ -552,7 +552,8 @@ class Deadline(OfDirectory):
 
 
 class Receipt(Event):
-    """What a provider called back, raw; the signature was checked, id and try come from the signed URL."""
+    """What a provider called back, raw; the signature was checked, id and try come from the signed URL. Or what it
+    answered when a sender asked, because nothing was called back."""
 
     ce_type = "tocsin.receipt"
     id: UUID

@@ -122,7 +122,7 @@ FAILED = Topic(
 RECEIPTS = Topic(
     "notifications.receipts",
     (e.Receipt,),
-    writers=("gateway",),
+    writers=("gateway", *SENDERS),
     readers=SENDERS,
     reporter="sms_sender",
 )
@@ -250,6 +250,7 @@ SCHEDULER = _group("scheduler", (SCHEDULED, RETRY))
 SCHEDULER_SCHEDULES = _group("scheduler.schedules", (SETTINGS, CONTROL))
 SCHEDULER_DEADLINES = _group("scheduler.deadlines", (RECIPIENTS, SETTINGS, DEADLINES))
 EMAIL_SENDER = _group("email_sender", due_lanes(Channel.EMAIL))
+EMAIL_SENDER_RECEIPTS = _group("email_sender.receipts", (RECEIPTS,))
 SMS_SENDER = _group("sms_sender", due_lanes(Channel.SMS))
 SMS_SENDER_RECEIPTS = _group("sms_sender.receipts", (RECEIPTS,))
 GATEWAY = _group("gateway", (*REQUESTED.values(), SCHEDULED, RETRY, SENT, FAILED))
@@ -268,6 +269,7 @@ GROUPS = (
     SCHEDULER_SCHEDULES,
     SCHEDULER_DEADLINES,
     EMAIL_SENDER,
+    EMAIL_SENDER_RECEIPTS,
     SMS_SENDER,
     SMS_SENDER_RECEIPTS,
     GATEWAY,

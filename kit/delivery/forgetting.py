@@ -6,6 +6,7 @@ from uuid import UUID
 
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
+from kit.delivery.awaiting import forget_awaited
 from kit.delivery.receipts import forget_receipts
 from kit.postgres import Connection, Database
 
@@ -36,6 +37,7 @@ def works(database: Database) -> dict[str, Work]:
         return {
             "claims": await forget_claims(database),
             "receipts": await forget_receipts(database),
+            "awaited": await forget_awaited(database),
             "orders": await forget_orders(database),
         }
 

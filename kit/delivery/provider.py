@@ -1,6 +1,7 @@
 """What the pipe asks of a provider: take one message, and say what became of it."""
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from contracts.events import Content, Due
 from kit.delivery.outcomes import Outcome
@@ -34,3 +35,26 @@ class Provider(Protocol):
     timeout: float
 
     async def hand_over(self, parcel: Parcel) -> Outcome: ...
+
+
+class Answer(NamedTuple):
+    """What a provider says when it is asked what became of a message: in its own words, as it would call back."""
+
+    status: str
+    code: str | None = None
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """A provider that can be asked what became of a message, by its own name for it.
+
+    `ask_after` are seconds: from the acceptance until it is asked for the first time, and from each time to the next;
+    it is asked as often as there are numbers, of `asks_per_second` messages at most. `became` answers None when there
+    is no answer to be had now, and never raises what it could say.
+    """
+
+    name: str
+    ask_after: Sequence[float]
+    asks_per_second: int
+
+    async def became(self, provider_id: str) -> Answer | None: ...

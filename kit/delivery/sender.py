@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from contracts.events import Due, Event
@@ -45,7 +45,8 @@ class Channel:
 
     `lanes` the most urgent first; `lease` in seconds, at least the provider's time-out and room to wait for a hand;
     `hands` hand-overs at a time, `spare` of them for the urgent lane alone; `closed_because`: everything is held;
-    `pauses` in seconds, between two looks whether a provider that takes nothing takes something again.
+    `pauses` in seconds, between two looks whether a provider that takes nothing takes something again;
+    `simulator` plays the addresses that reach nobody.
     """
 
     service: str
@@ -57,6 +58,7 @@ class Channel:
     spare: int
     closed_because: str | None = None
     pauses: Sequence[float] = PAUSES
+    simulator: Simulator = field(default_factory=Simulator)
 
 
 class Sender:
@@ -64,7 +66,7 @@ class Sender:
 
     def __init__(self, channel: Channel, database: Database, publisher: Publisher, metrics: Metrics) -> None:
         self._lanes = channel.lanes
-        self._simulator = Simulator()
+        self._simulator = channel.simulator
         self._outlet, self._played = (
             Outlet[Delivery](
                 provider,

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from contracts.status import Channel as Name
-from contracts.topics import EMAIL_SENDER, due_lanes
+from contracts.topics import EMAIL_SENDER, EMAIL_SENDER_RECEIPTS, due_lanes
 from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
 from kit.control.controlled import controlled
+from kit.delivery.aftermath import aftermath
 from kit.delivery.forgetting import works
 from kit.delivery.policies import policies
 from kit.delivery.sender import Channel, Sender
@@ -22,6 +23,7 @@ from services.email_sender.composing.mail import Author
 from services.email_sender.composing.words import Unsafe
 from services.email_sender.providers.smtp.opening import Relay
 from services.email_sender.providers.smtp.provider import Smtp
+from services.email_sender.rules.receipts import meant_by
 from services.email_sender.settings import CONNECTIONS, HANDS, IN_FLIGHT, LEASE_SECONDS, SPARE
 
 NAME: Final = "email_sender"
@@ -64,6 +66,16 @@ async def build(settings: Settings) -> Parts:
         clock=monotonic,
     )
     parts.add("engine", engine)
+    aftermath(
+        parts,
+        kafka,
+        database,
+        publisher,
+        channel=Name.EMAIL,
+        group=EMAIL_SENDER_RECEIPTS,
+        meaning=meant_by,
+        providers=[channel.provider, channel.simulator],
+    )
     controlled(parts, kafka, database, publisher, works(database))
     return parts
 

@@ -5,24 +5,24 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from contracts.status import Channel as Name
 from contracts.topics import SMS_SENDER, SMS_SENDER_RECEIPTS, due_lanes
 from kit.bus.consumer import Consumer
-from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
 from kit.control.controlled import controlled
+from kit.delivery.aftermath import aftermath
 from kit.delivery.forgetting import works
 from kit.delivery.policies import policies
-from kit.delivery.receipts import Receipts
 from kit.delivery.sender import Channel, Sender
+from kit.delivery.simulator import Simulator
 from kit.delivery.store import BY_INDEX
 from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import ConsoleProvider, Settings, SnsProvider, TwilioProvider
-from kit.stage import Stage
 from services.sms_sender.providers.aws import opened
 from services.sms_sender.providers.console import Console
 from services.sms_sender.providers.twilio import Account, Twilio
+from services.sms_sender.rules.segments import measure
 from services.sms_sender.rules.twilio import meant_by
 from services.sms_sender.settings import CONNECTIONS, HANDS, IN_FLIGHT, LEASE_SECONDS, SPARE
 
@@ -56,6 +56,7 @@ async def build(settings: Settings) -> Parts:
         hands=HANDS,
         spare=SPARE,
         closed_because=None if told.enabled else "notifications_disabled",
+        simulator=Simulator(measure),
     )
     sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
     consumer = Consumer(kafka, SMS_SENDER.name, [[lane] for lane in lanes])
@@ -69,13 +70,16 @@ async def build(settings: Settings) -> Parts:
         clock=monotonic,
     )
     parts.add("engine", engine)
-
-    receipts = parts.add("receipts", Receipts(database, publisher, meant_by))
-    heard = Consumer(kafka, SMS_SENDER_RECEIPTS.name, [SMS_SENDER_RECEIPTS.topics], fetch_wait_ms=CALM_MS)
-    called_back = Stage(
-        "called_back", heard, database, publisher, receipts.take, metrics=parts.metrics, after=receipts.committed
+    aftermath(
+        parts,
+        kafka,
+        database,
+        publisher,
+        channel=Name.SMS,
+        group=SMS_SENDER_RECEIPTS,
+        meaning=meant_by,
+        providers=[channel.provider, channel.simulator],
     )
-    parts.add("called_back", called_back, needed=False)
     controlled(parts, kafka, database, publisher, works(database))
     return parts
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 from kit.delivery.gate import Gate
-from kit.delivery.provider import Provider
+from kit.delivery.provider import Asked, Provider
 from kit.engine import Ticket
 
 
@@ -79,6 +79,8 @@ class Outlet(Generic[T]):
     def __init__(self, provider: Provider, gate: Gate) -> None:
         self.provider = provider
         self.gate = gate
+        self.asked = provider if isinstance(provider, Asked) and provider.ask_after else None
+        """The same provider, where it can be asked what became of a message."""
         self.waiting: deque[T] = deque()
         """Held, unclaimed, of lanes that are paused meanwhile."""
 

@@ -8,6 +8,7 @@ from contracts.events import Event
 from contracts.status import Lane
 from kit import logs
 from kit.delivery import events, store
+from kit.delivery.awaiting import Awaited, await_receipts
 from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.delivery.rules import Policy, Result, what_became
@@ -61,6 +62,8 @@ class Recording:
         """Recorded and said; what came too late is dropped, unless it is an acceptance."""
         try:
             async with self._database.connection() as connection:
+                if awaited := [pair for one in batch if one.outlet.asked and (pair := _awaited(one))]:
+                    await await_receipts(connection, awaited)
                 recorded = await store.record(connection, [_written(one) for one in batch])
                 done, late = _divided(batch, recorded)
                 await self._accept_late(connection, late)
@@ -95,6 +98,14 @@ def _divided(batch: list[Delivery], recorded: set[tuple[UUID, int]]) -> tuple[li
 def _try(one: Delivery) -> int:
     assert one.attempt is not None
     return one.attempt.try_
+
+
+def _awaited(one: Delivery) -> tuple[Awaited, float] | None:
+    """An acceptance of which the provider can be asked later, and in how many seconds."""
+    verdict, asked = one.verdict, one.outlet.asked
+    if asked is None or verdict is None or verdict.result is not Result.SENT or verdict.provider_id is None:
+        return None
+    return Awaited(one.due.id, _try(one), asked.name, verdict.provider_id), asked.ask_after[0]
 
 
 def _written(one: Delivery) -> Written:

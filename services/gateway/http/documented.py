@@ -16,8 +16,8 @@ TITLE: Final = "Tocsin"
 SUMMARY: Final = "Tell this person this, now or at that time; and see what became of it."
 DESCRIPTION: Final = """
 Get a token on the machine where Tocsin runs: `tocsin token --user alice`, press **Authorize**, paste it, and send your
-first notification below. Addresses at `simulator.test` reach nobody: `delivered@simulator.test` succeeds,
-`bounce@simulator.test` fails.
+first notification below. Addresses at `simulator.test` reach nobody: `delivered@simulator.test` arrives,
+`bounce@simulator.test` is sent and comes back as undelivered.
 
 Every error is a problem (RFC 9457) with a stable `code`; `errors` names the fields. What is not yours is 404.
 """.strip()

@@ -1,17 +1,17 @@
 """Text messages by Twilio's Messages API. No key makes a repeat harmless there: a lost answer is a fate unknown."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 from pydantic_core import from_json
 
 from kit.delivery.outcomes import Accepted, Outcome, Unavailable, Unknown, plain
-from kit.delivery.provider import Parcel
+from kit.delivery.provider import Answer, Parcel
 from kit.delivery.rules import UNKNOWN_OUTCOME
 from services.sms_sender.rules.segments import segments
 from services.sms_sender.rules.twilio import outcome
@@ -20,6 +20,13 @@ TIMEOUT: Final = 10.0
 """Seconds for one message in all, connection included."""
 CALLBACKS: Final = "/v1/callbacks/twilio"
 SERVICE_PREFIX: Final = "MG"
+
+ASK_AFTER: Final = (600.0, 1800.0, 7200.0, 14_400.0, 43_200.0)
+"""Where Twilio calls back: what it has not told in ten minutes is asked for. It tries no message for longer than ten
+hours."""
+ASK_SOON: Final = (15.0, 45.0, 240.0, *ASK_AFTER)
+"""Where it cannot call back, asking is the only way to know."""
+ASKS_PER_SECOND: Final = 10
 
 # Raised before the request was on its way, and so surely not sent; the client itself tries nothing twice.
 _NOT_BEGUN: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -43,20 +50,34 @@ class Twilio:
         self.timeout = timeout
         self._account = account
         self._callbacks = None if _is_only_here(public_url) else public_url.rstrip("/") + CALLBACKS
+        self.ask_after: Sequence[float] = ASK_AFTER if self._callbacks else ASK_SOON
+        self.asks_per_second = ASKS_PER_SECOND
         self._http = httpx.AsyncClient(
             auth=(account.sid, account.token), timeout=httpx.Timeout(None, connect=timeout / 2, pool=timeout / 2)
         )
-        self._url = f"{account.base.rstrip('/')}/2010-04-01/Accounts/{account.sid}/Messages.json"
+        self._url = f"{account.base.rstrip('/')}/2010-04-01/Accounts/{account.sid}/Messages"
 
     async def hand_over(self, parcel: Parcel) -> Outcome:
         try:
             async with asyncio.timeout(self.timeout):
-                answer = await self._http.post(self._url, data=self._form(parcel))
+                answer = await self._http.post(f"{self._url}.json", data=self._form(parcel))
         except _NOT_BEGUN as error:
             return Unavailable("provider_unavailable", f"no connection to Twilio: {type(error).__name__}")
         except (httpx.HTTPError, TimeoutError):
             return Unknown(UNKNOWN_OUTCOME, "no answer from Twilio")
         return _taken(answer, parcel) if answer.is_success else _refused(answer)
+
+    async def became(self, provider_id: str) -> Answer | None:
+        """What it says now of a message of that sid, in the words of its callbacks; None where it does not answer."""
+        try:
+            async with asyncio.timeout(self.timeout):
+                answer = await self._http.get(f"{self._url}/{quote(provider_id, safe='')}.json")
+        except (httpx.HTTPError, TimeoutError):
+            return None
+        told = _json(answer)
+        if not answer.is_success or not isinstance(status := told.get("status"), str):
+            return None
+        return Answer(status, str(code) if (code := told.get("error_code")) else None)
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -32,6 +32,12 @@ def segments(text: str) -> Segments:
     return Segments(UCS_2, _parts([2 if ord(c) > 0xFFFF else 1 for c in text], 70, 67))
 
 
+def measure(text: str) -> tuple[str, int]:
+    """The encoding and the number of parts."""
+    found = segments(text)
+    return found.encoding, found.count
+
+
 def _parts(widths: list[int], alone: int, together: int) -> int:
     if sum(widths) <= alone:
         return 1

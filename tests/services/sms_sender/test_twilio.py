@@ -15,7 +15,7 @@ from contracts.events import Content, Receipt
 from contracts.status import Channel
 from deploy.local.ports import free_port
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
-from kit.delivery.provider import Parcel
+from kit.delivery.provider import Answer, Parcel
 from kit.delivery.rules import Result
 from kit.settings import load
 from services.sms_sender.app import first_provider
@@ -187,6 +187,35 @@ async def test_chosen_and_put_together_by_the_settings(server: TwilioServer, tmp
     assert isinstance(await provider.hand_over(parcel()), Accepted)
     assert server.messages[0]["StatusCallback"].startswith(PUBLIC)
     await provider.close()
+
+
+@pytest.mark.parametrize(
+    ("became", "expected"),
+    [
+        (("delivered", None), Answer("delivered")),
+        (("undelivered", 30005), Answer("undelivered", "30005")),
+        (("sent", None), Answer("sent")),
+    ],
+)
+async def test_p5_9_it_says_what_became_of_a_message_when_it_is_asked(
+    server: TwilioServer, became: tuple[str, int | None], expected: Answer
+) -> None:
+    server.became = became
+    async with twilio(server.base) as provider:
+        assert await provider.became("SM1") == expected
+    assert server.paths == [f"/2010-04-01/Accounts/{SID}/Messages/SM1.json"]
+
+
+@pytest.mark.parametrize("answer", [(404, 20404), (429, 20429), (500, None), "page", "drop", "silence"])
+async def test_p5_9_no_answer_to_a_question_is_none(server: TwilioServer, answer: Any) -> None:
+    server.answer = answer
+    async with twilio(server.base, timeout=1.0) as provider:
+        assert await provider.became("SM1") is None
+
+
+async def test_it_is_asked_sooner_where_it_cannot_call_back(server: TwilioServer) -> None:
+    async with twilio(server.base) as calls, twilio(server.base, public_url="http://127.0.0.1") as cannot:
+        assert calls.ask_after[0] == 600.0 and cannot.ask_after[0] == 15.0
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ class TwilioServer:
     port: int = 0
     answer: tuple[int, int | None] | Literal["silence", "drop", "page"] | None = None
     retry_after: str | None = None
+    became: tuple[str, int | None] = ("sent", None)
+    """What it says of a message that it is asked for: a status, and an error code."""
     messages: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -38,7 +40,8 @@ class TwilioServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        self.messages.append(dict(parse_qsl((await request.body()).decode(), keep_blank_values=True)))
+        if scope["method"] == "POST":
+            self.messages.append(dict(parse_qsl((await request.body()).decode(), keep_blank_values=True)))
         self.paths.append(scope["path"])
         self.asked.set()
         if self.answer == "drop":
@@ -58,6 +61,10 @@ class TwilioServer:
             headers = {"Retry-After": self.retry_after} if self.retry_after else {}
             status, code = self.answer
             return _problem(status, code, headers) if code else Response("<html>", status, headers)
+        if request.method == "GET":
+            status, error = self.became
+            told = {"sid": request.url.path.rpartition("/")[2], "status": status, "error_code": error}
+            return Response(to_json(told), 200, media_type="application/json")
         told = {"sid": f"SM{len(self.messages):032d}", "status": "queued", "num_segments": "1", "error_code": None}
         return Response(to_json(told), 201, media_type="application/json")
 
