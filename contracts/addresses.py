@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Final
 
@@ -72,7 +73,7 @@ def phone(text: str) -> str:
     except phonenumbers.NumberParseException as error:
         raise BadAddress(f"is not a telephone number: {error}") from error
     if not phonenumbers.is_valid_number(number):
-        raise BadAddress("is not a number that exists in its country's numbering plan")
+        raise BadAddress("is not a number that exists in its country's numbering plan: look for a missing digit")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -81,11 +82,27 @@ def _check_domain(domain: str) -> None:
     _full(f"a@{domain}")
 
 
+def country(number: str) -> str | None:
+    """The two letters of the country that a number of `phone` belongs to; None for one of no country, such as +800."""
+    found: str | None = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
+    return None if found == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY else found
+
+
+def check_country(number: str, countries: Collection[str]) -> None:
+    """Raises BadAddress for a number of a country that is not in the list (two letters each; none: all are).
+
+    The list is against fraud: nobody pays for messages to where there are no recipients. Simulators are free of it.
+    """
+    if countries and not simulator(number) and (found := country(number)) not in countries:
+        whose = f"numbers of {found} are" if found else "numbers of no country are"
+        raise BadAddress(f"{whose} not in the setting sms.countries: an admin can put them there")
+
+
 def _full(text: str) -> str:
     try:
         found = validate_email(text, check_deliverability=False, strict=True)
     except (EmailNotValidError, UnicodeError) as error:
-        raise BadAddress(f"is not an email address: {error}") from error
+        raise BadAddress(f"is not an email address: {str(error).rstrip('.')}. Write it as name@example.org") from error
     for label in found.domain.split("."):
         if _mixes_alphabets(label):
             raise BadAddress(f"its domain mixes alphabets in “{label}”: write the domain in one alphabet")

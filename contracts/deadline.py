@@ -9,11 +9,12 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator, mode
 from contracts import local_time
 from contracts.events import Deadline
 from contracts.plan import Plan
-from contracts.request import LINE, Instant, Name, Strict, ZoneName
+from contracts.request import Instant, Name, Strict, ZoneName
+from contracts.wording import LINE, PART_OF_A_KEY
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=LINE)]
 Line = Annotated[str, StringConstraints(max_length=250, pattern=LINE)]
-DeadlineId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=LINE.replace("[^", "[^/"))]
+DeadlineId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=PART_OF_A_KEY)]
 """Short enough for the group of its reminders, `deadline/{id}/{epoch}/{person}`, to be a label."""
 
 

@@ -20,16 +20,17 @@ from contracts.record import (
     text_of,
     what_can_be_read,
 )
-from contracts.request import LINE, Label, NotificationRequest, When
+from contracts.request import Label, NotificationRequest, When
 from contracts.status import Lane
 from contracts.topics import Topic
+from contracts.wording import LINE, PART_OF_A_KEY
 
 UNREADABLE: Final = "body: holds what no reader takes: write numbers of at most 4,300 digits and whole characters"
 TENANT: Final = re.compile(r"[^/]{1,64}")
 OWNER: Final = re.compile(r".{1,300}")
 _OBJECT_KEY: Final = re.compile(r"[^/]{1,64}/[^/]{1,200}")
 
-TenantName = Annotated[str, StringConstraints(max_length=64, pattern=LINE.replace("[^", "[^/"))]
+TenantName = Annotated[str, StringConstraints(max_length=64, pattern=PART_OF_A_KEY)]
 SourceName = Annotated[str, StringConstraints(max_length=250, pattern=LINE)]
 Key = Annotated[str, StringConstraints(max_length=300, pattern=LINE)]
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator, mode
 
 from contracts.request import Name, Strict
 from contracts.status import Channel, Lane
+from contracts.wording import WORD
 
 MISSED: Final = "missed"
 """The rule under which it is said, once, what a change came too late for (P4.4); no plan may use it."""
@@ -14,7 +15,7 @@ DAILY_REPORT: Final = "daily_report"
 
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
-RuleName = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9_.\-]+$")]
+RuleName = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=WORD)]
 Days = Annotated[int, Field(ge=-366, le=366)]
 Offset = Annotated[int, Field(ge=-366 * 86400, le=366 * 86400)]
 

@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple, NoReturn
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
 
+from contracts.wording import worded
+
 Headers = Sequence[tuple[str, bytes]]
 
 DIGITS: Final = 4300
@@ -89,7 +91,7 @@ def printable(text: str) -> str:
 
 def problems_of(error: ValidationError) -> tuple[str, ...]:
     """What is wrong, a line each, beginning with the field: "to: is not an email address"."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
+    found = error.errors(include_url=False, include_input=False)
     return tuple(line for one in found for line in _lines(one))
 
 
@@ -100,7 +102,7 @@ def sentence(error: ValidationError) -> str:
 
 def _lines(found: ErrorDetails) -> Iterator[str]:
     field = ".".join(printable(str(part))[:64] for part in found["loc"])
-    text = found["msg"].removeprefix("Value error, ")
+    text = worded(found)
     if field:
         yield f"{field}: {text}"
     else:  # a check over all fields: its lines name their fields themselves

@@ -14,21 +14,21 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from contracts import addresses, local_time
 from contracts.identity import fingerprint
 from contracts.status import Channel, Lane
+from contracts.wording import LINE, LOCALE, NAME
 
 SMS_CHARACTERS = 1600
 HTML_BYTES = 64 * 1024
 ATTACHMENT_BYTES = 512 * 1024
 FILES_TOO_LARGE: Final = f"are larger than {ATTACHMENT_BYTES // 1024} KiB together: send a link to them instead"
 
-LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-"""One line without control characters, as a pattern of JSON Schema."""
-
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:@\-]+$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NAME)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=LINE)]
 HeaderText = Annotated[str, StringConstraints(max_length=500)]
-Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$")]
+Locale = Annotated[str, StringConstraints(max_length=35, pattern=LOCALE)]
 Instant = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+NUL: Final = "holds the character NUL, which no mail, message or database can carry: leave it out"
 
 _FORBIDDEN_IN_HEADERS = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 _TURNS_ROUND = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -45,14 +45,14 @@ def header_text(text: str) -> str:
 def no_nul(text: str | None) -> str | None:
     """The text unchanged; ValueError when it holds the character NUL."""
     if text is not None and "\x00" in text:
-        raise ValueError("holds the character NUL, which no mail, message or database can carry")
+        raise ValueError(NUL)
     return text
 
 
 def html_within_size(html: str | None) -> str | None:
     """The HTML unchanged; ValueError when it is larger than HTML_BYTES."""
     if html is not None and len(html.encode()) > HTML_BYTES:
-        raise ValueError(f"is larger than {HTML_BYTES // 1024} KiB")
+        raise ValueError(f"is larger than {HTML_BYTES // 1024} KiB: shorten it")
     return html
 
 
@@ -175,7 +175,7 @@ class NotificationRequest(Strict):
     def _short_values(cls, metadata: dict[str, str] | None) -> dict[str, str] | None:
         for name, value in (metadata or {}).items():
             if "\x00" in value or len(value.encode()) > 64:
-                raise ValueError(f"{name}: at most 64 bytes, without NUL")
+                raise ValueError(f"{name}: holds at most 64 bytes, and no NUL: shorten it, or leave it out")
         return metadata
 
     @field_validator("reply_to")
@@ -235,13 +235,13 @@ class NotificationRequest(Strict):
 
 def _check_depth(value: object, left: int) -> None:
     if left < 0:
-        raise ValueError("is nested more than 8 levels deep")
+        raise ValueError("is nested more than 8 levels deep: make it flatter")
     if isinstance(value, str) and "\x00" in value:
-        raise ValueError("holds the character NUL")
+        raise ValueError(NUL)
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         _check_depth(item, left - 1)
     if isinstance(value, dict) and any("\x00" in key for key in value):
-        raise ValueError("holds the character NUL")
+        raise ValueError(NUL)
 
 
 def _problems(request: NotificationRequest) -> Iterator[tuple[str, str]]:
@@ -275,7 +275,8 @@ def _content_problems(request: NotificationRequest, channels: tuple[Channel, ...
     if request.attachments:
         yield from _file_problems(request.attachments, channels)
     if Channel.SMS in channels and request.body and len(request.body) > SMS_CHARACTERS:
-        yield "body", f"a text message holds at most {SMS_CHARACTERS} characters, this one has {len(request.body)}"
+        holds = f"a text message holds at most {SMS_CHARACTERS} characters, this one has {len(request.body)}"
+        yield "body", f"{holds}: shorten it"
     if request.template is not None:
         return
     if request.body is None and not (request.html and channels == (Channel.EMAIL,)):

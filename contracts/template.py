@@ -6,14 +6,15 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from contracts.request import HTML_BYTES, Locale, Strict, header_text, html_within_size, no_nul
+from contracts.wording import DATA_NAME, WORD
 
 WHAT: Final = "template"
 """What a Setting of `directory.settings` is that holds one: `welcome@3` the texts, `welcome` the version in force."""
 MOST_LOCALES: Final = 40
 
-TemplateName = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[A-Za-z0-9_.\-]+$")]
+TemplateName = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=WORD)]
 """Shorter than the name of a notification's template, which may have `@3` behind it."""
-DataName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+DataName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=DATA_NAME)]
 Kind = Literal["text", "number", "boolean", "list", "object"]
 Body = Annotated[str, StringConstraints(max_length=HTML_BYTES)]
 

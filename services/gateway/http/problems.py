@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.cloudevents import problems_of
 from contracts.request import FILES_TOO_LARGE
+from contracts.wording import worded
 from kit import logs
 from kit.postgres import fate
 
@@ -106,7 +107,7 @@ def too_large(limit: int, errors: Iterable[tuple[str, str]] = ()) -> Problem:
     return Problem(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "too_large",
-        f"the body is larger than {limit // 1024} KiB",
+        f"the body is larger than {limit // 1024} KiB: shorten it, or send a link instead of an attachment",
         errors,
         headers={"Connection": "close"},
     )
@@ -171,7 +172,7 @@ async def on_problem(_request: Request, error: Exception) -> Response:
 async def on_bad_parameter(_request: Request, error: Exception) -> Response:
     """A query or path parameter of the wrong kind."""
     assert isinstance(error, RequestValidationError)
-    found = [(str(one["loc"][-1]), str(one["msg"])) for one in error.errors()]
+    found = [(str(one["loc"][-1]), worded(one)) for one in error.errors()]
     return invalid(found).response()
 
 

@@ -12,10 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from contracts import addresses
 from contracts.identity import notification_id
 from contracts.request import NotificationRequest
 from contracts.status import Channel
 from contracts.topics import MESSAGE_BYTES
+from contracts.wording import NO_FIELD
 from services.gateway.http import bodies, looking, shapes
 from services.gateway.http.desk import Desk, check_horizon, new_id, until_seconds
 from services.gateway.http.documented import parameter, problems, takes
@@ -147,6 +149,7 @@ def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | 
         raise forbidden("recipient_not_allowed", "this installation lets you write to yourself only: give your user_id")
     for channel in request.all_channels:
         check_enabled(desk, channel)
+    check_country(desk, request)
     check_horizon("send_at", request.planned_at)
     asked = Asked.of(_id(caller, key), caller.tenant, caller.owner, request)
     if asked.weight > MESSAGE_BYTES:
@@ -159,6 +162,20 @@ def check_enabled(desk: Desk, channel: Channel) -> None:
     channels = desk.settings.notifications
     if not {Channel.EMAIL: channels.email.enabled, Channel.SMS: channels.sms.enabled}.get(channel, True):
         raise invalid([("channel", f"{channel} is switched off in this installation")], "channel_disabled")
+
+
+def check_country(desk: Desk, request: NotificationRequest, field: str = "to") -> None:
+    """Raises Problem 422 for a number to which this installation does not write; `field` is where it stands.
+
+    Intake asks again, and of those that the directory knows, too.
+    """
+    countries = desk.settings.notifications.sms.countries
+    if not countries or not request.to or Channel.SMS not in request.all_channels:
+        return
+    try:
+        addresses.check_country(addresses.phone(request.to), countries)
+    except addresses.BadAddress as error:
+        raise invalid([(field, str(error))], "country_not_allowed") from None
 
 
 def _id(caller: Caller, key: str | None) -> UUID:
@@ -201,7 +218,7 @@ def _refusal(result: Conflict | Unstorable) -> Problem:
 def _items(desk: Desk, body: dict[str, Any]) -> list[Any]:
     items = body.pop("notifications", None)
     if body:
-        raise invalid([(name, "Extra inputs are not permitted") for name in body])
+        raise invalid([(name, NO_FIELD) for name in body])
     if not isinstance(items, list) or not 1 <= len(items) <= desk.limits.batch_items:
         raise invalid([("notifications", f"is a list of 1 to {desk.limits.batch_items} notifications")])
     return items

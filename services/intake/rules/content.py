@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Final
 
-import phonenumbers
 from pydantic_core import to_json
 
 from contracts import addresses
@@ -59,7 +58,7 @@ def _address(row: Row, request: NotificationRequest, person: Person | None, fact
             return _checked(request.to or _known(row, person).email, request, row, addresses.email)
         case Channel.SMS:
             number = _checked(request.to or _known(row, person).phone, request, row, addresses.phone)
-            return _allowed(number, facts)
+            return _allowed(number, _field(request), facts)
         case _:
             return None
 
@@ -79,17 +78,19 @@ def _checked(address: str | None, request: NotificationRequest, row: Row, check:
     try:
         return check(header_text(address))
     except ValueError as error:
-        raise Unsendable("bad_address", f"{'to' if request.to else 'user_id'}: {error}") from None
+        raise Unsendable("bad_address", f"{_field(request)}: {error}") from None
 
 
-def _allowed(number: str, facts: Facts) -> str:
-    """The country list is against fraud: nobody pays for messages to where there are no recipients."""
-    countries = facts.policy.countries
-    if not countries or addresses.simulator(number):
-        return number
-    country = phonenumbers.region_code_for_number(phonenumbers.parse(number, None))
-    if country not in countries:
-        raise Unsendable("country_not_allowed", f"to: numbers of {country} are not in the setting sms.countries")
+def _field(request: NotificationRequest) -> str:
+    """Where the address comes from."""
+    return "to" if request.to else "user_id"
+
+
+def _allowed(number: str, field: str, facts: Facts) -> str:
+    try:
+        addresses.check_country(number, facts.policy.countries)
+    except addresses.BadAddress as error:
+        raise Unsendable("country_not_allowed", f"{field}: {error}") from None
     return number
 
 
@@ -142,7 +143,9 @@ def check(row: Row, content: Content) -> None:
         _check_depth(content.html)
     length = len(content.text or "")
     if row.channel is Channel.SMS and length > SMS_CHARACTERS:
-        raise Unsendable("too_large", f"body: a text message holds {SMS_CHARACTERS} characters, this one has {length}")
+        raise Unsendable(
+            "too_large", f"body: a text message holds {SMS_CHARACTERS} characters, this one has {length}: shorten it"
+        )
     if _may_be_large(row, content) and (size := len(to_json(content, exclude_none=True))) > LARGEST:
         raise Unsendable(
             "too_large",
