@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from kit.delivery.outcomes import Accepted, Outcome, Unavailable, Unknown, plain
 from kit.delivery.provider import Answer, Parcel
 from kit.delivery.rules import UNKNOWN_OUTCOME
+from services.sms_sender.rules.meanings import unnumbered
 from services.sms_sender.rules.segments import segments
 from services.sms_sender.rules.twilio import outcome
 
@@ -65,7 +66,7 @@ class Twilio:
             return Unavailable("provider_unavailable", f"no connection to Twilio: {type(error).__name__}")
         except (httpx.HTTPError, TimeoutError):
             return Unknown(UNKNOWN_OUTCOME, "no answer from Twilio")
-        return _taken(answer, parcel) if answer.is_success else _refused(answer)
+        return _taken(answer, parcel) if answer.is_success else _refused(answer, parcel)
 
     async def became(self, provider_id: str) -> Answer | None:
         """What it says now of a message of that sid, in the words of its callbacks; None where it does not answer."""
@@ -103,13 +104,13 @@ def _taken(answer: httpx.Response, parcel: Parcel) -> Outcome:
     return Accepted(plain(told["sid"]), segments=parts.count, encoding=parts.encoding)
 
 
-def _refused(answer: httpx.Response) -> Outcome:
+def _refused(answer: httpx.Response, parcel: Parcel) -> Outcome:
     told = _json(answer)
     code, text, after = told.get("code"), told.get("message"), answer.headers.get("retry-after", "")
     return outcome(
         answer.status_code,
         code if isinstance(code, int) else None,
-        text if isinstance(text, str) else answer.reason_phrase,
+        unnumbered(text, parcel.to) if isinstance(text, str) else answer.reason_phrase,
         float(after) if after.isascii() and after.isdigit() else 0.0,
     )
 

@@ -33,6 +33,11 @@ _OUTCOMES: Final[Mapping[Meaning, Callable[[str, float], Outcome]]] = {
 }
 
 
+def unnumbered(text: str, number: str) -> str:
+    """What a provider says, without the number it is about: it is kept and shown for longer than the number is (P8)."""
+    return text.replace(number, "<phone>")
+
+
 def outcome_of(meaning: Meaning, code: int | str, text: str, retry_after: float = 0.0) -> Outcome:
     """`code` and `text` are the provider's own and are shown, `retry_after` is in seconds."""
     return _OUTCOMES[meaning](plain(" ".join(filter(None, (str(code), text)))), retry_after)

@@ -148,7 +148,7 @@ def message_refused(code: str) -> tuple[int, str, str, Outcome]:
         message_refused("ValidationError"),
         *[
             (400, code, f"Invalid parameter: PhoneNumber Reason: {NUMBER} is not valid to publish to",
-             Refused("recipient_refused", f"{code} Invalid parameter: PhoneNumber Reason: the number is not valid to "
+             Refused("recipient_refused", f"{code} Invalid parameter: PhoneNumber Reason: <phone> is not valid to "
                      "publish to", suppress=True))
             for code in ("InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid")
         ],

@@ -137,6 +137,13 @@ async def test_what_an_answer_comes_to(server: TwilioServer, status: int, code: 
         assert isinstance(await provider.hand_over(parcel()), Accepted), "the next message is none the worse"
 
 
+async def test_what_it_says_of_a_number_is_kept_without_the_number(server: TwilioServer) -> None:
+    server.answer, server.text = (400, 21211), "The 'To' number {to} is not a valid phone number."
+    said = await said_by(server)
+    assert isinstance(said, Refused)
+    assert said.detail == "21211 The 'To' number <phone> is not a valid phone number."
+
+
 async def test_a_wrong_token_halts(server: TwilioServer) -> None:
     said = await said_by(server, token="another")
     assert isinstance(said, Halted) and said.alarming

@@ -25,7 +25,10 @@ class TwilioServer:
     """`answer`: a status and a code for a refusal, or what else it does; None takes the message."""
 
     port: int = 0
+    token: str = TOKEN
     answer: tuple[int, int | None] | Literal["silence", "drop", "page"] | None = None
+    text: str = "as told"
+    """What it says beside a code; `{to}` is the number that the message was for."""
     retry_after: str | None = None
     became: tuple[str, int | None] = ("sent", None)
     """What it says of a message that it is asked for: a status, and an error code."""
@@ -52,7 +55,7 @@ class TwilioServer:
         await self._answer(request)(scope, receive, send)
 
     def _answer(self, request: Request) -> Response:
-        expected = base64.b64encode(f"{SID}:{TOKEN}".encode()).decode()
+        expected = base64.b64encode(f"{SID}:{self.token}".encode()).decode()
         if request.headers.get("authorization") != f"Basic {expected}":
             return _problem(401, 20003)
         if self.answer == "page":
@@ -60,7 +63,8 @@ class TwilioServer:
         if isinstance(self.answer, tuple):
             headers = {"Retry-After": self.retry_after} if self.retry_after else {}
             status, code = self.answer
-            return _problem(status, code, headers) if code else Response("<html>", status, headers)
+            text = self.text.format(to=self.messages[-1]["To"]) if self.messages else self.text
+            return _problem(status, code, headers, text) if code else Response("<html>", status, headers)
         if request.method == "GET":
             status, error = self.became
             told = {"sid": request.url.path.rpartition("/")[2], "status": status, "error_code": error}
@@ -69,8 +73,8 @@ class TwilioServer:
         return Response(to_json(told), 201, media_type="application/json")
 
 
-def _problem(status: int, code: int, headers: dict[str, str] | None = None) -> Response:
-    told = {"code": code, "message": "as told", "more_info": f"https://twilio.com/docs/errors/{code}", "status": status}
+def _problem(status: int, code: int, headers: dict[str, str] | None = None, text: str = "as told") -> Response:
+    told = {"code": code, "message": text, "more_info": f"https://twilio.com/docs/errors/{code}", "status": status}
     return Response(to_json(told), status, headers, "application/json")
 
 
