@@ -9,7 +9,7 @@ import yaml
 
 from cli.output import Json, emit
 from cli.place import root
-from kit.settings import SettingsError, load, masked
+from kit.settings import SettingsError, load, masked, missing_extras
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -25,8 +25,8 @@ def show(json: Json = False) -> None:
 def check(json: Json = False) -> None:
     """Say everything that is wrong with the settings; exit code 1 when something is."""
     try:
-        warnings = list(load(root(), os.environ).warnings)
-        problems: list[str] = []
+        settings = load(root(), os.environ)
+        warnings, problems = list(settings.warnings), missing_extras(settings)
     except SettingsError as error:
         warnings, problems = [], error.problems
 

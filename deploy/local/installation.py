@@ -19,7 +19,7 @@ from deploy.local.stack import Stack
 from deploy.local.teller import Teller
 from deploy.local.trouble import Trouble
 from kit.postgres import all_schemas, migrate
-from kit.settings import Settings, SettingsError, ensure_secrets, load, remember_database_url
+from kit.settings import Settings, SettingsError, ensure_secrets, load, missing_extras, remember_database_url
 
 NAMES = ("intake", "scheduler", "email_sender", "sms_sender", "gateway")
 
@@ -27,6 +27,8 @@ NAMES = ("intake", "scheduler", "email_sender", "sms_sender", "gateway")
 def installation(root: Path, environ: Mapping[str, str]) -> Stack:
     """The stack that the settings of `root` describe. Raises SettingsError."""
     settings = load(root, environ)
+    if missing := missing_extras(settings):
+        raise SettingsError(missing)
     kafka, postgres = embedded_kafka(settings), embedded_postgres(settings)
     servers = {"postgresql": _postgresql(postgres), "kafka": _kafka(kafka), "mail": _mail(settings)}
 

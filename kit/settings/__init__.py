@@ -1,5 +1,6 @@
 """What can be set, read once at the start from the YAML file, `.env` and the environment."""
 
+from kit.settings.extras import NO_AWS, missing_extras
 from kit.settings.load import load, need
 from kit.settings.masking import masked
 from kit.settings.problems import SettingsError
@@ -25,6 +26,7 @@ from kit.settings.tree import (
 )
 
 __all__ = [
+    "NO_AWS",
     "AwsSettings",
     "ChannelSettings",
     "CleanupSettings",
@@ -50,6 +52,7 @@ __all__ = [
     "ensure_secrets",
     "load",
     "masked",
+    "missing_extras",
     "need",
     "remember_database_url",
 ]

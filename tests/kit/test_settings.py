@@ -14,7 +14,16 @@ import yaml
 from pydantic import BaseModel
 
 from contracts.status import Lane
-from kit.settings import Settings, SettingsError, ensure_secrets, load, masked, need, remember_database_url
+from kit.settings import (
+    Settings,
+    SettingsError,
+    ensure_secrets,
+    load,
+    masked,
+    missing_extras,
+    need,
+    remember_database_url,
+)
 from kit.settings.names import NAMES
 from kit.settings.problems import distance, nearest
 
@@ -346,6 +355,23 @@ notifications:
     assert settings.email_providers[0].per_second == 50
     assert [one.type for one in settings.sms_providers] == ["twilio", "aws_sns", "console"]
     assert "mail" not in settings.embedded
+
+
+@pytest.mark.parametrize(
+    ("config", "wanted"),
+    [
+        ("", False),
+        ("SMS_PROVIDER: aws_sns", True),
+        ("notifications: {sms: {providers: [{name: a, type: console}, {name: b, type: aws_sns}]}}", True),
+    ],
+)
+def test_a_library_that_is_wanted_and_not_there_is_named_with_the_command_that_brings_it(
+    tmp_path: Path, config: str, wanted: bool
+) -> None:
+    settings = installed(tmp_path, config=config)
+    told = missing_extras(settings, lambda _: None)
+    assert bool(told) == wanted and all("scripts/venv.sh aws" in sentence for sentence in told)
+    assert missing_extras(settings, lambda name: name) == []
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,12 @@
 
 from typing import TYPE_CHECKING, Final
 
-from kit.settings import SettingsError, SnsProvider
+from kit.settings import NO_AWS, SettingsError, SnsProvider
 
 if TYPE_CHECKING:
     from services.sms_sender.providers.sns import Sns
 
-NOT_INSTALLED: Final = (
-    "sms.provider: aws_sns needs the AWS library, which is not installed here: run `scripts/venv.sh aws`, or "
-    "pip install 'tocsin[aws]', and start again"
-)
-NO_REGION: Final = "AWS_REGION is not set, and the AWS library finds none: set it, such as to eu-west-3"
+NO_REGION: Final = "AWS_REGION is not set, and the AWS library finds none. Set it, such as to eu-west-3."
 
 
 def opened(told: SnsProvider) -> "Sns":
@@ -19,7 +15,7 @@ def opened(told: SnsProvider) -> "Sns":
     try:
         from services.sms_sender.providers.sns import Account, Sns
     except ModuleNotFoundError as missing:
-        raise SettingsError([NOT_INSTALLED]) from missing
+        raise SettingsError([NO_AWS]) from missing
     account = Account(
         told.region,
         told.access_key_id,

@@ -271,7 +271,7 @@ async def test_chosen_and_put_together_by_the_settings(server: SnsServer, tmp_pa
 def test_without_its_library_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "services.sms_sender.providers.sns", raising=False)
     monkeypatch.setitem(sys.modules, "aiobotocore.config", None)
-    with pytest.raises(SettingsError, match=r"aws_sns needs the AWS library.*run `scripts/venv.sh aws`"):
+    with pytest.raises(SettingsError, match=r"aws_sns needs the AWS library.*Run `scripts/venv.sh aws`"):
         first_provider(load(tmp_path, variables(AWS_REGION="eu-west-3")))
 
 
