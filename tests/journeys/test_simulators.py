@@ -100,7 +100,9 @@ async def test_slow_is_slow(lives: Lives, channel: str) -> None:
 
 
 async def test_a_text_message_shows_its_parts(lives: Lives) -> None:
-    assert lives["sms", "delivered"]["sms"] == {"encoding": "UCS-2", "segments": 1}
+    seen = lives["sms", "delivered"]
+    assert seen["sms"] == {"encoding": "UCS-2", "segments": 1}
+    assert [line.get("detail") for line in seen["timeline"] if line["event"] == "sent"] == ["1 part of UCS-2"]
 
 
 async def test_nothing_has_left_the_house(stack: Stack, lives: Lives, twilio: TwilioServer) -> None:

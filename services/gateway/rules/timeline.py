@@ -91,7 +91,7 @@ def retry(event: e.Retry, heard: datetime) -> list[Entry]:
 
 def taken(event: e.Taken) -> list[Entry]:
     """A provider has it, or says what became of it."""
-    said = _worded(event.detail, _template(event))
+    said = _worded(event.detail, _parts(event), _template(event))
     line = Entry(event.status, event.n, event.at, event.try_, event.attempt, event.provider, said)
     if not event.unknown:
         return [line]
@@ -124,6 +124,13 @@ def _unknown(count: int, at: datetime, try_: int | None = None, provider: str | 
     if not count:
         return []
     return [Entry("unknown", str(count), at, try_, provider=provider, detail="nobody knows whether it was sent")]
+
+
+def _parts(event: e.Taken) -> str | None:
+    """What a text message costs, where it is said that it was sent."""
+    if not isinstance(event, e.Sent) or not event.segments or not event.encoding:
+        return None
+    return f"{event.segments} part{'' if event.segments == 1 else 's'} of {event.encoding}"
 
 
 def _template(event: e.OfNotification) -> str | None:
