@@ -1,6 +1,6 @@
 """Of somebody's preferences, one is changed and the others stay, also where two links are followed at once."""
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from contracts import events, topics
@@ -29,22 +29,21 @@ class Stopping:
     async def change(self, about: Subscription, *, stop: bool) -> bool:
         """Whether it is in force here; False: that takes longer. Raises ValidationError for too many categories.
 
-        The object is read, changed and published whole: whoever changes it is alone until it is seen again.
+        The object is read, changed and published whole: whoever changes it is alone until his change is seen here. What
+        was perhaps published and is not seen yet must not be overwritten: then his turn ends by itself, 15 s later.
         """
         turn, key = new_id(), _key(about)
         if not await until(lambda: self._has_turn(turn, key), PATIENCE):
             raise unavailable("the list of preferences")
-        try:
-            return await self._change(about, stop)
-        finally:
-            async with self._desk.database.connection() as connection:
-                await editions.give_back(connection, turn, TOPIC.name, key)
-
-    async def _change(self, about: Subscription, stop: bool) -> bool:
         known = await self._known(about)
         wanted = (wishes.stopped if stop else wishes.allowed)(known, about.category)
-        if wanted == known:
-            return True
+        in_force = wanted == known or await self._published(about, wanted)
+        if in_force:
+            async with self._desk.database.connection() as connection:
+                await editions.give_back(connection, turn, TOPIC.name, key)
+        return in_force
+
+    async def _published(self, about: Subscription, wanted: dict[str, Any]) -> bool:
         told = events.Preference(
             tenant=about.tenant, user_id=about.user_id, subject_name=CATEGORIES, command=new_id(), value=wanted
         )
