@@ -66,6 +66,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self.scope["extensions"][SOCKET] = self  # type: ignore[assignment]
 
+    def handle_ping(self) -> None:
+        """Who asks without reading the answers gets none: they would pile up (RFC 6455, 5.5.3 needs only the last)."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
     def handle_close(self, event: Any) -> None:
         super().handle_close(event)
         self._cut_off()

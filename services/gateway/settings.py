@@ -76,7 +76,9 @@ class StreamPace:
     listeners: int = 20_000
     """Streams that one gateway holds."""
     page: int = 100
-    """Steps of one person that are read at a time."""
+    """Steps that one who catches up reads at a time."""
+    steps: int = 20
+    """Steps of one person that are told in one turn; what is more waits for the next one."""
     people: int = 200
     """Persons whose news are read with one statement: who comes next waits for them."""
     at_once: int = 500

@@ -114,23 +114,25 @@ class Hub(Loop):
         """What is new for these, to all who listen for them."""
         there = {person: self._audiences[person] for person in people if person in self._audiences}
         after = {person: at for person, one in there.items() if (at := one.stir()) is not None}
-        for person, missed in (await self._missed(after)).items():
-            self._tell(there[person], missed)
-            if len(missed.steps) >= self.pace.page:
+        for person, missed in (await self._missed(after, self.pace.steps)).items():
+            self._tell(there[person], after[person], missed)
+            if len(missed.steps) >= self.pace.steps:
                 self.hint([person])
 
-    def _tell(self, audience: Audience, missed: Missed) -> None:
+    def _tell(self, audience: Audience, after: int, missed: Missed) -> None:
         frames, unread = [frame(step) for step in missed.steps], count(missed.unread)
         audience.position = missed.steps[-1].offset
         for listener in list(audience.listeners):
-            if not listener.take(frames, unread, missed.unread, self.pace.most_waiting):
+            if not listener.take(after, frames, self.pace.most_waiting):
                 self._catch_up(listener)
+            elif listener.live:
+                listener.tell(missed.unread, unread)
 
-    async def _missed(self, after: dict[Person, int]) -> dict[Person, Missed]:
+    async def _missed(self, after: dict[Person, int], most: int) -> dict[Person, Missed]:
         if not after:
             return {}
         async with self.database.connection() as connection:
-            return await stream.missed(connection, after, self.pace.page)
+            return await stream.missed(connection, after, most)
 
     # ------------------------------------------------------------------------------------------------------ catching up
 
@@ -153,14 +155,15 @@ class Hub(Loop):
     async def _page(self, listener: Listener) -> bool:
         """The next page. True: nothing is left, and nothing came meanwhile; from here on it is live."""
         listener.behind = False
-        found = (await self._missed({listener.person: listener.position})).get(listener.person, Missed())
+        after = {listener.person: listener.position}
+        found = (await self._missed(after, self.pace.page)).get(listener.person, Missed())
         for step in found.steps:
             await self._room(listener)
             listener.write(frame(step))
-        if len(found.steps) >= self.pace.page or listener.behind:
-            return False
         if found.steps:
             listener.tell(found.unread)
+        if len(found.steps) >= self.pace.page or listener.behind:
+            return False
         if audience := self._audiences.get(listener.person):
             audience.joined(listener)
         return True

@@ -30,17 +30,18 @@ class Listener:
         self.behind = False
         self.reading: asyncio.Task[None] | None = None
 
-    def take(self, frames: Sequence[Frame], unread: Frame, n: int, most_waiting: int) -> bool:
-        """What has come. False: it has too much before it, and must read at its own pace from here on."""
+    def take(self, after: int, frames: Sequence[Frame], most_waiting: int) -> bool:
+        """What has come behind `after`. False: it has too much before it, or does not have all up to there, and must
+        read at its own pace from here on."""
         if not self.live:
             self.behind = True
             return True
+        self.live = self.position >= after
         for frame in frames:
-            if self.wire.backlog > most_waiting:
-                self.live, self.behind = False, True
+            self.live = self.live and self.wire.backlog <= most_waiting
+            if not self.live:
                 return False
             self.write(frame)
-        self.tell(n, unread)
         return True
 
     def write(self, frame: Frame) -> None:
@@ -57,13 +58,13 @@ class Listener:
 
     def end(self, close: Close) -> None:
         """The last word to it."""
-        self.live = False
+        self.live, self.until = False, None
         self.wire.end(close)
 
 
 @dataclass(slots=True)
 class Audience:
-    """A person's connections here. All live ones have everything up to `position`; None while there is none."""
+    """A person's connections here. No live one has less than `position`; None while there is none."""
 
     listeners: set[Listener] = field(default_factory=set)
     position: int | None = None
@@ -80,7 +81,7 @@ class Audience:
         return self.position
 
     def joined(self, listener: Listener) -> None:
-        """This one has everything up to its position, and goes on with the others."""
+        """This one has everything up to its position, and goes on with the others. One that read a little later than
+        it, and joined a little earlier, may have more."""
         listener.live = True
-        if self.position is None:
-            self.position = listener.position
+        self.position = listener.position if self.position is None else min(self.position, listener.position)
