@@ -16,6 +16,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -114,6 +115,8 @@ class Crowd:
         self.publisher = publisher
         self.sockets: list[Socket] = []
         self.frames = 0
+        self.again = 0
+        """Times that somebody was told to come back later."""
         self.waiting: dict[tuple[str, str], float] = {}
         self.late: dict[str, list[float]] = {"read": [], "notification": []}
 
@@ -274,14 +277,24 @@ async def come_back(crowd: Crowd) -> dict[str, Any]:
     while any(one.frames < 1 + missed for one in sockets):  # noqa: ASYNC110 - they are told by another process
         await asyncio.sleep(0.01)
     seconds = time.perf_counter() - begun
-    return {"seconds": seconds, "recovered": sum(one.hello.result()["recovered"] for one in sockets)}
+    return {
+        "seconds": seconds,
+        "again": crowd.again,
+        "recovered": sum(one.hello.result()["recovered"] for one in sockets),
+    }
 
 
 async def _back(crowd: Crowd, http: aiohttp.ClientSession, person: str, epoch: str) -> Socket:
-    await asyncio.sleep(random.random() / 10)
-    async with http.post("/v1/stream/tickets", headers={"Authorization": f"Bearer {_token(person)}"}) as answer:
-        ticket = (await answer.json())["ticket"]
-    return await crowd.open(person, ticket, f"&epoch={epoch}&offset=0")
+    """As a client does it: whoever is told to come back later does, and whose ticket is too old takes another."""
+    while True:
+        await asyncio.sleep(random.random() / 10)
+        with suppress(aiohttp.ClientError, ConnectionError):
+            async with http.post("/v1/stream/tickets", headers={"Authorization": f"Bearer {_token(person)}"}) as answer:
+                ticket = (await answer.json()).get("ticket")
+            if ticket:
+                return await crowd.open(person, ticket, f"&epoch={epoch}&offset=0")
+        crowd.again += 1
+        await asyncio.sleep(1.0)
 
 
 async def main(given: argparse.Namespace) -> None:

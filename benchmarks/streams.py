@@ -43,7 +43,8 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`read`: one tab reads, the other hears; `sent`: from intake's word in Kafka on. `cpu_us`: per frame."""
+    """`read`: one tab reads, the other hears; `sent`: from intake's word in Kafka on. `cpu_us`: per frame;
+    `again`: times that somebody of the crowd was told to come back later."""
 
     connections: int
     kb_each: float
@@ -54,6 +55,7 @@ class Result:
     cpu_us: dict[str, float]
     storm_seconds: float
     recovered: int
+    again: int
     circumstances: Circumstances
 
     @property
@@ -69,8 +71,8 @@ class Result:
                 f"  during {self.rate:,.0f} frames/s, {self.heard:.1%} of them heard: read in another tab {self.read} "
                 f"(promised: p99 {P99 * 1000:g} ms); sent to one {self.sent}",
                 f"  CPU us per frame: {cpu}",
-                f"  {STORM:,} come back at once, each with 3 missed: {self.recovered:,} recovered, all served in "
-                f"{self.storm_seconds:.1f} s (promised: {WITHIN:g} s)",
+                f"  {STORM:,} come back at once, each with 3 missed: {self.recovered:,} recovered, {self.again:,} "
+                f"refusals until then, all served in {self.storm_seconds:.1f} s (promised: {WITHIN:g} s)",
                 f"  {self.circumstances}",
             ]
         )
@@ -102,6 +104,7 @@ async def measure(connections: int, seed: int, tell: Callable[[str], None]) -> R
         cpu_us=cpu,
         storm_seconds=storm["seconds"],
         recovered=storm["recovered"],
+        again=storm["again"],
         circumstances=circumstances,
     )
 

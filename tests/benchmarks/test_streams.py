@@ -9,7 +9,7 @@ import pytest
 from benchmarks.streams import KB_EACH, P99, RATE, STORM, WITHIN, Late, Result
 from tests.benchmarks.test_end_to_end import HERE
 
-RESULT = Result(5000, KB_EACH, RATE, 1.0, Late(0.001, P99), Late(0.01, 0.1), {"gateway": 30.0}, WITHIN, STORM, HERE)
+RESULT = Result(5000, KB_EACH, RATE, 1.0, Late(0.001, P99), Late(0.01, 0.1), {"gateway": 30.0}, WITHIN, STORM, 0, HERE)
 
 
 @pytest.mark.parametrize(
