@@ -331,12 +331,13 @@ class Undelivered(Taken):
 
 
 class InboxChanged(OfNotification):
-    """What a person did with an entry, or what was done to it."""
+    """What a person did with an entry, or what was done to it; `detail` says what was undone."""
 
     ce_type = "tocsin.inbox"
     change: Literal["read", "archived", "recalled", "updated"]
     at: AwareDatetime
     offset: int
+    detail: str | None = None
 
     @property
     def n(self) -> str:

@@ -56,6 +56,12 @@ def html_within_size(html: str | None) -> str | None:
     return html
 
 
+def plain_data(data: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The data unchanged; ValueError when it is nested more than 8 levels deep, or holds the character NUL."""
+    _check_depth(data, 8)
+    return data
+
+
 class Strict(BaseModel):
     """Values that outsiders write: unknown fields are errors, nothing changes after the check."""
 
@@ -167,8 +173,7 @@ class NotificationRequest(Strict):
     @field_validator("data")
     @classmethod
     def _plain_data(cls, data: dict[str, Any] | None) -> dict[str, Any] | None:
-        _check_depth(data, 8)
-        return data
+        return plain_data(data)
 
     @field_validator("metadata")
     @classmethod

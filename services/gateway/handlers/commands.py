@@ -1,6 +1,5 @@
-"""What people ask for about what is there already: cancel, move, read, archive. All are kept as requests are."""
+"""What people ask for about what is there already: cancel, move. Both are kept as requests are."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -12,14 +11,11 @@ from contracts.status import Lane
 from kit.postgres import Connection
 from services.gateway.rules.consequences import too_late
 from services.gateway.rules.projection import CANCELLED, Order
-from services.gateway.store import inbox, outbox, projecting, stream
-from services.gateway.store.inbox import Entry, Person
+from services.gateway.store import outbox, projecting
 from services.gateway.store.outbox import Keeping, Key
 
 URGENT: Final = topics.REQUESTED[Lane.URGENT].name
 NORMAL: Final = topics.REQUESTED[Lane.NORMAL].name
-
-Change = Literal["read", "archived"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,45 +74,3 @@ def _keeping(
 ) -> Keeping:
     text = event.model_dump_json(exclude_none=True)
     return Keeping(event.subject, event.command, kind, event.tenant, owner, event.edit, topic, text, event.accepted_at)
-
-
-async def change_entry(connection: Connection, person: Person, id: UUID, change: Change) -> list[Kept] | None:
-    """A person has read or archived an entry of the inbox. None: there is no such entry. Twice is once."""
-    counters = await inbox.lock_people(connection, [person])
-    entry = await inbox.entry(connection, person, id)
-    if entry is None:
-        return None
-    if entry.has(change):
-        return []
-    return await _change(connection, person, [entry], change, counters[person])
-
-
-async def read_all(connection: Connection, person: Person) -> list[Kept]:
-    """A person has read all that was unread."""
-    counters = await inbox.lock_people(connection, [person])
-    unread = await inbox.unread_entries(connection, person)
-    return await _change(connection, person, unread, "read", counters[person]) if unread else []
-
-
-async def _change(
-    connection: Connection, person: Person, entries: Sequence[Entry], change: Change, last: int
-) -> list[Kept]:
-    """Each change has an offset of its own in the person's stream, raised in this transaction."""
-    at = await outbox.now(connection)
-    changed = [(entry, last + n) for n, entry in enumerate(entries, start=1)]
-    await inbox.mark(connection, [(entry.id, offset) for entry, offset in changed], change, at)
-    await inbox.set_counters(connection, {person: last + len(entries)})
-    events = [_changed(entry, change, offset, at) for entry, offset in changed]
-    await stream.note(connection, events)
-    await outbox.keep(connection, [_keeping_change(event) for event in events])
-    return [Kept((event.id, event.ce_id), event) for event in events]
-
-
-def _changed(entry: Entry, change: Change, offset: int, at: datetime) -> e.InboxChanged:
-    of = e.OfNotification.model_validate_json(entry.notification)
-    return e.InboxChanged(**of.passed_on(), change=change, at=at, offset=offset)
-
-
-def _keeping_change(event: e.InboxChanged) -> Keeping:
-    text = event.model_dump_json(exclude_none=True)
-    return Keeping(event.id, event.ce_id, "inbox", event.tenant, None, 0, topics.SENT.name, text, event.at)

@@ -21,6 +21,7 @@ from services.gateway.http import (
     callbacks,
     compat,
     deadlines,
+    entries,
     inbox,
     limits,
     notifications,
@@ -28,6 +29,7 @@ from services.gateway.http import (
     plans,
     preferences,
     problems,
+    recalling,
     recipients,
     schedules,
     sending,
@@ -57,10 +59,14 @@ BODIES: Final = (
     TemplateRequest,
     TemplatePreviewRequest,
     compat.CompatRequest,
+    entries.EntryUpdate,
 )
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
-    {"name": "inbox", "description": "The bell: what was shown to you."},
+    {
+        "name": "inbox",
+        "description": "The bell: what was shown to you; and what you sent there, rewritten or taken back.",
+    },
     {"name": "stream", "description": "Real time: what happens to your inbox, as it happens."},
     {"name": "recipients", "description": "Where people are reached, and what they want."},
     {"name": "schedules", "description": "What comes again and again."},
@@ -77,7 +83,7 @@ def api(desk: Desk) -> FastAPI:
     """The routes, with their errors as problems."""
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
-    people = (inbox, streams, recipients, preferences, schedules, deadlines, plans, templates)
+    people = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates)
     strangers = (callbacks, unsubscribe)
     for room in (sending, notifications, *people, stats, limits, *strangers, operations, compat):
         app.include_router(room.router(desk))

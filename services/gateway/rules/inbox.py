@@ -1,8 +1,9 @@
 """Whether a notification is shown in somebody's inbox: decided once, and said again ever after (P6.2, P5.8)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from contracts import events as e
@@ -48,3 +49,15 @@ def answer(due: e.Due, claim: Claim) -> e.Sent | e.Failed:
         return e.Sent.model_validate(due.passed_on() | {"at": claim.at, "provider": PROVIDER, "try": 1})
     common = due.passed_on() | {"outcome": claim.outcome, "reason": claim.reason or claim.outcome}
     return e.Failed.model_validate(common)
+
+
+class Words(NamedTuple):
+    """What an entry says."""
+
+    title: str | None
+    body: str | None
+    data: dict[str, Any] | None
+
+    def rewritten(self, said: Mapping[str, Any]) -> "Words":
+        """The same with other words; what is not said stays as it is."""
+        return self._replace(**said)

@@ -115,8 +115,8 @@ def failed(event: e.Failed, heard: datetime) -> list[Entry]:
 
 
 def inbox_changed(event: e.InboxChanged) -> list[Entry]:
-    """What a person did with it."""
-    return [Entry(event.change, str(event.offset), event.at)]
+    """What a person did with it, or who sent it."""
+    return [Entry(event.change, str(event.offset), event.at, detail=event.detail)]
 
 
 def _unknown(count: int, at: datetime, try_: int | None = None, provider: str | None = None) -> list[Entry]:

@@ -1,7 +1,6 @@
-"""The inbox: what is shown to whom, in which order, and what the person did with it."""
+"""The inbox as a stage writes it: what is shown to whom, decided once, in which order."""
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -66,7 +65,7 @@ async def add(
     connection: Connection, rows: Sequence[tuple[e.Due, Status, str | None, int | None]]
 ) -> dict[UUID, Claim]:
     """Write down what was decided: (due, outcome, reason, offset). The unique id is the claim: the first one stays."""
-    made = await connection.fetch(_ADD, *columns(map(_row, rows), 12))
+    made = await connection.fetch(_ADD, *columns(map(_row, rows), 14))
     return {row["id"]: _claim(row) for row in made}
 
 
@@ -76,7 +75,7 @@ def _row(decided: tuple[e.Due, Status, str | None, int | None]) -> tuple[Any, ..
     data = content.model_dump_json(include={"data"}) if content and content.data is not None else None
     common = e.OfNotification(**due.passed_on()).model_dump_json(exclude_none=True)
     shown = (content.kind, content.category, content.subject, content.text) if content else (None,) * 4
-    return (due.id, due.tenant, due.user_id or "", outcome, reason, offset, *shown, data, common)
+    return (due.id, due.tenant, due.user_id or "", outcome, reason, offset, *shown, data, due.owner, due.group, common)
 
 
 _DECIDED = given(
@@ -91,87 +90,16 @@ _DECIDED = given(
     title="text",
     body="text",
     data="text",
+    owner="text",
+    group_name="text",
     notification="text",
 )
 
 _ADD = f"""
-insert into inbox (id, tenant, user_id, outcome, reason, "offset", kind, category, title, body, data, notification)
+insert into inbox (
+    id, tenant, user_id, outcome, reason, "offset", kind, category, title, body, data, owner, group_name, notification
+)
 select * from {_DECIDED} g
 on conflict (id) do nothing
 returning id, outcome, reason, created_at
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is shown of one notification, and what every event about it carries (`notification`, JSON)."""
-
-    id: UUID
-    offset: int
-    kind: str | None
-    category: str | None
-    title: str | None
-    body: str | None
-    data: str | None
-    created_at: datetime
-    read_at: datetime | None
-    archived_at: datetime | None
-    notification: str
-
-    def has(self, change: str) -> bool:
-        """Whether it was read, or archived, already."""
-        return (self.read_at if change == "read" else self.archived_at) is not None
-
-
-_ENTRY = """
-select id, "offset", kind, category, title, body, data, created_at, read_at, archived_at, notification
-from inbox
-where tenant = $1 and user_id = $2 and "offset" is not null
-"""
-
-
-async def page(
-    connection: Connection, person: Person, *, after: int | None, unread: bool, archived: bool, limit: int
-) -> list[Entry]:
-    """Entries of one person, the newest first."""
-    rows = await connection.fetch(_PAGE, *person, after, unread, archived, limit)
-    return [Entry(*row.values()) for row in rows]
-
-
-_PAGE = f"""{_ENTRY}
-  and ($3::bigint is null or "offset" < $3) and (not $4 or read_at is null) and (archived_at is not null) = $5
-order by "offset" desc limit $6
-"""
-
-
-async def unread(connection: Connection, person: Person) -> int:
-    """How many entries are neither read nor archived yet."""
-    n: int = await connection.fetchval(
-        'select count(*) from inbox where tenant = $1 and user_id = $2 and "offset" is not null'
-        " and read_at is null and archived_at is null",
-        *person,
-    )
-    return n
-
-
-async def entry(connection: Connection, person: Person, id: UUID) -> Entry | None:
-    """One entry that is shown to this person."""
-    row = await connection.fetchrow(f"{_ENTRY} and id = $3", *person, id)
-    return Entry(*row.values()) if row else None
-
-
-async def unread_entries(connection: Connection, person: Person) -> list[Entry]:
-    """What this person has not read yet, the oldest first."""
-    rows = await connection.fetch(f'{_ENTRY} and read_at is null and archived_at is null order by "offset"', *person)
-    return [Entry(*row.values()) for row in rows]
-
-
-async def mark(connection: Connection, rows: Iterable[tuple[UUID, int]], change: str, at: datetime) -> None:
-    """These were read or archived, at these offsets of the person's stream."""
-    column = {"read": "read_at", "archived": "archived_at"}[change]
-    await connection.execute(
-        f"update inbox i set {column} = $3, changed = g.changed"
-        f" from {given(id='uuid', changed='bigint')} g where i.id = g.id",
-        *columns(rows, 2),
-        at,
-    )

@@ -70,12 +70,14 @@ cross join lateral (
         i.read_at, i.archived_at
      from inbox i
      where i.tenant = g.tenant and i.user_id = g.user_id and i."offset" > g.after
+       and i.recalled_at is null
      order by i."offset" limit $4)
     union all
     (select c."offset", c.change, c.id, c.at, i.kind, i.category, i.title, i.body, i.data,
         i.read_at, i.archived_at
      from inbox_changes c left join inbox i on i.id = c.id and c.change = 'updated'
      where c.tenant = g.tenant and c.user_id = g.user_id and c."offset" > g.after
+       and i.recalled_at is null
      order by c."offset" limit $4)
     order by "offset" limit $4
 ) s
@@ -88,7 +90,7 @@ from unnest($1::text[], $2::text[]) with ordinality as g(tenant, user_id, n)
 cross join lateral (
     select count(*) as unread from inbox i
     where i.tenant = g.tenant and i.user_id = g.user_id and i."offset" is not null
-      and i.read_at is null and i.archived_at is null
+      and i.read_at is null and i.archived_at is null and i.recalled_at is null
 ) s
 """
 

@@ -53,6 +53,6 @@ select t.tenant, t.user_id, t.until, t.expires_at >= clock_timestamp() as good,
        coalesce(p.last_offset, 0) as last, coalesce(p.trimmed, 0) as trimmed,
        (select count(*) from inbox i
         where i.tenant = t.tenant and i.user_id = t.user_id and i."offset" is not null
-          and i.read_at is null and i.archived_at is null) as unread
+          and i.read_at is null and i.archived_at is null and i.recalled_at is null) as unread
 from taken t left join people p on p.tenant = t.tenant and p.user_id = t.user_id
 """

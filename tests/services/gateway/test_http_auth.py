@@ -121,6 +121,11 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("DELETE", "/v1/notifications/{id}"): {"owner": 202, "bob": 403, "other": 404, "service": 404, "admin": 202},
     ("PATCH", "/v1/notifications/{id}"): {"owner": 202, "bob": 403, "other": 404, "service": 404, "admin": 202},
     ("POST", "/v1/inbox/{id}/read"): {"owner": 404, "bob": 200, "other": 404, "service": 404, "admin": 404},
+    ("POST", "/v1/inbox/{id}/unread"): {"owner": 404, "bob": 200, "other": 404, "service": 404, "admin": 404},
+    ("POST", "/v1/inbox/{id}/unarchive"): {"owner": 404, "bob": 200, "other": 404, "service": 404, "admin": 404},
+    ("GET", "/v1/inbox/{id}"): {"owner": 200, "bob": 200, "other": 404, "service": 404, "admin": 200},
+    ("PUT", "/v1/inbox/{id}"): {"owner": 200, "bob": 403, "other": 404, "service": 404, "admin": 200},
+    ("DELETE", "/v1/inbox/{id}"): {"owner": 204, "bob": 403, "other": 404, "service": 404, "admin": 204},
     ("POST", "/v1/inbox/{id}/archive"): {"owner": 404, "bob": 200, "other": 404, "service": 404, "admin": 404},
     ("GET", "/v1/recipients/{user_id}"): {"owner": 404, "bob": 404, "other": 404, "service": 404, "admin": 404},
     ("PUT", "/v1/recipients/{user_id}"): {"owner": 404, "bob": 503, "other": 404, "service": 503, "admin": 503},
@@ -152,6 +157,8 @@ EVERYBODYS_OWN = {
     ("GET", "/v1/notifications"),
     ("DELETE", "/v1/notifications"),
     ("GET", "/v1/inbox"),
+    ("PUT", "/v1/inbox"),
+    ("DELETE", "/v1/inbox"),
     ("POST", "/v1/inbox/read-all"),
     ("POST", "/v1/stream/tickets"),
     ("GET", "/v1/stats"),
@@ -203,6 +210,7 @@ BODIES = {
     "PATCH": {"send_at": "2030-01-01T00:00:00Z"},
     "PUT": {"email": "delivered@simulator.test"},
     PREFERENCES: {"categories": {}},
+    "/v1/inbox/{id}": {"title": "another"},
     SCHEDULE: {"cron": "0 8 * * *", "recipients": ["bob"], "notification": {"channel": "inapp", "body": "b"}},
 }
 NAMED = {"/v1/admin/limits": "?user_id=bob"}
