@@ -110,7 +110,7 @@ def _listed(status: Status, heard: Sequence[ServiceSeen]) -> None:
 def _urls(settings: Settings) -> None:
     """Where to look next."""
     home = address(settings)
-    rows = [("API docs", f"{home}/docs")]
+    rows = [("API docs", f"{home}/docs"), ("the bell", f"{home}/demo")]
     if "mail" in settings.embedded:
         rows.append(("caught mail", f"http://127.0.0.1:{settings.ports.mail_page}/"))
     rows += [

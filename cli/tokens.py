@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-import jwt
 import typer
 
 from cli.output import Json, emit
@@ -15,6 +14,7 @@ from cli.place import root
 from deploy.local.trouble import Trouble
 from kit.clock import utc_now
 from kit.settings import Settings, load, need
+from kit.tokens import signed
 
 Role = Literal["admin", "service", "user"]
 
@@ -60,18 +60,9 @@ def minted(
     _check("--user", user, LONGEST_USER)
     if tenant is not None:
         _check("--tenant", tenant, LONGEST_TENANT, without="/")
-    now = utc_now().replace(microsecond=0)
-    expires = now + timedelta(hours=hours)
-    claims = {
-        "sub": user,
-        "roles": [] if role == "user" else [role],
-        "iss": settings.jwt.issuer,
-        "aud": settings.jwt.audience,
-        "iat": now,
-        "exp": expires,
-    }
+    now, lasting = utc_now().replace(microsecond=0), timedelta(hours=hours)
     secret = need(settings.jwt.secret, "JWT_SECRET")
-    return Minted(jwt.encode(claims | ({"tenant": tenant} if tenant else {}), secret, algorithm="HS256"), expires)
+    return Minted(signed(settings.jwt, secret, user, role, now, lasting, tenant), now + lasting)
 
 
 def _check(option: str, name: str, longest: int, without: str = "") -> None:

@@ -26,6 +26,8 @@ def _tokens(settings: Settings) -> list[str]:
     problems = []
     if settings.jwt.secret and settings.jwt.jwks_url:
         problems.append("JWT_SECRET and JWT_JWKS_URL are both set. Keep the one your tokens are signed with.")
+    if settings.gateway.demo and settings.jwt.jwks_url:
+        problems.append("GATEWAY_DEMO is on, but tokens are signed elsewhere (JWT_JWKS_URL). Turn it off.")
     for name, secret in (("JWT_SECRET", settings.jwt.secret), ("TOCSIN_LINK_SECRET", settings.link_secret)):
         if secret and len(secret) < SHORTEST_SECRET:
             problems.append(f"{name} has fewer than {SHORTEST_SECRET} characters and can be guessed. Set a longer one.")

@@ -42,6 +42,7 @@ NAMES: Final[Mapping[str, Place]] = {
     "GATEWAY_PORT": ("gateway", "port"),
     "GATEWAY_ADDRESS_ANYONE": ("gateway", "address_anyone"),
     "GATEWAY_ORIGINS": ("gateway", "origins"),
+    "GATEWAY_DEMO": ("gateway", "demo"),
     "TOCSIN_PUBLIC_URL": ("public_url",),
     "TOCSIN_LINK_SECRET": ("link_secret",),
     "TOCSIN_STATE_DIR": ("state_dir",),

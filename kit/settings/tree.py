@@ -224,8 +224,9 @@ class JwtSettings(Section):
 
 
 class GatewaySettings(Section):
-    """Where the gateway listens, who may address anyone (a closed installation removes `user`), and which other
-    sites' pages may open streams (`origins`; those of the gateway itself always may)."""
+    """Where the gateway listens, who may address anyone (a closed installation removes `user`), which other sites'
+    pages may open streams (`origins`; those of the gateway itself always may), and whether its page `/demo` gives
+    tokens away (development only)."""
 
     host: Line = "127.0.0.1"
     port: Port = 8000
@@ -235,6 +236,7 @@ class GatewaySettings(Section):
         "admin",
     )
     origins: Annotated[tuple[HttpUrl, ...], Words] = ()
+    demo: bool = False
 
 
 class PortSettings(Section):

@@ -191,6 +191,25 @@ def test_without_anything_the_embedded_servers_are_used(tmp_path: Path) -> None:
     assert settings.public_url == "http://127.0.0.1:8000"
 
 
+@pytest.mark.parametrize(
+    ("environ", "on"),
+    [
+        ({}, True),
+        ({"GATEWAY_DEMO": "false"}, False),
+        ({"GATEWAY_HOST": "0.0.0.0"}, False),
+        ({"SMTP_HOST": "smtp.example.org", "SMTP_FROM_EMAIL": "a@example.org"}, False),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}, False),
+        ({"SMS_PROVIDER": "aws_sns"}, False),
+        ({"JWT_JWKS_URL": "https://login.example.org/keys"}, False),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "GATEWAY_DEMO": "true", "JWT_SECRET": "x" * 40}, True),
+    ],
+)
+def test_tokens_are_given_away_only_where_nothing_can_leave_the_house(
+    tmp_path: Path, environ: dict[str, str], on: bool
+) -> None:
+    assert load(tmp_path, environ).gateway.demo is on
+
+
 def test_moved_ports_move_what_follows(tmp_path: Path) -> None:
     environ = {"TOCSIN_KAFKA_PORT": "19092", "TOCSIN_MAIL_SMTP_PORT": "11025", "GATEWAY_PORT": "18000"}
     settings = installed(tmp_path, environ=environ)
@@ -559,6 +578,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     ("environ", "said"),
     [
         ({"JWT_SECRET": SECRET, "JWT_JWKS_URL": "https://h/k"}, "both set"),
+        ({"GATEWAY_DEMO": "true", "JWT_JWKS_URL": "https://h/k"}, "GATEWAY_DEMO is on"),
         ({"JWT_SECRET": "short"}, "JWT_SECRET has fewer than 32 characters"),
         ({"TOCSIN_LINK_SECRET": "short"}, "TOCSIN_LINK_SECRET has fewer"),
         ({"SMTP_HOST": "m.example.org"}, "SMTP_FROM_EMAIL is not"),

@@ -21,11 +21,13 @@ from services.gateway.http import (
     callbacks,
     compat,
     deadlines,
+    demo,
     entries,
     inbox,
     limits,
     notifications,
     operations,
+    pages,
     plans,
     preferences,
     problems,
@@ -103,9 +105,9 @@ def api(desk: Desk) -> FastAPI:
 
 
 def face(desk: Desk, health: Health) -> ASGIApp:
-    """What is served: the API, health and metrics."""
+    """What is served: the API, health and metrics, the bell and its demo page."""
     app = api(desk)
-    app.router.routes.extend(health.routes)
+    app.router.routes.extend((*health.routes, *pages.routes(), *demo.routes(desk)))
     return _for_others(Door(sending.posts(desk), streams.sockets(desk), app), desk.settings.gateway.origins)
 
 

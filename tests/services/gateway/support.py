@@ -55,9 +55,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Gateway]:
-    """A whole gateway: started as its service would, stopped in good order."""
-    gateway = settings.gateway.model_copy(update={"port": free_port()})
+async def running(settings: Settings, port: int | None = None) -> AsyncIterator[Gateway]:
+    """A whole gateway: started as its service would, stopped in good order. Without a port it takes a free one."""
+    gateway = settings.gateway.model_copy(update={"port": port or free_port()})
     parts = await build(settings.model_copy(update={"gateway": gateway}))
     try:
         for part in parts.all:

@@ -112,7 +112,11 @@ async def test_a_token_that_was_good_expires(house: House) -> None:
     assert (await house.http.get("/v1/stats", headers=late)).status_code == 401
 
 
-OPEN = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/health/live", "/health/ready", "/metrics"}
+OPEN = {
+    *("/openapi.json", "/docs", "/docs/oauth2-redirect", "/health/live", "/health/ready", "/metrics"),
+    *("/bell/tocsin-bell.js", "/bell/tocsin-bell.d.ts"),
+    *("/demo", "/demo/demo.js", "/demo/demo.css", "/demo/icon.svg", "/demo/token"),
+}
 
 PREFERENCES = "/v1/recipients/{user_id}/preferences"
 SCHEDULE = "/v1/schedules/{id}"
