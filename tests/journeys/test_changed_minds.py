@@ -155,6 +155,29 @@ async def test_p3_8_nobody_read_it_so_the_next_channel_speaks(stack: Stack) -> N
     assert mail.subject == "Call back"
 
 
+async def test_p3_8_in_app_then_email_then_sms_until_somebody_reads_it(stack: Stack) -> None:
+    """The plan is data; read after the second step, the third is not sent."""
+    gina = {"email": "gina@example.com", "phone": "+15005550001"}
+    await stack.call("PUT", "/v1/recipients/gina", admin=True, user="admin", json=gina)
+    plan = [{"after_seconds": 1, "channel": "email"}, {"after_seconds": 60, "channel": "sms"}]
+    asked = await stack.post(bell(user_id="gina", subject="Call back", escalate=plan), user="gina")
+    mail, text = (str(child_id(UUID(asked["id"]), f"escalate/{n}")) for n in range(2))
+    assert (await stack.final(mail))["status"] in {"sent", "delivered"}
+    assert (await stack.call("POST", f"/v1/inbox/{asked['id']}/read", user="gina")).is_success
+    ended = await stack.final(text)
+    assert (ended["status"], ended["reason"]) == ("cancelled", "acknowledged")
+
+
+async def test_p3_8_what_was_taken_back_is_not_escalated(stack: Stack) -> None:
+    await stack.call("PUT", "/v1/recipients/hugo", admin=True, user="admin", json={"email": "hugo@example.com"})
+    plan = [{"after_seconds": 60, "channel": "email"}]
+    asked = await stack.post(bell(user_id="hugo", group="trip", escalate=plan), user="hugo")
+    assert (await stack.final(asked["id"]))["status"] == "sent"
+    assert (await stack.call("DELETE", "/v1/inbox?group=trip", user="hugo")).json()["recalled"] == 1
+    ended = await stack.final(str(child_id(UUID(asked["id"]), "escalate/0")))
+    assert (ended["status"], ended["reason"]) == ("cancelled", "recalled")
+
+
 async def test_p3_8_what_was_read_is_not_escalated(stack: Stack) -> None:
     await stack.call("PUT", "/v1/recipients/fred", admin=True, user="admin", json={"email": "fred@example.com"})
     step = [{"after_seconds": 30, "channel": "email"}]

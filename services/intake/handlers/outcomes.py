@@ -8,7 +8,7 @@ from kit.bus.record import Outgoing
 from kit.postgres import Connection
 from kit.stage import Message
 from services.intake.rules.facts import Facts
-from services.intake.rules.hearing import Known, acknowledged, heard, postponed, steps_after
+from services.intake.rules.hearing import ENDS_STEPS, Known, acknowledged, heard, postponed, steps_after
 from services.intake.rules.row import Moment, Row
 from services.intake.store import counts, rows
 
@@ -45,7 +45,7 @@ async def _end(
 
 
 async def _hear_the_rest(connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
-    """Retries and what people do with their inbox, of which only a reading matters here."""
+    """Retries and what became of entries of an inbox; what ends an escalation matters here."""
     moment = await rows.moment(connection)
     before = await rows.lock(connection, {m.event.subject for m in messages})
     after = dict(before)
@@ -64,8 +64,8 @@ async def _acknowledge(
     connection: Connection, messages: Sequence[Message], before: Rows, after: Rows, moment: Moment
 ) -> tuple[Rows, list[e.Event]]:
     """P3.8: what was to follow if nobody read it. The rows before, with those that had to be read for this."""
-    entries = {m.event.id for m in messages if isinstance(m.event, e.InboxChanged) and m.event.change == "read"}
-    read = [after[id] for id in entries if id in after and after[id].steps]
+    reasons = _reasons(messages)
+    read = [after[id] for id in reasons if id in after and after[id].steps]
     missing = {id for row in read for id in steps_after(row)} - before.keys()
     if not read:
         return before, []
@@ -73,8 +73,17 @@ async def _acknowledge(
     after.update(steps)
     said: list[e.Event] = []
     for row in read:
-        for step in acknowledged(row, after, Facts(), moment):
+        for step in acknowledged(row, after, Facts(), moment, reasons[row.id]):
             if step.row:
                 after[step.row.id] = step.row
             said += step.said
     return before | steps, said
+
+
+def _reasons(messages: Sequence[Message]) -> dict[UUID, str]:
+    """Why nothing has to follow these entries: by what happened first."""
+    reasons: dict[UUID, str] = {}
+    for message in messages:
+        if isinstance(message.event, e.InboxChanged) and message.event.change in ENDS_STEPS:
+            reasons.setdefault(message.event.id, ENDS_STEPS[message.event.change])
+    return reasons

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from contracts import events as e
@@ -12,7 +12,9 @@ from services.intake.rules.ending import end
 from services.intake.rules.facts import Facts
 from services.intake.rules.row import Moment, Row, State, Step
 
-ACKNOWLEDGED = "acknowledged"
+ACKNOWLEDGED: Final = "acknowledged"
+ENDS_STEPS: Final = {"read": ACKNOWLEDGED, "archived": ACKNOWLEDGED, "recalled": "recalled"}
+"""What becomes of an entry after which nothing has to follow, and why: its person has seen it, or it was taken back."""
 
 
 class Known(NamedTuple):
@@ -59,12 +61,14 @@ def steps_after(row: Row) -> tuple[UUID, ...]:
     return step_ids(row.parent or row.id) if row.steps else ()
 
 
-def acknowledged(row: Row, rows: Mapping[UUID, Row], facts: Facts, moment: Moment) -> list[Step]:
+def acknowledged(
+    row: Row, rows: Mapping[UUID, Row], facts: Facts, moment: Moment, reason: str = ACKNOWLEDGED
+) -> list[Step]:
     """Somebody has read `row`: what was to follow is not needed any more, and says so at every repeat."""
     parent = row.parent or row.id
     waiting = (rows.get(id) for id in steps_after(row))
     return [
-        end(step, End.CANCELLED, ACKNOWLEDGED, facts, moment)
+        end(step, End.CANCELLED, reason if step.is_open else step.reason or reason, facts, moment)
         for step in waiting
-        if step and step.parent == parent and step.id != row.id and (step.is_open or step.reason == ACKNOWLEDGED)
+        if step and step.parent == parent and step.id != row.id and (step.is_open or step.reason in ENDS_STEPS.values())
     ]

@@ -176,6 +176,23 @@ async def test_p3_8_who_reads_it_ends_what_was_to_follow(desk: Desk) -> None:
     assert (await desk.told(read))[0] == failed
 
 
+@pytest.mark.parametrize(("change", "reason"), [("archived", "acknowledged"), ("recalled", "recalled")])
+async def test_p3_8_so_does_who_archives_it_and_who_takes_it_back(desk: Desk, change: str, reason: str) -> None:
+    """Nothing follows what was dealt with, nor what is not meant any more; why is what happened first."""
+    steps = [{"after_seconds": 60, "channel": "email"}, {"after_seconds": 120, "channel": "email"}]
+    due, *_ = await desk.hear(await asked(desk, channel="inapp", user_id="alice", escalate=steps))
+    assert isinstance(due, e.Due)
+    common = due.passed_on() | {"at": due.at}
+    updated, first, read = (
+        e.InboxChanged.model_validate(common | {"change": one, "offset": n})
+        for n, one in enumerate(("updated", change, "read"), start=2)
+    )
+    assert await desk.told(updated) == []
+    ends = [said for said in await desk.told(first, read) if isinstance(said, e.Failed)]
+    assert [end.reason for end in ends] == [reason, reason]
+    assert [said for said in await desk.told(read) if isinstance(said, e.Failed)] == ends
+
+
 async def test_p3_8_who_reads_it_ends_steps_that_the_same_batch_speaks_of(desk: Desk) -> None:
     steps = [{"after_seconds": 60, "channel": "email"}]
     request = await asked(desk, channel="inapp", user_id="alice", escalate=steps)
