@@ -102,10 +102,17 @@ class Overall(Section):
     minute: Count = 0
 
 
+class PerCaller(Section):
+    """Calls one caller may make of the gateway; 0 is no limit. What is over it is refused (429)."""
+
+    minute: Count = 0
+
+
 class LimitSettings(Section):
-    """Caps. What is over one is sent later, not never."""
+    """Caps. What is over one is sent later, not never; only a caller is told to come back."""
 
     per_user: PerUser = PerUser()
+    per_caller: PerCaller = PerCaller()
     overall: Overall = Field(default=Overall(), alias="global")
 
 

@@ -13,6 +13,7 @@ from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.bus.served import served, served_by_topic
 from kit.bus.topics import TopicKeeper
+from kit.clock import utc_now
 from kit.control.controlled import controlled
 from kit.postgres import Database
 from kit.service import Parts, run
@@ -20,6 +21,7 @@ from kit.settings import KafkaSettings, Settings, need
 from kit.stage import BATCH, After, Stage
 from kit.web_server import WebServer
 from kit.web_socket import RequestProtocol, SocketProtocol
+from services.gateway.calls import Calls
 from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
 from services.gateway.http.api import face
@@ -85,8 +87,9 @@ async def build(settings: Settings) -> Parts:
         stage = Stage(name, consumer, database, publisher, handle, metrics=parts.metrics, batch=batch, after=after)
         parts.add(name, stage, needed=False)
 
-    tokens, admission = Tokens(settings.jwt, secret), Admission(database, hub)
-    desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission)
+    calls = parts.add("calls", Calls(database, settings.notifications.limits.per_caller.minute, utc_now))
+    tokens, admission = Tokens(settings.jwt, secret, calls), Admission(database, hub)
+    desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls)
     host, port = settings.gateway.host, settings.gateway.port
     parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
     parts.add("farewell", Farewell(hub))

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from kit.clock import utc_now
 from kit.settings import JwtSettings
+from services.gateway.calls import Calls
 from services.gateway.http.api import api
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
@@ -16,7 +18,9 @@ FILE: Final = Path(__file__).parents[1] / "openapi.json"
 def described() -> str:
     """The document as text. To describe the desk, nobody needs to be behind it."""
     nobody: Any = None
-    desk = Desk(nobody, nobody, nobody, nobody, nobody, Tokens(JwtSettings(), "not used"), Limits(), nobody)
+    calls = Calls(nobody, 0, utc_now)
+    tokens = Tokens(JwtSettings(), "not used", calls)
+    desk = Desk(nobody, nobody, nobody, nobody, nobody, tokens, Limits(), nobody, calls)
     return json.dumps(api(desk).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 

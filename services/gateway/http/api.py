@@ -24,6 +24,7 @@ from services.gateway.http import (
     demo,
     entries,
     inbox,
+    limited,
     limits,
     notifications,
     operations,
@@ -44,11 +45,12 @@ from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
 from services.gateway.http.door import Door
 from services.gateway.rules.origins import origin_of
+from services.gateway.rules.rates import FIELDS
 
 VERSION: Final = "1"
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 TAKEN: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID")
-SHOWN: Final = ("ETag", "Location", "Retry-After")
+SHOWN: Final = ("ETag", "Location", "Retry-After", *FIELDS)
 BODIES: Final = (
     NotificationRequest,
     sending.Batch,
@@ -108,7 +110,9 @@ def face(desk: Desk, health: Health) -> ASGIApp:
     """What is served: the API, health and metrics, the bell and its demo page."""
     app = api(desk)
     app.router.routes.extend((*health.routes, *pages.routes(), *demo.routes(desk)))
-    return _for_others(Door(sending.posts(desk), streams.sockets(desk), app), desk.settings.gateway.origins)
+    door = Door(sending.posts(desk), streams.sockets(desk), app)
+    counted = limited.RateFields(door) if desk.calls.most else door
+    return _for_others(counted, desk.settings.gateway.origins)
 
 
 def _for_others(door: ASGIApp, origins: Collection[str]) -> ASGIApp:

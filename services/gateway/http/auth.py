@@ -8,6 +8,8 @@ from starlette.requests import Request
 
 from kit.clock import utc_now
 from kit.settings import JwtSettings
+from services.gateway.calls import Calls
+from services.gateway.http import limited
 from services.gateway.http.problems import unauthorized
 from services.gateway.rules.trust import Caller
 
@@ -25,17 +27,20 @@ class Tokens:
     """Checks tokens. One that was good stays good until it expires, and is not computed again: nothing revokes a JWT
     before its `exp` but another secret, which takes a restart. What can be revoked must not be kept here."""
 
-    def __init__(self, settings: JwtSettings, secret: str) -> None:
+    def __init__(self, settings: JwtSettings, secret: str, calls: Calls) -> None:
         self._settings = settings
         self._secret = secret
+        self._calls = calls
         self._known: dict[str, tuple[float, Caller]] = {}
 
     def caller(self, request: Request) -> Caller:
-        """The one who is calling. Raises Problem 401."""
+        """The one who is calling, which counts against his limit. Raises Problem 401, 429."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthorized("there is no bearer token")
-        return self.caller_of(token.strip())
+        caller = self.caller_of(token.strip())
+        limited.count(self._calls, caller, request.scope)
+        return caller
 
     def caller_of(self, token: str) -> Caller:
         """The one whom this token names. Raises Problem 401."""

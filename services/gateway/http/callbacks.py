@@ -26,7 +26,7 @@ LARGEST: Final = 64 * 1024
 SIGNATURE: Final = "X-Twilio-Signature"
 PATH: Final = "/v1/callbacks/twilio"
 
-_ANSWERS: Final = {status: told for status, told in problems(403, 413, 422, 503).items() if status != 401}
+_ANSWERS: Final = {status: told for status, told in problems(403, 413, 422, 503).items() if status not in (401, 429)}
 _FORM: Final = {"type": "object", "properties": {"MessageStatus": {"type": "string"}, "ErrorCode": {"type": "string"}}}
 _TAKES: Final = {
     "security": [],

@@ -14,6 +14,7 @@ from kit.bus.publisher import Publisher
 from kit.clock import monotonic, unix_ms, utc_now
 from kit.postgres import Database
 from kit.settings import Settings
+from services.gateway.calls import Calls
 from services.gateway.http.auth import Tokens
 from services.gateway.http.problems import invalid
 from services.gateway.outbox.announcer import Announcer
@@ -40,6 +41,7 @@ class Desk:
     tokens: Tokens
     limits: Limits
     admission: Admission
+    calls: Calls
 
 
 def new_id() -> UUID:

@@ -29,7 +29,7 @@ _PROBLEMS = {
     412: "It is not the version of `If-Match` any more",
     413: "The body is too large",
     422: "Something in the request cannot be used",
-    429: "Too many at once; `Retry-After` says when to come back",
+    429: "Too many at once, or more calls than one may make in a minute; `Retry-After` says when to come back",
     503: "The database or Kafka is away for the moment; `Retry-After` says when to come back",
 }
 
@@ -50,7 +50,8 @@ def parameter(name: str, sentence: str, where: str = "query", **schema: Any) -> 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems a route may answer, for `responses`."""
-    return {status: {"description": _PROBLEMS[status], "content": _problem()} for status in sorted((401, *statuses))}
+    told = sorted((401, 429, *statuses))
+    return {status: {"description": _PROBLEMS[status], "content": _problem()} for status in told}
 
 
 def _problem() -> dict[str, Any]:

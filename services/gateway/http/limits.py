@@ -35,6 +35,12 @@ class PerUser(shapes.Shape):
     day: Limit
 
 
+class PerCaller(shapes.Shape):
+    """By the minute of the clock; what is over it is answered with 429."""
+
+    minute: Limit
+
+
 class Overall(shapes.Shape):
     """All together, by the minute: how fast the senders go; 0 is as fast as they can."""
 
@@ -43,12 +49,13 @@ class Overall(shapes.Shape):
 
 class Limits(shapes.Shape):
     """The limits of one recipient. What is over them is sent later, not never; `used` is what is shown to have been
-    due until now, also what urgent has added.
+    due until now, also what urgent has added. `per_caller` is how often you may call this API, and only yours is shown.
     """
 
     user_id: str
     time_zone: str
     per_user: PerUser
+    per_caller: PerCaller | None = None
     overall: Overall = Field(alias="global")
 
 
@@ -63,7 +70,8 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/limits", response_model=Limits, responses=problems(503))
     async def own(caller: Known) -> Response:
         """What you may still get in this hour and on this day."""
-        return (await _limits(caller.tenant, caller.sub)).response()
+        own = await _limits(caller.tenant, caller.sub)
+        return own.model_copy(update={"per_caller": _per_caller(caller)}).response()
 
     @routes.get("/admin/limits", response_model=Limits, responses=problems(403, 422, 503))
     async def of_anybody(caller: Known, user_id: UserId) -> Response:
@@ -71,6 +79,10 @@ def router(desk: Desk) -> APIRouter:
         if not caller.is_admin:
             raise forbidden("admins_only", "this needs the role admin")
         return (await _limits(caller.tenant, user_id)).response()
+
+    def _per_caller(caller: Caller) -> PerCaller:
+        used, minute = desk.calls.used(caller)
+        return PerCaller(minute=_limit(desk.calls.most, used, minute))
 
     async def _limits(tenant: str, user_id: str) -> Limits:
         told = desk.settings.notifications

@@ -18,7 +18,7 @@ from contracts.request import NotificationRequest
 from contracts.status import Channel
 from contracts.topics import MESSAGE_BYTES
 from contracts.wording import NO_FIELD
-from services.gateway.http import bodies, looking, shapes
+from services.gateway.http import bodies, limited, looking, shapes
 from services.gateway.http.desk import Desk, check_horizon, new_id, until_seconds
 from services.gateway.http.documented import parameter, problems, takes
 from services.gateway.http.door import Serve
@@ -98,6 +98,7 @@ def posts(desk: Desk) -> dict[str, Serve]:
         """Ask for up to 1,000 notifications at once; each has its own result, in the order of the request."""
         caller = desk.tokens.caller(request)
         items = _items(desk, bodies.json_object(await bodies.read(request, desk.limits.batch_bytes)))
+        limited.count(desk.calls, caller, request.scope, len(items) - 1)
         read = [_item(desk, caller, item) for item in items]
         results = iter(await _accept(desk, [one for one in read if isinstance(one, Asked)]))
         told = [_result(one, next(results)) if isinstance(one, Asked) else {"error": one.body()} for one in read]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.settings import GatewaySettings, JwtSettings, KafkaSettings, NotificationSettings, Settings
 from kit.stage import Message
+from services.gateway.calls import Calls
 from services.gateway.handlers import directory, inbox, projector
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
@@ -113,6 +114,7 @@ class House:
     settings: Settings
     database: Database
     writer: Writer
+    calls: Calls
     http: httpx.AsyncClient
 
     async def hears(self, *events: e.Event) -> None:
@@ -150,7 +152,9 @@ class House:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, publisher: Publisher | None = None) -> AsyncIterator[House]:
+async def opened(
+    settings: Settings, publisher: Publisher | None = None, clock: Callable[[], datetime] = utc_now
+) -> AsyncIterator[House]:
     """A gateway's routes, for as long as the test needs them."""
     async with AsyncExitStack() as stack:
         database = await Database.open(settings.database_url, "gateway", size=8)
@@ -161,12 +165,13 @@ async def opened(settings: Settings, publisher: Publisher | None = None) -> Asyn
         writer = Writer(database, announcer, pace, Metrics())
         await writer.start()
         stack.push_async_callback(writer.stop)
-        tokens = Tokens(settings.jwt, SECRET)
-        hub = Hub(database, StreamPace(), Metrics())
-        desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), Admission(database, hub))
+        calls = Calls(database, settings.notifications.limits.per_caller.minute, clock)
+        tokens = Tokens(settings.jwt, SECRET, calls)
+        admission = Admission(database, Hub(database, StreamPace(), Metrics()))
+        desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls)
         asgi = httpx.ASGITransport(face(desk, Health("gateway", Metrics().registry)))
         client = await stack.enter_async_context(httpx.AsyncClient(transport=asgi, base_url="http://gateway"))
-        yield House(settings, database, writer, client)
+        yield House(settings, database, writer, calls, client)
 
 
 @pytest.fixture
