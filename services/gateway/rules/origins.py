@@ -9,8 +9,8 @@ def may_open(origin: str | None, host: str, public_url: str, allowed: Collection
     it is the ticket that tells who he is."""
     if origin is None:
         return True
-    named = origin.lower()
-    return urlsplit(named).netloc == host.lower() != "" or named in {origin_of(url) for url in (public_url, *allowed)}
+    own = {f"http://{host.lower()}", f"https://{host.lower()}"} if host else set()
+    return origin.lower() in own | {origin_of(url) for url in (public_url, *allowed)}
 
 
 def origin_of(url: str) -> str:

@@ -59,6 +59,8 @@ def test_a_place_is_read_as_it_was_said() -> None:
         ("https://evil.example/https://app.example", False),
         ("null", False),
         ("", False),
+        ("http://[", False),
+        ("https://n.example:8000/path", False),
     ],
 )
 def test_whose_pages_may_listen(origin: str | None, expected: bool) -> None:
