@@ -268,7 +268,10 @@ class Due(OfNotification):
 
 
 class Retry(OfNotification):
-    """Not before `at`: an attempt that failed, or (`hold`) one that was held back and counts as none."""
+    """Not before `at`: an attempt that failed, or (`hold`) one that was held back and counts as none.
+
+    `instead_of`, here and in the outcomes: the provider that had it before, if that was another one.
+    """
 
     ce_type = "tocsin.retry"
     at: AwareDatetime
@@ -277,6 +280,7 @@ class Retry(OfNotification):
     unknown: int = 0
     attempt: int = 0
     provider: str | None = None
+    instead_of: str | None = None
     reason: str
     detail: str | None = None
 
@@ -298,6 +302,7 @@ class Taken(OfNotification):
     unknown: int = 0
     attempt: int = 1
     provider: str | None = None
+    instead_of: str | None = None
     provider_id: str | None = None
     at: AwareDatetime
     detail: str | None = None
@@ -358,6 +363,7 @@ class Failed(OfNotification):
     attempt: int = 0
     unknown: int = 0
     provider: str | None = None
+    instead_of: str | None = None
 
     @property
     def n(self) -> str:

@@ -36,6 +36,9 @@ JOBS: Final[Mapping[str, Job]] = {
 
 PAUSE: Final = "pause"
 RESUME: Final = "resume"
+TEST_CONNECTION: Final = "test_connection"
+ORDERS: Final = frozenset({PAUSE, RESUME, TEST_CONNECTION})
+"""What a service is told about one of its providers or channels; answered like the part of a job."""
 
 
 def altogether(job: Job, answers: Mapping[str, State]) -> State:

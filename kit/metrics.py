@@ -40,6 +40,9 @@ class Metrics:
         self._failed = self._counter("notifications_failed", "Ended without being sent", "channel", "reason")
         self._retries = self._counter("notifications_retries", "Attempts put off to a later time", "channel", "reason")
         self._copies = self._counter("notifications_copies_flagged", "Sent again where a copy is possible", "channel")
+        self._provider_open = self._gauge(
+            "provider_open", "Whether a provider is given all it can take", "channel", "provider"
+        )
         self._unknown = self._counter("claims_unknown", "Hand-overs of which nobody knows the outcome", "channel")
         self._poison = self._counter("poison_records", "Records nobody can read", "topic")
         self._republished = self._counter("sweep_republished", "Events the sweep published again", "kind")
@@ -83,6 +86,10 @@ class Metrics:
 
     def unknown(self, channel: str, n: int = 1) -> None:
         self._unknown.labels(self._of("channel", channel)).inc(n)
+
+    def provider_open(self, channel: str, provider: str, is_open: bool) -> None:
+        """1 while it is given all there is; 0 while it is shut, or another one is preferred."""
+        self._provider_open.labels(self._of("channel", channel), self._of("provider", provider)).set(int(is_open))
 
     def late(self, channel: str, seconds: Iterable[float]) -> None:
         """How long after its planned instant each was handed over; never negative, for a reminder is never early."""

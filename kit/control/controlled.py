@@ -1,7 +1,8 @@
 """A service that can be told what to do: the parts for it, added in one line of its `app.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.topics import CONTROL, CONTROL_OF
 from kit.bus.consumer import Consumer
@@ -32,11 +33,12 @@ def controlled(
     publisher: Publisher,
     works: Mapping[str, Work],
     pace: Pace | None = None,
+    about: Callable[[], Mapping[str, Any]] = dict,
 ) -> None:
     """Adds them, last of all, so that they stop first. The service is ready without them.
 
     `works` are the commands this service knows. Switches are stored in any case; a `Switches` beside this is for who
-    hands anything to a provider or a channel.
+    hands anything to a provider or a channel. `about` is what the service says of itself with every heartbeat.
     """
     instance, pace = Instance.of(parts.service), pace or Pace()
     running = parts.add("orders", Running(instance, database, publisher, works, lease=pace.lease))
@@ -44,5 +46,5 @@ def controlled(
     consumer = Consumer(kafka, CONTROL_OF[parts.service].name, [[CONTROL]], fetch_wait_ms=CALM_MS)
     stage = Stage("control", consumer, database, publisher, hearing, metrics=parts.metrics, after=hearing.committed)
     parts.add("control", stage, needed=False)
-    beat = Heartbeat(instance, publisher, parts.health, lambda: running.now, every=pace.heartbeat)
+    beat = Heartbeat(instance, publisher, parts.health, lambda: running.now, about, every=pace.heartbeat)
     parts.add("heartbeat", beat)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ log = logs.get(__name__)
 
 
 class Heartbeat(Loop):
-    """Publishes on `ops.status`. `running` says what is being done now."""
+    """Publishes on `ops.status`. `running` says what is being done now, `about` what there is to say besides."""
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Heartbeat(Loop):
         publisher: Publisher,
         health: Health,
         running: Callable[[], str | None],
+        about: Callable[[], Mapping[str, Any]] = dict,
         *,
         every: float = EVERY,
     ) -> None:
@@ -39,6 +40,7 @@ class Heartbeat(Loop):
         self._publisher = publisher
         self._health = health
         self._running = running
+        self._more = about
         self._every = every
         self._since = monotonic()
         self._started_at = utc_now()
@@ -79,4 +81,4 @@ class Heartbeat(Loop):
             "running": [running] if running else [],
             "ready": not not_ready,
             "not_ready": not_ready,
-        }
+        } | dict(self._more())

@@ -21,9 +21,9 @@ class Switches(Loop):
     `changed` hears of every change, and of what is found at the start if anything is paused.
     """
 
-    def __init__(self, database: Database, changed: Callable[[], None] | None = None) -> None:
+    def __init__(self, database: Database, changed: Callable[["Switches"], None] | None = None) -> None:
         super().__init__(self._look_on)
-        self.changed = changed
+        self._changed = changed
         self._database = database
         self._paused: frozenset[tuple[str, str]] = frozenset()
 
@@ -42,8 +42,8 @@ class Switches(Loop):
         if paused != self._paused:
             self._paused = paused
             log.warning("switches_turned", paused=sorted("/".join(one) for one in paused))
-            if self.changed:
-                self.changed()
+            if self._changed:
+                self._changed(self)
 
     async def _look_on(self) -> None:
         while True:

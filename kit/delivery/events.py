@@ -18,9 +18,19 @@ TAKEN_EVENTS: Mapping[Result, type[Taken]] = {
 
 
 def outcome(
-    verdict: Verdict, about: Mapping[str, Any], *, try_: int, attempt: int, unknown: int, provider: str | None
+    verdict: Verdict,
+    about: Mapping[str, Any],
+    *,
+    try_: int,
+    attempt: int,
+    unknown: int,
+    provider: str | None,
+    instead_of: str | None = None,
 ) -> Event:
-    """`sent` or `failed`. `about` are the notification's common fields, `unknown` the highest count of any claim."""
+    """`sent` or `failed`. `about` are the notification's common fields, `unknown` the highest count of any claim,
+    `instead_of` the provider before, if that was another one."""
+    if instead_of:
+        about = {**about, "instead_of": instead_of}
     # The one that nearly all are is not looked for: an enum's hash is dear.
     if kind := Sent if verdict.result is Result.SENT else TAKEN_EVENTS.get(verdict.result):
         return kind(
@@ -48,7 +58,15 @@ def outcome(
 
 
 def retry(
-    verdict: Verdict, due: Due, *, try_: int, attempt: int, unknown: int, first_at: datetime, provider: str | None
+    verdict: Verdict,
+    due: Due,
+    *,
+    try_: int,
+    attempt: int,
+    unknown: int,
+    first_at: datetime,
+    provider: str | None,
+    instead_of: str | None = None,
 ) -> Retry:
     """Once more, as the next try; T, the bytes and the first attempt's time travel in it (P5.3)."""
     assert verdict.at is not None
@@ -59,6 +77,7 @@ def retry(
         unknown=unknown,
         attempt=attempt,
         provider=provider,
+        instead_of=instead_of,
         reason=verdict.reason or "",
         detail=verdict.detail,
     )
@@ -74,6 +93,7 @@ def hold(due: Due, until: datetime, reason: str, *, attempt: int, unknown: int, 
 def again(verdict: Verdict, claim: Claim, due: Due, past: Past, now: datetime) -> Event:
     """What was said about `claim`, once more."""
     attempt = sum(one.hand_overs for one in past.claims if one.try_ <= claim.try_)
+    instead_of = past.instead_of(claim.try_, claim.provider)
     if verdict.result in (Result.RETRY, Result.UNKNOWN):
         return retry(
             verdict,
@@ -83,9 +103,16 @@ def again(verdict: Verdict, claim: Claim, due: Due, past: Past, now: datetime) -
             unknown=verdict.unknown,
             first_at=past.first_at(due, now),
             provider=claim.provider,
+            instead_of=instead_of,
         )
     return outcome(
-        verdict, due.passed_on(), try_=claim.try_, attempt=attempt, unknown=past.unknown, provider=claim.provider
+        verdict,
+        due.passed_on(),
+        try_=claim.try_,
+        attempt=attempt,
+        unknown=past.unknown,
+        provider=claim.provider,
+        instead_of=instead_of,
     )
 
 
@@ -101,4 +128,5 @@ def too_large(retry: Retry) -> tuple[Verdict, Event]:
         attempt=retry.attempt,
         unknown=retry.unknown,
         provider=retry.provider,
+        instead_of=retry.instead_of,
     )

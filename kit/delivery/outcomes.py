@@ -5,6 +5,11 @@ from typing import Final, NamedTuple
 
 LONGEST: Final = 300
 
+PROVIDER_UNAVAILABLE: Final = "provider_unavailable"
+"""As a reason: the provider itself is to blame, whatever the message; another one may do better."""
+RECIPIENT_DEFERRED: Final = "recipient_deferred"
+"""As a reason: not now, because of whom it is for (greylisting, a busy mailbox); another provider hears the same."""
+
 
 class Accepted(NamedTuple):
     """The provider has it. `segments` and `encoding` of a text message."""
@@ -35,6 +40,10 @@ class Unavailable:
     detail: str | None = None
     retry_after: float = 0.0
     patient: bool = False
+
+    @property
+    def blames_provider(self) -> bool:
+        return self.reason == PROVIDER_UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)

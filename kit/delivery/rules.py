@@ -1,7 +1,7 @@
 """What the claims of a notification say about what to do with its `due` (P5). Pure: no I/O, no clock, no dice."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from contracts.events import Due
 from contracts.status import FINAL, TAKEN, End, Status
-from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Refused, Unavailable, Unknown
 from kit.retry import PATIENT, Over, RetryPolicy, next_attempt
 
 PERHAPS_SENT: Final = "perhaps_sent"
@@ -54,6 +54,11 @@ class Policy:
     retry: RetryPolicy
     on_unknown: Literal["resend", "fail"] = "resend"
     patient: RetryPolicy = PATIENT
+
+    @property
+    def at_once(self) -> RetryPolicy:
+        """The same without waiting."""
+        return replace(self.retry, delays=(0.0,))
 
 
 class Verdict(NamedTuple):
@@ -179,6 +184,23 @@ class Past:
         return next((claim for claim in self.claims if claim.verdict is None), None)
 
     @property
+    def failed_by(self) -> frozenset[str]:
+        """The providers that failed this notification by their own fault: another one may do better (P5.3)."""
+        return frozenset(
+            claim.provider
+            for claim in self.claims
+            if claim.provider and claim.verdict and claim.verdict.result is Result.RETRY
+            if claim.verdict.reason == PROVIDER_UNAVAILABLE
+        )
+
+    def instead_of(self, try_: int, provider: str | None) -> str | None:
+        """Who had it before this try, if that was another provider."""
+        if not self.claims:
+            return None
+        before = [claim.provider for claim in self.claims if claim.try_ < try_ and claim.hand_overs and claim.provider]
+        return before[-1] if before and provider and before[-1] != provider else None
+
+    @property
     def next_try(self) -> int:
         return self.claims[-1].try_ + 1 if self.claims else 1
 
@@ -240,8 +262,9 @@ def what_became(
     *,
     now: datetime,
     draw: float,
+    elsewhere: bool = False,
 ) -> Verdict:
-    """P5.2, P5.3: what a provider's word means for the notification."""
+    """P5.2, P5.3: what a provider's word means for the notification. `elsewhere`: another provider gets it at once."""
     match outcome:
         case Accepted():
             return Verdict(
@@ -260,6 +283,8 @@ def what_became(
             if policy.on_unknown == "fail":
                 return failed(outcome.reason, outcome.detail, attempt.unknown + 1)
             return _again(Result.UNKNOWN, outcome, attempt, attempt.unknown + 1, due, policy.retry, now, draw)
+        case Unavailable() if elsewhere:
+            return _again(Result.RETRY, replace(outcome, retry_after=0.0), attempt, 0, due, policy.at_once, now, draw)
         case Unavailable(patient=patient):
             retry = policy.patient if patient else policy.retry
             return _again(Result.RETRY, outcome, attempt, attempt.unknown, due, retry, now, draw)

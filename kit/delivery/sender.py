@@ -5,13 +5,16 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from contracts.events import Due, Event
 from contracts.status import Lane
 from contracts.topics import Topic
 from kit.bus.publisher import Publisher
 from kit.clock import monotonic
+from kit.control.switches import Switches
+from kit.delivery.condition import LIMITS, NONE, Limits
 from kit.delivery.gate import PAUSES, Gate
 from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
 from kit.delivery.pipe.announcing import Announcing
@@ -23,6 +26,7 @@ from kit.delivery.pipe.leaving import Leaving
 from kit.delivery.pipe.outlet import Hands, Outlet
 from kit.delivery.pipe.reading import Reading
 from kit.delivery.pipe.recording import Recording
+from kit.delivery.pipe.route import Route
 from kit.delivery.pipe.saying import Saying, Word
 from kit.delivery.provider import Provider
 from kit.delivery.rules import Policy
@@ -43,21 +47,24 @@ WORDS_LINGER: Final = 0.05
 class Channel:
     """What tells one channel's sender from another's.
 
-    `lanes` the most urgent first; `lease` in seconds, at least the provider's time-out and room to wait for a hand;
-    `hands` hand-overs at a time, `spare` of them for the urgent lane alone; `closed_because`: everything is held;
-    `pauses` in seconds, between two looks whether a provider that takes nothing takes something again;
+    `lanes` the most urgent first; `providers` the preferred one first; `lease` in seconds, at least a provider's
+    time-out and room to wait for a hand; `hands` hand-overs at a time to each provider, `spare` of them for the urgent
+    lane alone; `closed_because`: everything is held; `pauses` in seconds, between two looks whether a provider that
+    takes nothing takes something again; `limits`: from where on a provider is ailing;
     `simulator` plays the addresses that reach nobody.
     """
 
+    name: str
     service: str
     lanes: Sequence[Topic]
-    provider: Provider
+    providers: Sequence[Provider]
     policies: Callable[[Lane], Policy]
     lease: float
     hands: int
     spare: int
     closed_because: str | None = None
     pauses: Sequence[float] = PAUSES
+    limits: Limits = LIMITS
     simulator: Simulator = field(default_factory=Simulator)
 
 
@@ -65,31 +72,31 @@ class Sender:
     """The engine's work. Each method of the middle part is a way from one step to another: read them as the pipe."""
 
     def __init__(self, channel: Channel, database: Database, publisher: Publisher, metrics: Metrics) -> None:
+        self._channel = channel.name
         self._lanes = channel.lanes
         self._simulator = channel.simulator
-        self._outlet, self._played = (
-            Outlet[Delivery](
-                provider,
-                Gate(provider.name, monotonic, pauses=channel.pauses, closed_because=channel.closed_because),
-            )
-            for provider in (channel.provider, self._simulator)
-        )
+        self._route = Route[Delivery](_outlets(channel, channel.providers, channel.limits, metrics))
+        self._played = Route[Delivery](_outlets(channel, [self._simulator], NONE, metrics))
+        self._routes = (self._route, self._played)
         self._clock = DatabaseClock(monotonic)
         self._broken: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
-        self._reading = Reading(channel.service, self._outlet_of, metrics)
-        claiming = Claiming(database, self._clock, channel.policies, channel.lease, random.random, metrics, self)
+        self._reading = Reading(channel.service, self._route_of, metrics)
+        claiming = Claiming(
+            database, self._clock, channel.policies, channel.lease, random.random, metrics, self, self._routes
+        )
         # The urgent lane never waits behind a batch of another.
         self._claiming = [Group(claiming.work, self._break) for _ in channel.lanes]
         handing = Handing(self._clock, metrics, self)
         self._hands = {
             outlet: Hands(handing.give, self._break, channel.hands, channel.spare)
-            for outlet in (self._outlet, self._played)
+            for route in self._routes
+            for outlet in route.outlets
         }
         self._recording = Recording(database, self._clock, channel.policies, random.random, metrics, self)
         self._results = Group(self._recording.work, self._break)
-        self._leaving = Leaving(database, self._clock, self)
+        self._leaving = Leaving(database, self._clock, random.random, self)
         self._left = Group(self._leaving.work, self._break)
         saying = Saying(database, publisher, metrics, self)
         self._words = Group(saying.work, self._break, linger=WORDS_LINGER)
@@ -123,15 +130,36 @@ class Sender:
     def let_go(self) -> None:
         for hands in self._hands.values():
             self.leave(hands.take_back())
-        for outlet in self._hands:
-            self.leave(list(outlet.waiting))
-            outlet.waiting.clear()
+        for route in self._routes:
+            self.leave(list(route.waiting))
+            route.waiting.clear()
 
     def held(self) -> Collection[Topic]:
-        """P5.4: every lane but the urgent one, while its provider takes nothing and somebody waits for that."""
-        gate = self._outlet.gate
-        held = not gate.is_open and (not gate.admits or bool(self._outlet.waiting))
-        return self._lanes[1:] if held else ()
+        """P5.4: every lane but the urgent one, while no provider takes anything and somebody waits for that."""
+        return self._lanes[1:] if self._route.is_held else ()
+
+    # ------------------------------------------------------------------------------------------- what an operator wants
+
+    def obey(self, switches: Switches) -> None:
+        """What is paused by hand, a provider or the whole channel, and what is not any more."""
+        all_of_it = switches.is_paused("channel", self._channel)
+        for outlet in self._hands:
+            outlet.gate.paused = all_of_it or switches.is_paused("provider", outlet.provider.name)
+
+    def about(self) -> dict[str, Any]:
+        """How each provider is doing, the preferred one first: for `ops.status`."""
+        providers = [
+            {
+                "name": outlet.provider.name,
+                "channel": self._channel,
+                "position": outlet.position + 1,
+                "state": outlet.gate.state,
+                "reason": outlet.gate.why,
+                "detail": outlet.gate.detail,
+            }
+            for outlet in self._route.outlets
+        ]
+        return {"providers": providers}
 
     # ------------------------------------------------------------------------------------------------ from step to step
 
@@ -192,8 +220,8 @@ class Sender:
 
     # -------------------------------------------------------------------------------------------------- beside the pipe
 
-    def _outlet_of(self, due: Due) -> Outlet[Delivery]:
-        return self._played if due.content and self._simulator.plays(due.content.to) else self._outlet
+    def _route_of(self, due: Due) -> Route[Delivery]:
+        return self._played if due.content and self._simulator.plays(due.content.to) else self._route
 
     async def _run(self) -> None:
         assert self._broken is not None
@@ -205,10 +233,34 @@ class Sender:
     async def _knock(self) -> None:
         while True:
             await asyncio.sleep(KNOCK_SECONDS)
-            for outlet in self._hands:
-                self.again(outlet.knocking())
+            for route in self._routes:
+                for outlet in route.outlets:
+                    outlet.gate.look()
+                    if not route.takes(outlet):
+                        # Not begun there: a better one gets it, or it waits.
+                        self.leave(self._hands[outlet].take_back())
+                self.again(route.knocking())
 
     def _break(self, error: BaseException) -> None:
         """A mistake of ours: what it left behind is safe in Kafka and in the claims, and this process must go."""
         if self._broken and not self._broken.done():
             self._broken.set_exception(error)
+
+
+def _outlets(channel: Channel, providers: Sequence[Provider], limits: Limits, metrics: Metrics) -> list[Outlet]:
+    """Each with a gate of its own."""
+    return [
+        Outlet(
+            provider,
+            Gate(
+                provider.name,
+                monotonic,
+                pauses=channel.pauses,
+                limits=limits,
+                closed_because=channel.closed_because,
+                turned=partial(metrics.provider_open, channel.name, provider.name),
+            ),
+            position,
+        )
+        for position, provider in enumerate(providers)
+    ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from contracts.addresses import simulator
-from kit.delivery.outcomes import Accepted, Outcome, Unavailable, Unknown
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Outcome, Unavailable, Unknown
 from kit.delivery.provider import Answer, Parcel
 from kit.delivery.rules import UNKNOWN_OUTCOME
 
@@ -45,7 +45,7 @@ class Simulator:
     async def hand_over(self, parcel: Parcel) -> Outcome:
         match fate := simulator(parcel.to):
             case "unavailable":
-                return Unavailable("provider_unavailable", "451 4.3.2 simulated: unavailable")
+                return Unavailable(PROVIDER_UNAVAILABLE, "451 4.3.2 simulated: unavailable")
             case "unknown":
                 return Unknown(UNKNOWN_OUTCOME, "simulated: no answer")
             case "slow":

@@ -30,6 +30,10 @@ class SharedFile:
             self._rotate(len(line))
         os.write(self._current(), line)
 
+    def touch(self) -> None:
+        """Makes it, if it is not there. Raises OSError where it could not be written."""
+        self._current()
+
     def close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)

@@ -13,6 +13,7 @@ NAMES: Final[Mapping[str, Place]] = {
     "SMTP_FROM_EMAIL": ("smtp", "from_email"),
     "SMTP_SECURITY": ("smtp", "security"),
     "SMTP_BOUNCE_ADDRESS": ("smtp", "bounce_address"),
+    "SMTP_CONNECTIONS": ("smtp", "connections"),
     "SMS_PROVIDER": ("notifications", "sms", "provider"),
     "TWILIO_ACCOUNT_SID": ("twilio", "account_sid"),
     "TWILIO_AUTH_TOKEN": ("twilio", "auth_token"),

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from kit.settings.values import HttpUrl, Line, Port, Price, Secret, Section, Security, Several
 
+Connections = Annotated[int, Field(ge=1, le=1000)]
+
 
 class ProviderSection(Section):
     """What every provider has: a name of its own and how much it may be given."""
@@ -27,6 +29,7 @@ class SmtpProvider(ProviderSection):
     from_email: Line
     security: Security = "starttls"
     bounce_address: Line | None = None
+    connections: Connections | None = None
 
 
 class GmailProvider(ProviderSection):
@@ -40,6 +43,7 @@ class GmailProvider(ProviderSection):
     from_email: Line | None = None
     security: Security = "starttls"
     bounce_address: Line | None = None
+    connections: Connections | None = None
 
 
 class ConsoleProvider(ProviderSection):

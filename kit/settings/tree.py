@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from kit.settings.providers import (
+    Connections,
     ConsoleProvider,
     EmailProvider,
     GmailProvider,
@@ -186,6 +187,7 @@ class SmtpSettings(Section):
     from_email: Line = "tocsin@localhost"
     security: Security = "none"
     bounce_address: Line | None = None
+    connections: Connections | None = None
 
 
 class TwilioSettings(Section):
@@ -315,7 +317,8 @@ class Settings(Section):
         channel = self.notifications.email
         if channel.providers:
             return channel.providers
-        return (SmtpProvider(name=channel.provider, **dict(self.smtp)),)
+        kind = GmailProvider if channel.provider == "gmail" else SmtpProvider
+        return (kind.model_validate({"name": channel.provider} | dict(self.smtp)),)
 
     @property
     def sms_providers(self) -> tuple[ConsoleProvider | TwilioProvider | SnsProvider, ...]:

@@ -10,8 +10,10 @@ from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
 from kit.control.controlled import controlled
+from kit.control.switches import Switches
 from kit.delivery.aftermath import aftermath
 from kit.delivery.forgetting import works
+from kit.delivery.operating import trials
 from kit.delivery.policies import policies
 from kit.delivery.sender import Channel, Sender
 from kit.delivery.store import BY_INDEX
@@ -45,16 +47,20 @@ async def build(settings: Settings) -> Parts:
 
     lanes = due_lanes(Name.EMAIL)
     channel = Channel(
+        name=Name.EMAIL,
         service=NAME,
         lanes=lanes,
-        provider=parts.add("provider", provider(settings.email_providers[0], told.email.tenants)),
+        providers=[
+            parts.add(f"provider {one.name}", provider(one, told.email.tenants)) for one in settings.email_providers
+        ],
         policies=policies(told.email),
         lease=LEASE_SECONDS,
-        hands=HANDS,
+        hands=max(HANDS, *(SPARE + (one.connections or 0) for one in settings.email_providers)),
         spare=SPARE,
         closed_because=None if told.enabled else "notifications_disabled",
     )
     sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
+    parts.add("switches", Switches(database, sender.obey))
     consumer = Consumer(kafka, EMAIL_SENDER.name, [[lane] for lane in lanes])
     engine = Engine(
         consumer,
@@ -74,9 +80,9 @@ async def build(settings: Settings) -> Parts:
         channel=Name.EMAIL,
         group=EMAIL_SENDER_RECEIPTS,
         meaning=meant_by,
-        providers=[channel.provider, channel.simulator],
+        providers=[*channel.providers, channel.simulator],
     )
-    controlled(parts, kafka, database, publisher, works(database))
+    controlled(parts, kafka, database, publisher, works(database) | trials(channel.providers), about=sender.about)
     return parts
 
 
@@ -88,8 +94,11 @@ def provider(told: SmtpProvider | GmailProvider, tenants: Mapping[str, TenantSet
         tenant: _author(f"notifications.email.tenants.{tenant}", own.from_email or installation, own.reply_to)
         for tenant, own in tenants.items()
     }
-    relay = Relay(told.host, told.port, told.security, told.username, told.password)
-    return Smtp(told.name, relay, author, authors=authors, bounces_to=told.bounce_address)
+    password = told.password
+    if isinstance(told, GmailProvider):
+        password = told.password.replace(" ", "")  # shown in four groups of four letters, and copied so
+    relay = Relay(told.host, told.port, told.security, told.username, password)
+    return Smtp(told.name, relay, author, authors=authors, bounces_to=told.bounce_address, connections=told.connections)
 
 
 def _author(place: str, text: str, reply_to: str | None = None) -> Author:

@@ -5,7 +5,7 @@ from typing import Final
 IN_FLIGHT: Final = (200, 1000, 1000)
 """Records under way at most, of the urgent, the normal and the bulk lane."""
 HANDS: Final = 64
-"""Hand-overs at a time; from 24 connections on, two of them share one."""
+"""Hand-overs at a time to a provider, more where the settings give one more connections; from 24 on, two share one."""
 SPARE: Final = 16
 """Of these, for the urgent lane alone: bulk cannot occupy them."""
 LEASE_SECONDS: Final = 60.0

@@ -9,8 +9,10 @@ from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
 from kit.control.controlled import controlled
+from kit.control.switches import Switches
 from kit.delivery.aftermath import aftermath
 from kit.delivery.forgetting import works
+from kit.delivery.operating import trials
 from kit.delivery.policies import policies
 from kit.delivery.sender import Channel, Sender
 from kit.delivery.simulator import Simulator
@@ -48,9 +50,10 @@ async def build(settings: Settings) -> Parts:
 
     lanes = due_lanes(Name.SMS)
     channel = Channel(
+        name=Name.SMS,
         service=NAME,
         lanes=lanes,
-        provider=parts.add("provider", first_provider(settings)),
+        providers=[parts.add(f"provider {one.name}", provider(one, settings)) for one in settings.sms_providers],
         policies=policies(told.sms),
         lease=LEASE_SECONDS,
         hands=HANDS,
@@ -59,6 +62,7 @@ async def build(settings: Settings) -> Parts:
         simulator=Simulator(measure),
     )
     sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
+    parts.add("switches", Switches(database, sender.obey))
     consumer = Consumer(kafka, SMS_SENDER.name, [[lane] for lane in lanes])
     engine = Engine(
         consumer,
@@ -78,15 +82,15 @@ async def build(settings: Settings) -> Parts:
         channel=Name.SMS,
         group=SMS_SENDER_RECEIPTS,
         meaning=meant_by,
-        providers=[channel.provider, channel.simulator],
+        providers=[*channel.providers, channel.simulator],
     )
-    controlled(parts, kafka, database, publisher, works(database))
+    controlled(parts, kafka, database, publisher, works(database) | trials(channel.providers), about=sender.about)
     return parts
 
 
-def first_provider(settings: Settings) -> "Console | Twilio | Sns":
-    """The provider that the settings name first. Raises SettingsError for one that cannot work here."""
-    match settings.sms_providers[0]:
+def provider(told: ConsoleProvider | TwilioProvider | SnsProvider, settings: Settings) -> "Console | Twilio | Sns":
+    """A provider that the settings name. Raises SettingsError for one that cannot work here."""
+    match told:
         case ConsoleProvider(name=name):
             return Console(name, settings.logs_dir)
         case TwilioProvider() as told:

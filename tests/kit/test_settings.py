@@ -283,7 +283,7 @@ def test_gmail_needs_no_host_and_takes_the_user_as_sender(tmp_path: Path) -> Non
     environ = {"SMTP_USERNAME": "me@gmail.com", "SMTP_PASSWORD": SECRET}
     settings = installed(tmp_path, config="notifications: {email: {provider: gmail}}", environ=environ)
     assert (settings.smtp.host, settings.smtp.from_email) == ("smtp.gmail.com", "me@gmail.com")
-    assert [(one.name, one.type) for one in settings.email_providers] == [("gmail", "smtp")]
+    assert [(one.name, one.type) for one in settings.email_providers] == [("gmail", "gmail")]
 
 
 def test_what_is_said_in_vain_is_a_warning(tmp_path: Path) -> None:

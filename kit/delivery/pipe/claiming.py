@@ -1,6 +1,6 @@
 """Second step: the claims are read, what they say is done, and what may be handed over is claimed (P5.1)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
@@ -9,8 +9,10 @@ from contracts.events import Event
 from contracts.status import Lane
 from kit import logs
 from kit.delivery import events, store
+from kit.delivery.gate import LONGEST
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.delivery.pipe.leaving import take_back
+from kit.delivery.pipe.route import Route
 from kit.delivery.rules import (
     NO_PAST,
     Attempt,
@@ -35,6 +37,8 @@ AGAIN_SECONDS: Final = 0.5
 TRIES: Final = 3
 """So often an error of unknown fate must repeat before a record is suspected (P7)."""
 IN_FLIGHT: Final = "in_flight"
+PROVIDER_GONE: Final = "provider_gone"
+"""As a reason to hold: the settings name it no more, and only it may have the message (P5.2)."""
 
 log = logs.get(__name__)
 
@@ -84,8 +88,10 @@ class Claiming:
         draw: Callable[[], float],
         metrics: Metrics,
         ways: Ways,
+        routes: Sequence[Route[Delivery]],
     ) -> None:
         """`lease` in seconds; `draw` gives the luck of delays."""
+        self._routes = routes
         self._database = database
         self._clock = clock
         self._policies = policies
@@ -100,7 +106,14 @@ class Claiming:
         if gone := [one for one in batch if not one.ticket.wanted]:
             self._ways.leave(gone)
         if here := [one for one in batch if one.ticket.wanted]:
+            self._assign(here)
             await self._go_on(here)
+
+    def _assign(self, batch: list[Delivery]) -> None:
+        """Once for all: which provider they go to. What some of them know about themselves comes later."""
+        for route in self._routes:
+            if those := [one for one in batch if one.route is route]:
+                route.assign(those, urgent=those[0].urgent)
 
     async def _go_on(self, batch: list[Delivery]) -> None:
         this = Sorting(set(batch))
@@ -133,7 +146,8 @@ class Claiming:
 
     async def _claim_first(self, connection: Connection, batch: list[Delivery], this: Sorting) -> list[Delivery]:
         """P5.1 where it comes to nothing else but a first claim, as for nearly all; the others are left."""
-        fresh = {one.due.id: one for one in batch if one.fresh and one.outlet.gate.is_open}.values()
+        taking = {outlet for route in self._routes for outlet in route.taking}
+        fresh = {one.due.id: one for one in batch if one.fresh and one.outlet in taking}.values()
         if not fresh:
             return batch
         for one in fresh:
@@ -187,16 +201,39 @@ class Claiming:
             case HandOver(attempt, None):
                 self._want(one, attempt, this)
             case HandOver(attempt, float() as left):
+                one.outlet = one.route.named(attempt.provider or "") or one.outlet
                 one.attempt, one.lease_ends = attempt, asked_at + left
                 this.ours.append(one)
 
     def _want(self, one: Delivery, attempt: Attempt, this: Sorting) -> None:
         """P5.4: the gate is asked before a claim is made; while it is only ajar, one may pass."""
-        gate = one.outlet.gate
-        if gate.is_open or sum(other.outlet is one.outlet for other, _ in this.wanted) < gate.admits:
+        if attempt.provider is not None:
+            self._want_of(attempt.provider, one, attempt, this)
+            return
+        if one.outlet.provider.name in one.past.failed_by:
+            one.outlet = one.route.choose(one.past.failed_by)
+        if _admitted(one, this):
             this.wanted.append((one, attempt))
         else:
             this.held.append(one)
+
+    def _want_of(self, provider: str, one: Delivery, attempt: Attempt, this: Sorting) -> None:
+        """P5.2: this provider or none. Nobody else waits with it: the lanes are not paused for its sake."""
+        named = one.route.named(provider)
+        one.outlet = named or one.outlet
+        if named and _admitted(one, this):
+            this.wanted.append((one, attempt))
+            return
+        seconds, gate = (named.gate.seconds, named.gate) if named else (LONGEST, None)
+        held = events.hold(
+            one.due,
+            self._clock.in_seconds(seconds * (1 + self._draw() / 2)),
+            (gate.why if gate else None) or PROVIDER_GONE,
+            attempt=one.past.attempts,
+            unknown=one.past.unknown,
+            detail=f"{provider} may have it, and no other one gets it",
+        )
+        this.told.append((one, held))
 
     # ------------------------------------------------------------------------------------------------------- the acts
 
@@ -266,6 +303,11 @@ class Claiming:
     def _again(self, this: Sorting, deliveries: list[Delivery]) -> None:
         self._ways.again(deliveries)
         this.left.difference_update(deliveries)
+
+
+def _admitted(one: Delivery, this: Sorting) -> bool:
+    outlet = one.outlet
+    return one.route.takes(outlet) or sum(other.outlet is outlet for other, _ in this.wanted) < outlet.gate.admits
 
 
 def _ended(one: Delivery, end: Finish) -> Event:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from contracts.events import COMMON, Due, OfNotification
 from kit.delivery.pipe.outlet import Outlet
+from kit.delivery.pipe.route import Route
 from kit.delivery.rules import NO_PAST, Attempt, Past, Verdict
 from kit.engine import Ticket
 
@@ -19,13 +20,15 @@ class Delivery:
     """What came, what is claimed for it, what became of it.
 
     The token is drawn once, so that a claim whose commit was not acknowledged is recognised as ours (P5.1);
-    `perhaps_claimed` says that there may be such a one. `lease_ends` is in our own monotonic seconds; `late` is how
-    long after its planned instant the first attempt was made.
+    `perhaps_claimed` says that there may be such a one. `outlet` is the one of its route that was chosen last.
+    `lease_ends` is in our own monotonic seconds; `late` is how long after its planned instant the first attempt was
+    made.
     """
 
     ticket: Ticket
     due: Due
-    outlet: Outlet["Delivery"]
+    route: Route["Delivery"]
+    outlet: Outlet
     token: UUID = field(default_factory=uuid4)
     past: Past = NO_PAST
     attempt: Attempt | None = None

@@ -33,12 +33,13 @@ class Handing:
     async def give(self, one: Delivery) -> None:
         """P5.5: nothing is begun that is not wanted any more, or whose lease might end before its answer comes."""
         gate, provider = one.outlet.gate, one.outlet.provider
-        in_time = one.lease_ends - self._clock.monotonic() > provider.timeout
-        if not one.ticket.wanted or not in_time or (entered := gate.enter()) is None:
+        begun = self._clock.monotonic()
+        in_time = one.lease_ends - begun > provider.timeout
+        if not one.ticket.wanted or not in_time or (entered := one.route.enter(one.outlet)) is None:
             self._ways.leave([one])
             return
         outcome = await self._handed_over(one)
-        gate.leave(entered, outcome if isinstance(outcome, Halted) else None)
+        gate.leave(entered, outcome, begun)
         if isinstance(outcome, Halted):
             self._ways.leave([one])
         else:

@@ -1,6 +1,6 @@
 """The way back: who turns away after a claim deletes it under its token, and only then waits or goes (P5.1, P5.5)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 from uuid import uuid4
 
@@ -36,9 +36,10 @@ async def take_back(connection: Connection, claimed: Sequence[Delivery]) -> None
 class Leaving:
     """Nothing of these was handed over."""
 
-    def __init__(self, database: Database, clock: DatabaseClock, ways: Ways) -> None:
+    def __init__(self, database: Database, clock: DatabaseClock, draw: Callable[[], float], ways: Ways) -> None:
         self._database = database
         self._clock = clock
+        self._draw = draw
         self._ways = ways
 
     async def work(self, batch: list[Delivery]) -> None:
@@ -59,7 +60,7 @@ class Leaving:
 
     def go(self, one: Delivery) -> None:
         """Unclaimed, and on its way."""
-        if one.ticket.wanted and one.outlet.gate.admits:
+        if one.ticket.wanted and one.route.admits:
             self._ways.again([one])
         else:
             self.wait(one)
@@ -71,14 +72,15 @@ class Leaving:
         elif one.urgent:
             self._ways.say(one, self._hold(one))
         else:
-            one.outlet.waiting.append(one)
+            one.route.waiting.append(one)
 
     def _hold(self, one: Delivery) -> Event:
+        """Until then and up to half as long again: those who are held together do not come back together."""
         gate = one.outlet.gate
         return events.hold(
             one.due,
-            self._clock.in_seconds(gate.seconds),
-            gate.reason or "",
+            self._clock.in_seconds(gate.seconds * (1 + self._draw() / 2)),
+            gate.why or "",
             attempt=one.past.attempts,
             unknown=one.past.unknown,
             detail=gate.detail,

@@ -1,4 +1,4 @@
-"""A provider, the gate before it, the hands that carry messages there, and who waits outside."""
+"""A provider, the gate before it, and the hands that carry messages there."""
 
 import asyncio
 from collections import deque
@@ -73,18 +73,13 @@ class Hands(Generic[T]):
             self._broken(error)
 
 
-class Outlet(Generic[T]):
+class Outlet:
     """One way out of the house."""
 
-    def __init__(self, provider: Provider, gate: Gate) -> None:
+    def __init__(self, provider: Provider, gate: Gate, position: int = 0) -> None:
+        """`position` in the order in which providers are preferred."""
         self.provider = provider
         self.gate = gate
+        self.position = position
         self.asked = provider if isinstance(provider, Asked) and provider.ask_after else None
         """The same provider, where it can be asked what became of a message."""
-        self.waiting: deque[T] = deque()
-        """Held, unclaimed, of lanes that are paused meanwhile."""
-
-    def knocking(self) -> list[T]:
-        """Those that may try now: all when the gate is open, one when it is time to see."""
-        count = int(min(self.gate.admits, len(self.waiting)))
-        return [self.waiting.popleft() for _ in range(count)]

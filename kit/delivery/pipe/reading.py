@@ -11,7 +11,7 @@ from contracts.events import Due
 from contracts.topics import BY_NAME
 from kit import logs
 from kit.delivery.pipe.delivery import Delivery
-from kit.delivery.pipe.outlet import Outlet
+from kit.delivery.pipe.route import Route
 from kit.delivery.pipe.saying import Word
 from kit.engine import Ticket
 from kit.metrics import Metrics
@@ -26,11 +26,11 @@ log = logs.get(__name__)
 
 
 class Reading:
-    """Tells deliveries from poison. `outlet_of` chooses the way out for a `due`."""
+    """Tells deliveries from poison. `route_of` says which ways out there are for a `due`."""
 
-    def __init__(self, service: str, outlet_of: Callable[[Due], Outlet[Delivery]], metrics: Metrics) -> None:
+    def __init__(self, service: str, route_of: Callable[[Due], Route[Delivery]], metrics: Metrics) -> None:
         self._service = service
-        self._outlet_of = outlet_of
+        self._route_of = route_of
         self._metrics = metrics
 
     def read(self, tickets: Sequence[Ticket]) -> tuple[list[Delivery], list[Word]]:
@@ -49,7 +49,8 @@ class Reading:
                     ticket.finish()
                 else:
                     token = UUID(bytes=luck[number * TOKEN_BYTES : (number + 1) * TOKEN_BYTES], version=4)
-                    deliveries.append(Delivery(ticket, due, self._outlet_of(due), token))
+                    route = self._route_of(due)
+                    deliveries.append(Delivery(ticket, due, route, route.outlets[0], token))
         for (channel, lane), count in Counter((one.due.channel or "", one.due.lane) for one in deliveries).items():
             self._metrics.due(channel, lane, count)
         return deliveries, words

@@ -52,8 +52,11 @@ class Recording:
     def judged(self, one: Delivery, outcome: Accepted | Refused | Unavailable | Unknown) -> Delivery:
         """With its verdict. T is computed here, once (P5.3)."""
         assert one.attempt is not None
-        policy = self._policies(one.due.lane)
-        one.verdict = what_became(outcome, one.attempt, one.due, policy, now=self._clock.now(), draw=self._draw())
+        policy, now = self._policies(one.due.lane), self._clock.now()
+        elsewhere = isinstance(outcome, Unavailable) and _fails_over(one, outcome)
+        one.verdict = what_became(
+            outcome, one.attempt, one.due, policy, now=now, draw=self._draw(), elsewhere=elsewhere
+        )
         if isinstance(outcome, Unknown):
             self._metrics.unknown(one.due.channel or "")
         return one
@@ -95,6 +98,15 @@ def _divided(batch: list[Delivery], recorded: set[tuple[UUID, int]]) -> tuple[li
     return done, [one for one in batch if (one.due.id, _try(one)) not in recorded]
 
 
+def _fails_over(one: Delivery, outcome: Unavailable) -> bool:
+    """P5.3: surely not sent, and through the provider's fault; another one gets it at once. After an unknown hand-over
+    never (P5.2)."""
+    assert one.attempt is not None
+    if not outcome.blames_provider or one.attempt.unknown:
+        return False
+    return one.route.another(one.outlet, one.past.failed_by)
+
+
 def _try(one: Delivery) -> int:
     assert one.attempt is not None
     return one.attempt.try_
@@ -125,6 +137,7 @@ def _event(one: Delivery) -> Event:
             unknown=verdict.unknown,
             first_at=attempt.first_at,
             provider=one.outlet.provider.name,
+            instead_of=one.past.instead_of(attempt.try_, one.outlet.provider.name),
         )
     return events.outcome(
         verdict,
@@ -133,4 +146,5 @@ def _event(one: Delivery) -> Event:
         attempt=attempt.number,
         unknown=verdict.unknown,
         provider=one.outlet.provider.name,
+        instead_of=one.past.instead_of(attempt.try_, one.outlet.provider.name),
     )

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from kit.delivery.outcomes import Halted, Outcome, Refused, Unavailable, plain
+from kit.delivery.outcomes import (
+    PROVIDER_UNAVAILABLE,
+    RECIPIENT_DEFERRED,
+    Halted,
+    Outcome,
+    Refused,
+    Unavailable,
+    plain,
+)
 
 
 class Step(Enum):
@@ -27,12 +35,15 @@ class Step(Enum):
 
 OPENING: Final = frozenset({Step.CONNECT, Step.TLS, Step.AUTH})
 """Before any mail was spoken of: what is refused here is us."""
+OF_THE_MAIL: Final = frozenset({Step.RCPT, Step.DATA, Step.DOT})
+"""Once it is known whom it is for."""
 
 
 class Meaning(Enum):
     """What it means for the mail."""
 
     TRANSIENT = auto()
+    DEFERRED = auto()
     RECIPIENT = auto()
     FULL = auto()
     QUOTA = auto()
@@ -62,6 +73,8 @@ class Reply:
 
 _ENHANCED_CODE: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 _SAYS_RATE: Final = re.compile(r"\b(?:rate|quota|limit(?:s|ed)?|too many|throttl\w*)\b", re.IGNORECASE)
+_FOR_HIM: Final = ("4.1.", "4.2.", "4.7.")
+"""Address, mailbox, policy (greylisting): a relay says so of one recipient; the others, 4.3 and 4.4, of itself."""
 _SAYS_FULL: Final = re.compile(r"\b(?:full|quota|storage)\b", re.IGNORECASE)
 
 _BOTH_CODES: Final[Mapping[tuple[int, str], Meaning]] = {
@@ -89,7 +102,8 @@ _BASIC: Final[Mapping[int, Meaning]] = {
 }
 
 _OUTCOMES: Final[Mapping[Meaning, Callable[[str], Outcome]]] = {
-    Meaning.TRANSIENT: lambda told: Unavailable("provider_unavailable", told),
+    Meaning.TRANSIENT: lambda told: Unavailable(PROVIDER_UNAVAILABLE, told),
+    Meaning.DEFERRED: lambda told: Unavailable(RECIPIENT_DEFERRED, told),
     Meaning.RECIPIENT: lambda told: Refused("recipient_refused", told, suppress=True),
     Meaning.FULL: lambda told: Unavailable("mailbox_full", told, patient=True),
     Meaning.QUOTA: lambda told: Halted("provider_quota", told),
@@ -105,19 +119,23 @@ def outcome(step: Step, reply: Reply) -> Outcome:
 
 def meaning(step: Step, reply: Reply) -> Meaning:
     """The class of a negative answer."""
-    return _by_enhanced(reply) or _by_basic(step, reply) or _by_digit(step, reply)
+    return _by_enhanced(step, reply) or _by_basic(step, reply) or _by_digit(step, reply)
 
 
-def _by_enhanced(reply: Reply) -> Meaning | None:
+def _by_enhanced(step: Step, reply: Reply) -> Meaning | None:
     if both := _BOTH_CODES.get((reply.code, reply.enhanced)):
         return both
     if reply.enhanced.startswith("5.7.") and _SAYS_RATE.search(reply.text):
         return Meaning.QUOTA
-    return Meaning.TRANSIENT if reply.enhanced.startswith("4.") else _ENHANCED.get(reply.enhanced)
+    if reply.enhanced.startswith("4."):
+        return Meaning.DEFERRED if step in OF_THE_MAIL and reply.enhanced.startswith(_FOR_HIM) else Meaning.TRANSIENT
+    return _ENHANCED.get(reply.enhanced)
 
 
 def _by_basic(step: Step, reply: Reply) -> Meaning | None:
     match reply.code:
+        case 450 | 451 if step is Step.RCPT:
+            return Meaning.DEFERRED
         case 550 | 553 if step is Step.RCPT and not reply.enhanced:
             return Meaning.RECIPIENT
         case 552:  # at RCPT the mailbox is over its limit, later the mail is, if nothing else is said

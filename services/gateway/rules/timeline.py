@@ -86,17 +86,19 @@ def retry(event: e.Retry, heard: datetime) -> list[Entry]:
         return [Entry("held", event.n, heard, event.due.try_, None, event.provider, why)]
     failed = event.due.try_ - 1
     line = Entry("retrying", event.n, heard, failed, event.attempt or None, event.provider, why)
-    return [*_unknown(event.unknown, heard, failed, event.provider), line]
+    return [*_failed_over(event, heard, failed), *_unknown(event.unknown, heard, failed, event.provider), line]
 
 
 def taken(event: e.Taken) -> list[Entry]:
     """A provider has it, or says what became of it."""
     said = _worded(event.detail, _parts(event), _template(event))
     line = Entry(event.status, event.n, event.at, event.try_, event.attempt, event.provider, said)
-    if not event.unknown:
+    if not (event.unknown or event.instead_of):
         return [line]
-    resent = Entry("resent", str(event.unknown), event.at, event.try_, detail="a copy is possible")
-    return [*_unknown(event.unknown, event.at), resent, line]
+    before = [*_failed_over(event, event.at, event.try_), *_unknown(event.unknown, event.at)]
+    if event.unknown:
+        before.append(Entry("resent", str(event.unknown), event.at, event.try_, detail="a copy is possible"))
+    return [*before, line]
 
 
 def failed(event: e.Failed, heard: datetime) -> list[Entry]:
@@ -111,7 +113,7 @@ def failed(event: e.Failed, heard: datetime) -> list[Entry]:
         event.provider,
         _worded(why, event.detail, _template(event)),
     )
-    return [*_unknown(event.unknown, heard), line]
+    return [*_failed_over(event, heard, event.try_), *_unknown(event.unknown, heard), line]
 
 
 def inbox_changed(event: e.InboxChanged) -> list[Entry]:
@@ -131,6 +133,13 @@ def _parts(event: e.Taken) -> str | None:
     if not isinstance(event, e.Sent) or not event.segments or not event.encoding:
         return None
     return f"{event.segments} part{'' if event.segments == 1 else 's'} of {event.encoding}"
+
+
+def _failed_over(event: e.Taken | e.Retry | e.Failed, at: datetime, try_: int) -> list[Entry]:
+    """Another provider had it before; it surely did not take it (P5.3)."""
+    if not event.instead_of:
+        return []
+    return [Entry("failed_over", str(try_), at, try_, provider=event.provider, detail=f"{event.instead_of} failed")]
 
 
 def _template(event: e.OfNotification) -> str | None:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from kit.clock import utc_now
-from kit.delivery.outcomes import Accepted, Outcome, Unavailable
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Outcome, Unavailable
 from kit.delivery.provider import Parcel
+from kit.delivery.trial import Check, Trial
 from kit.logs.files import SharedFile
 from services.sms_sender.rules.segments import Segments, segments
 
@@ -27,10 +28,18 @@ class Console:
         try:
             self._file.write(_line(parcel, parts))
         except OSError as error:
-            return Unavailable("provider_unavailable", f"{FILE}: {error.strerror}")
+            return Unavailable(PROVIDER_UNAVAILABLE, f"{FILE}: {error.strerror}")
         return Accepted(
             provider_id=f"console-{parcel.due.id}-{parcel.try_}", segments=parts.count, encoding=parts.encoding
         )
+
+    async def tried(self, seconds: float) -> Trial:
+        """Whether its file can be written."""
+        try:
+            self._file.touch()
+        except OSError as error:
+            return Trial([Check("file", False, f"{self._file.path}: {error.strerror}")])
+        return Trial([Check("file", True, f"a simulation: text messages go to {self._file.path}")])
 
     async def close(self) -> None:
         self._file.close()

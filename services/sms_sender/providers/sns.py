@@ -20,7 +20,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from contracts.status import Lane
-from kit.delivery.outcomes import Accepted, Halted, Outcome, Unavailable, Unknown, plain
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Halted, Outcome, Unavailable, Unknown, plain
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import UNKNOWN_OUTCOME
 from services.sms_sender.rules.meanings import unnumbered
@@ -162,5 +162,5 @@ def _lost(error: BotoCoreError | TimeoutError) -> Outcome:
     """The library calls every broken connection one that could not be made; what it wraps tells which it was."""
     wrapped = error.kwargs.get("error") if isinstance(error, EndpointConnectionError) else None
     if isinstance(error, _NOT_BEGUN) or isinstance(wrapped, ClientConnectorError):
-        return Unavailable("provider_unavailable", f"no connection to AWS SNS: {type(wrapped or error).__name__}")
+        return Unavailable(PROVIDER_UNAVAILABLE, f"no connection to AWS SNS: {type(wrapped or error).__name__}")
     return Unknown(UNKNOWN_OUTCOME, "no answer from AWS SNS")

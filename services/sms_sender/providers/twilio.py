@@ -1,7 +1,7 @@
 """Text messages by Twilio's Messages API. No key makes a repeat harmless there: a lost answer is a fate unknown."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
@@ -10,9 +10,10 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 from pydantic_core import from_json
 
-from kit.delivery.outcomes import Accepted, Outcome, Unavailable, Unknown, plain
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Outcome, Unavailable, Unknown, plain
 from kit.delivery.provider import Answer, Parcel
 from kit.delivery.rules import UNKNOWN_OUTCOME
+from kit.delivery.trial import Check, Trial
 from services.sms_sender.rules.meanings import unnumbered
 from services.sms_sender.rules.segments import segments
 from services.sms_sender.rules.twilio import outcome
@@ -56,14 +57,15 @@ class Twilio:
         self._http = httpx.AsyncClient(
             auth=(account.sid, account.token), timeout=httpx.Timeout(None, connect=timeout / 2, pool=timeout / 2)
         )
-        self._url = f"{account.base.rstrip('/')}/2010-04-01/Accounts/{account.sid}/Messages"
+        self._home = f"{account.base.rstrip('/')}/2010-04-01/Accounts/{account.sid}"
+        self._url = f"{self._home}/Messages"
 
     async def hand_over(self, parcel: Parcel) -> Outcome:
         try:
             async with asyncio.timeout(self.timeout):
                 answer = await self._http.post(f"{self._url}.json", data=self._form(parcel))
         except _NOT_BEGUN as error:
-            return Unavailable("provider_unavailable", f"no connection to Twilio: {type(error).__name__}")
+            return Unavailable(PROVIDER_UNAVAILABLE, f"no connection to Twilio: {type(error).__name__}")
         except (httpx.HTTPError, TimeoutError):
             return Unknown(UNKNOWN_OUTCOME, "no answer from Twilio")
         return _taken(answer, parcel) if answer.is_success else _refused(answer, parcel)
@@ -79,6 +81,38 @@ class Twilio:
         if not answer.is_success or not isinstance(status := told.get("status"), str):
             return None
         return Answer(status, str(code) if (code := told.get("error_code")) else None)
+
+    async def tried(self, seconds: float) -> Trial:
+        """Whether Twilio is there, knows the account, and has the number that messages come from."""
+        checks: list[Check] = []
+        try:
+            async with asyncio.timeout(seconds):
+                async for check in self._checks():
+                    checks.append(check)
+        except (httpx.HTTPError, TimeoutError) as error:
+            checks.append(Check("connection", False, f"no answer from {self._account.base}: {type(error).__name__}"))
+        return Trial(checks)
+
+    async def _checks(self) -> AsyncIterator[Check]:
+        account = await self._http.get(f"{self._home}.json")
+        yield Check("connection", True, self._account.base)
+        status = _json(account).get("status")
+        if not account.is_success or status != "active":
+            yield Check("login", False, _told(account) if not account.is_success else f"the account is {status}")
+            return
+        yield Check("login", True, f"account {self._account.sid}")
+        yield await self._sender_check()
+
+    async def _sender_check(self) -> Check:
+        """Services and sender names are known elsewhere; a number must be the account's own."""
+        sender = self._account.sender
+        if not sender.startswith("+"):
+            return Check("sender", True, f"{sender} (not asked for: it is no number)")
+        found = await self._http.get(f"{self._home}/IncomingPhoneNumbers.json", params={"PhoneNumber": sender})
+        if not found.is_success:
+            return Check("sender", False, _told(found))
+        known = bool(_json(found).get("incoming_phone_numbers"))
+        return Check("sender", known, sender if known else f"{sender} is no number of this account")
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -113,6 +147,11 @@ def _refused(answer: httpx.Response, parcel: Parcel) -> Outcome:
         unnumbered(text, parcel.to) if isinstance(text, str) else answer.reason_phrase,
         float(after) if after.isascii() and after.isdigit() else 0.0,
     )
+
+
+def _told(answer: httpx.Response) -> str:
+    told = _json(answer)
+    return plain(f"{told.get('code', answer.status_code)} {told.get('message', answer.reason_phrase)}")
 
 
 def _json(answer: httpx.Response) -> Mapping[str, Any]:

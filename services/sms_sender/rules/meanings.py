@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Final
 
-from kit.delivery.outcomes import Halted, Outcome, Refused, Unavailable, plain
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Halted, Outcome, Refused, Unavailable, plain
 
 
 class Meaning(Enum):
@@ -22,7 +22,7 @@ class Meaning(Enum):
 
 # DESTINATION is the account's fault, but only for some numbers: one of them must not hold up all the others.
 _OUTCOMES: Final[Mapping[Meaning, Callable[[str, float], Outcome]]] = {
-    Meaning.TRANSIENT: lambda told, after: Unavailable("provider_unavailable", told, after),
+    Meaning.TRANSIENT: lambda told, after: Unavailable(PROVIDER_UNAVAILABLE, told, after),
     Meaning.RECIPIENT: lambda told, _: Refused("recipient_refused", told, suppress=True),
     Meaning.ROUTE: lambda told, _: Refused("recipient_refused", told),
     Meaning.UNREACHABLE: lambda told, after: Unavailable("recipient_unreachable", told, after, patient=True),

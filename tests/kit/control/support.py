@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,14 +27,19 @@ QUICK = Pace(lease=3.0, heartbeat=0.2)
 
 @asynccontextmanager
 async def instance(
-    kafka: KafkaSettings, database: str, works: Mapping[str, Work], service: str = "intake", pace: Pace = QUICK
+    kafka: KafkaSettings,
+    database: str,
+    works: Mapping[str, Work],
+    service: str = "intake",
+    pace: Pace = QUICK,
+    about: Callable[[], Mapping[str, Any]] = dict,
 ) -> AsyncIterator[Parts]:
-    """One instance of a service, with these works."""
+    """One instance of a service, with these works, which says this of itself."""
     db, publisher = await Database.open(database, service), Publisher(kafka, service)
     parts = Parts(service)
     parts.add("pool", db)
     parts.add("publisher", publisher)
-    controlled(parts, kafka, db, publisher, works, pace)
+    controlled(parts, kafka, db, publisher, works, pace, about)
     opened = [named for named in parts.all if not named.open_already]
     for named in opened:
         await named.start()

@@ -22,6 +22,7 @@ from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing, Received
 from kit.clock import monotonic
+from kit.delivery.condition import LIMITS, Limits
 from kit.delivery.outcomes import Accepted, Outcome
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Policy
@@ -114,8 +115,7 @@ class House:
     @asynccontextmanager
     async def sender(
         self,
-        provider: Any,
-        *,
+        *providers: Any,
         policy: Policy | None = None,
         lease: float = 30.0,
         hands: int = 8,
@@ -123,12 +123,25 @@ class House:
         limits: Sequence[int] = (100, 500, 500),
         closed_because: str | None = None,
         pauses: Sequence[float] = (1.0, 2.0),
+        health: Limits = LIMITS,
         database: Any = None,
         publisher: Any = None,
         group: str = EMAIL_SENDER.name,
     ) -> AsyncIterator[Running]:
         told = policy or Policy(SOON)
-        channel = Channel("email_sender", LANES, provider, lambda _: told, lease, hands, spare, closed_because, pauses)
+        channel = Channel(
+            "email",
+            "email_sender",
+            LANES,
+            providers,
+            lambda _: told,
+            lease,
+            hands,
+            spare,
+            closed_because,
+            pauses,
+            health,
+        )
         metrics = Metrics()
         sender = Sender(channel, database or self.database, publisher or self.publisher, metrics)
         consumer = Consumer(self.kafka, group, [[lane] for lane in LANES])

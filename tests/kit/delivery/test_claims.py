@@ -133,10 +133,10 @@ async def test_p5_1_who_turns_away_after_a_claim_of_unknown_fate_deletes_it(home
     provider, one = Takes(), due()
     deaf = Deaf(home.database, CLAIM)
     async with home.sender(provider, database=deaf) as running:
-        gate = running.sender._outlet.gate
-        deaf.meanwhile = lambda: gate.leave(Pass.ORDINARY, Halted("provider_quota"))
+        gate = running.sender._route.outlets[0].gate
+        deaf.meanwhile = lambda: gate.leave(Pass(0), Halted("provider_quota"))
         await home.put(one)
-        await home.until(lambda: not gate.is_open and bool(running.sender._outlet.waiting))
+        await home.until(lambda: not gate.is_open and bool(running.sender._route.waiting))
         assert await home.claims(one) == [] and provider.parcels == []
 
 
@@ -177,8 +177,8 @@ async def test_p5_1_who_was_turned_away_and_comes_back_claims_as_somebody_else(h
     provider, one = Takes(), due()
     deaf = Deaf(home.database, CLAIM)
     async with home.sender(provider, database=deaf, pauses=(0.1,)) as running:
-        gate = running.sender._outlet.gate
-        deaf.meanwhile = lambda: gate.leave(Pass.ORDINARY, Halted("provider_quota"))
+        gate = running.sender._route.outlets[0].gate
+        deaf.meanwhile = lambda: gate.leave(Pass(0), Halted("provider_quota"))
         await home.put(one)
         sent = await home.hears(one, Sent)
     assert (sent.try_, sent.attempt, sent.unknown) == (1, 1, 0)

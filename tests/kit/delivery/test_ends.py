@@ -152,7 +152,7 @@ async def test_p5_4_what_expires_while_it_is_held_is_not_sent(home: House) -> No
     provider, one, short = Takes(BAD_PASSWORD), due(), due(expires_at=now() + timedelta(seconds=1.5))
     async with home.sender(provider, hands=1, spare=0, pauses=(3.0,)) as running:
         await home.put(one)
-        await home.until(lambda: bool(running.sender._outlet.waiting))
+        await home.until(lambda: bool(running.sender._route.waiting))
         await home.put(short.model_copy(update={"lane": Lane.URGENT}))
         hold = await home.hears(short, Retry)
         await home.becomes(lambda: home.sql("select tocsin.clock() > $1", short.expires_at), True)

@@ -16,7 +16,7 @@ import pytest
 
 from contracts.events import Due
 from contracts.status import Channel, End
-from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Refused, Unavailable, Unknown
 from kit.delivery.rules import (
     Attempt,
     Claim,
@@ -38,6 +38,7 @@ from kit.retry import RetryPolicy
 
 WORLDS = 3000
 BEGAN = datetime(2027, 3, 1, tzinfo=UTC)
+PROVIDERS = frozenset({"main", "spare"})
 LEASE, TIMEOUT, ATTEMPTS = 25.0, 8.0, 3
 Steps = Iterator[float]
 
@@ -50,13 +51,15 @@ class Row:
     lease_until: float
     made_at: float
     unknown: int
+    provider: str
     verdict: Verdict | None = None
     hand_overs: int = 1
 
 
 @dataclass
 class World:
-    """One notification, its claims, its timers, a provider, and as many deliveries as there are copies of its due."""
+    """One notification, its claims, its timers, two providers (each of which may be shut at times), and as many
+    deliveries as there are copies of its due."""
 
     seed: int
     rule: Callable[..., Decision] = decide
@@ -106,7 +109,7 @@ class World:
                 lease_left=row.lease_until - self.now,
                 held_until=self.time(row.lease_until),
                 made_at=self.time(row.made_at),
-                provider="p",
+                provider=row.provider,
                 unknown=row.unknown,
                 hand_overs=row.hand_overs,
                 verdict=row.verdict,
@@ -142,18 +145,23 @@ class World:
                     self.give_back(token)
                 case Finish(try_, verdict) if try_ not in self.rows:
                     assert not self.live(), "ended while a hand-over may be under way"
-                    self.rows[try_] = Row(None, self.now, self.now, verdict.unknown, verdict, verdict.hand_overs)
+                    self.rows[try_] = Row(None, self.now, self.now, verdict.unknown, "", verdict, verdict.hand_overs)
                     return self.say(due, try_, verdict)
                 case HandOver(attempt, left):
                     lease = self.now + LEASE if left is None else self.now + left
                     if left is None:
                         if attempt.try_ in self.rows or self.time() >= due.expires_at:
                             continue
-                        self.rows[attempt.try_] = Row(token, lease, self.now, attempt.unknown)
+                        provider = attempt.provider or self.chosen(past)
+                        self.rows[attempt.try_] = Row(token, lease, self.now, attempt.unknown, provider)
                         if self.hit(self.lost):
                             continue
                     if (yield from self.hand_over(due, attempt, token, lease)):
                         return None
+
+    def chosen(self, past: Past) -> str:
+        """Whichever happens to be open; rather one that has not failed it."""
+        return self.luck.choice(sorted(PROVIDERS - past.failed_by) or sorted(PROVIDERS))
 
     def live(self) -> bool:
         return any(row.verdict is None and row.lease_until > self.now for row in self.rows.values())
@@ -180,6 +188,8 @@ class World:
         own = self.rows.get(attempt.try_)
         assert own and own.token == token, "handed over without a claim"
         assert not any(row.verdict and row.verdict.result.is_final for row in self.rows.values()) or attempt.unknown
+        doubted = {row.provider for row in self.rows.values() if row.verdict and row.verdict.result is Result.UNKNOWN}
+        assert doubted <= {own.provider}, "failed over, although another provider may have it"
         kind = self.luck.random()
         said: Accepted | Refused | Unavailable | Unknown
         if kind < 0.55:
@@ -187,9 +197,11 @@ class World:
             said = Unknown("silence") if self.hit(0.25) else Accepted()
             self.silent += isinstance(said, Unknown)
         else:
-            said = Refused("no") if kind < 0.65 else Unavailable("busy")
+            said = Refused("no") if kind < 0.65 else Unavailable(PROVIDER_UNAVAILABLE if kind < 0.85 else "busy")
         yield 50 * self.luck.random() if self.hit(self.stall) else self.luck.random() * TIMEOUT * 0.9
-        verdict = what_became(said, attempt, due, self.policy, now=self.time(), draw=0.0)
+        fails_over = isinstance(said, Unavailable) and said.blames_provider and not attempt.unknown
+        elsewhere = fails_over and bool(PROVIDERS - self.look().failed_by - {own.provider})
+        verdict = what_became(said, attempt, due, self.policy, now=self.time(), draw=0.0, elsewhere=elsewhere)
         yield self.luck.random()
         if self.records(attempt.try_, token, verdict):
             self.write(self.rows[attempt.try_], verdict)
@@ -288,8 +300,22 @@ def ends_not_remembered(due: Due, past: Past, **given: Any) -> Decision:
     return decide(due, Past.of(open_), **given)
 
 
+def failed_over_whatever_happened(due: Due, past: Past, **given: Any) -> Decision:
+    decision = decide(due, past, **given)
+    if isinstance(decision, HandOver) and decision.lease_left is None:
+        return HandOver(decision.attempt._replace(provider=None))
+    return decision
+
+
 @pytest.mark.parametrize(
-    "broken", [another_token_each_time, unknowns_forgotten, attempts_not_counted, ends_not_remembered]
+    "broken",
+    [
+        another_token_each_time,
+        unknowns_forgotten,
+        attempts_not_counted,
+        ends_not_remembered,
+        failed_over_whatever_happened,
+    ],
 )
 def test_a_rule_left_out_is_found(broken: Callable[..., Decision]) -> None:
     """The worlds are not blind."""

@@ -14,6 +14,7 @@ from contracts.events import Content, Failed, Poison, Retry, Sent
 from contracts.status import Lane, Status
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
+from kit.delivery.condition import NONE
 from kit.delivery.outcomes import Outcome, Unavailable, Unknown
 from kit.delivery.pipe.grouping import Group
 from kit.delivery.provider import Parcel
@@ -247,7 +248,7 @@ async def test_no_herd_on_return(home: House) -> None:
     provider = Takes(*[Unavailable("provider_unavailable")] * 100)
     dues = [due() for _ in range(100)]
     policy = Policy(RetryPolicy((1000.0,), 3, 36_000.0))
-    async with home.sender(provider, policy=policy):
+    async with home.sender(provider, policy=policy, health=NONE):
         await home.put(*dues)
         at = sorted([(await home.hears(one, Retry)).at for one in dues])
     assert (at[-1] - at[0]).total_seconds() > 300

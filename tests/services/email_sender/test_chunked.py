@@ -70,7 +70,7 @@ async def test_several_leave_in_one_writing() -> None:
     ("answers", "expected"),
     [
         ({f"RCPT TO:<{BAD}>": "550 5.1.1 no"}, Refused("recipient_refused", "550 5.1.1 no", suppress=True)),
-        ({f"RCPT TO:<{BAD}>": "450 4.2.1 later"}, Unavailable("provider_unavailable", "450 4.2.1 later")),
+        ({f"RCPT TO:<{BAD}>": "450 4.2.1 later"}, Unavailable("recipient_deferred", "450 4.2.1 later")),
         ({f"BDAT {BAD}": "554 5.7.1 no"}, Refused("message_refused", "554 5.7.1 no")),
         ({f"BDAT {BAD}": "452 4.5.3 too many"}, Halted("provider_quota", "452 4.5.3 too many")),
         ({f"BDAT {BAD}": "well"}, UNANSWERED),

@@ -5,7 +5,7 @@ import pytest
 from kit.delivery.outcomes import Halted, Refused, Unavailable
 from services.email_sender.rules.replies import Meaning, Reply, Step, meaning, outcome
 
-T, R, F = Meaning.TRANSIENT, Meaning.RECIPIENT, Meaning.FULL
+T, D, R, F = Meaning.TRANSIENT, Meaning.DEFERRED, Meaning.RECIPIENT, Meaning.FULL
 Q, C, M = Meaning.QUOTA, Meaning.CONFIGURATION, Meaning.MESSAGE
 
 
@@ -15,10 +15,16 @@ Q, C, M = Meaning.QUOTA, Meaning.CONFIGURATION, Meaning.MESSAGE
         (Step.CONNECT, 421, "4.3.2 not now", T),
         (Step.RCPT, 421, "closing", T),
         (Step.MAIL, 450, "busy", T),
-        (Step.RCPT, 450, "4.2.1 greylisted", T),
+        (Step.RCPT, 450, "4.2.1 greylisted", D),
+        (Step.RCPT, 450, "busy mailbox", D),
+        (Step.RCPT, 451, "4.7.1 greylisted, come back in 5 minutes", D),
+        (Step.RCPT, 451, "4.3.0 queue file write error", T),
+        (Step.RCPT, 452, "4.3.1 no space", T),
+        (Step.MAIL, 450, "4.7.1 who are you?", T),
+        (Step.DOT, 451, "4.7.1 greylisted late", D),
         (Step.DATA, 451, "4.3.0 try later", T),
         (Step.DOT, 452, "4.3.1 no space", T),
-        (Step.RCPT, 550, "4.2.1 the enhanced code decides", T),
+        (Step.RCPT, 550, "4.2.1 the enhanced code decides", D),
         (Step.RCPT, 454, "bare", T),
         (Step.RCPT, 550, "5.1.1 no such user", R),
         (Step.RCPT, 550, "5.1.2 no such domain", R),
@@ -61,7 +67,7 @@ def test_the_meaning_of_an_answer(step: Step, code: int, text: str, expected: Me
 @pytest.mark.parametrize(
     ("text", "code", "expected"),
     [
-        ("4.2.1 later", 450, Unavailable("provider_unavailable", "450 4.2.1 later")),
+        ("4.2.1 later", 450, Unavailable("recipient_deferred", "450 4.2.1 later")),
         ("5.2.2 full", 552, Unavailable("mailbox_full", "552 5.2.2 full", patient=True)),
         ("5.1.1 who?", 550, Refused("recipient_refused", "550 5.1.1 who?", suppress=True)),
         ("5.7.1 no", 550, Refused("message_refused", "550 5.7.1 no")),

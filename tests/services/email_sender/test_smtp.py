@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +20,17 @@ from deploy.local.catcher import Catcher
 from deploy.local.ports import free_port
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.provider import Parcel
+from kit.settings import Settings, load
+from services.email_sender.app import provider as made
 from services.email_sender.composing.mail import Author
 from services.email_sender.providers.smtp.opening import Relay
 from services.email_sender.providers.smtp.pool import Pool
 from services.email_sender.providers.smtp.provider import Smtp
 from services.email_sender.providers.smtp.session import Session
 from tests.kit.delivery.support import due
+from tests.services.email_sender.conftest import CERTIFICATE
 from tests.services.email_sender.mail_server import DROP, SILENCE, Scripted, scripted
+from tests.waiting import eventually
 
 AUTHOR = Author.of("Tocsin <noreply@example.com>")
 BUSY = Unavailable("provider_unavailable", "421 4.3.2 as the address asks")
@@ -80,8 +86,8 @@ async def test_p5_2_a_possible_copy_is_flagged_under_the_same_message_id() -> No
     ("mailbox", "expected"),
     [
         ("421", BUSY),
-        ("450", Unavailable("provider_unavailable", "450 4.2.1 as the address asks")),
-        ("450data", Unavailable("provider_unavailable", "450 4.2.1 as the address asks")),
+        ("450", Unavailable("recipient_deferred", "450 4.2.1 as the address asks")),
+        ("450data", Unavailable("recipient_deferred", "450 4.2.1 as the address asks")),
         ("451dot", Unavailable("provider_unavailable", "451 4.3.0 as the address asks")),
         ("drop-rcpt", Unavailable("provider_unavailable", "no answer to RCPT")),
         ("drop-data", Unavailable("provider_unavailable", "no answer to DATA")),
@@ -248,6 +254,35 @@ async def test_a_header_that_would_break_is_the_messages_fault() -> None:
     assert script.connections == 0
 
 
+async def test_no_more_connections_than_are_allowed_but_for_an_urgent_mail() -> None:
+    """Where one cannot ride: others wait for a connection, and what is urgent gets one more."""
+    urgent = Parcel(due(Lane.URGENT, content=Content(to="ann@example.com", subject="Hello", text="Hi.")))
+    async with scripted(offers=()) as script, smtp(script.port, timeout=20.0, connections=3) as provider:
+        script.slow = asyncio.Event()
+        mails = [asyncio.create_task(provider.hand_over(parcel())) for _ in range(10)]
+        await eventually(lambda: script.said.count("DATA") == 3)
+        one_more = asyncio.create_task(provider.hand_over(urgent))
+        await eventually(lambda: script.said.count("DATA") == 4)
+        script.slow.set()
+        said = await asyncio.gather(*mails, one_more)
+        assert all(isinstance(one, Accepted) for one in said) and script.connections == 4
+
+
+async def test_who_waits_for_a_connection_to_the_end_of_his_time_was_not_sent() -> None:
+    async with scripted(offers=()) as script, smtp(script.port, timeout=0.5, connections=1) as provider:
+        script.slow = asyncio.Event()
+        first, second = await asyncio.gather(provider.hand_over(parcel()), provider.hand_over(parcel()))
+        script.slow.set()
+    assert isinstance(first, Unknown)
+    assert isinstance(second, Unavailable) and second.blames_provider
+
+
+async def test_a_name_that_nobody_knows() -> None:
+    provider = Smtp("smtp", Relay("nowhere.invalid", 25, "none"), AUTHOR, timeout=20.0)
+    said = await provider.hand_over(parcel())
+    assert isinstance(said, Unavailable) and said.blames_provider
+
+
 # ------------------------------------------------------------------------------------------------------------- TLS
 
 
@@ -260,6 +295,41 @@ async def test_in_private(security: str, certificate: tuple[ssl.SSLContext, ssl.
             for _ in range(3):
                 assert isinstance(await provider.hand_over(parcel()), Accepted)
         assert script.connections == 1
+
+
+def settings(folder: Path, **more: str) -> Settings:
+    return load(folder, {"DATABASE_URL": "postgresql://nobody@127.0.0.1/none", **more})
+
+
+async def test_gmail_by_starttls_and_an_app_password(
+    certificate: tuple[ssl.SSLContext, ssl.SSLContext], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its address and its password as Google shows it are all that is said; whom it trusts are the system's."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "notifications.yml").write_text("notifications: {email: {provider: gmail}}")
+    [told] = settings(tmp_path, SMTP_USERNAME="ann@gmail.com", SMTP_PASSWORD="abcd efgh ijkl mnop").email_providers
+    assert (told.type, told.host, told.port, told.security) == ("gmail", "smtp.gmail.com", 587, "starttls")
+    offers = ("PIPELINING", "STARTTLS", "AUTH PLAIN")
+    async with scripted(offers=offers, tls=certificate[0]) as script:
+        provider = made(told.model_copy(update={"host": "127.0.0.1", "port": script.port}), {})
+        assert isinstance(await provider.hand_over(parcel()), Accepted)
+        await provider.close()
+    [login] = [line for line in script.said if line.startswith("AUTH PLAIN ")]
+    assert b64decode(login.split(" ")[2]) == b"\0ann@gmail.com\0abcdefghijklmnop"
+    assert script.said.index("STARTTLS") < script.said.index(login)
+    assert "MAIL FROM:<ann@gmail.com>" in script.said
+
+
+async def test_gmail_over_its_daily_limit_and_without_an_app_password() -> None:
+    """550 5.4.5 and 534 5.7.9: the provider rests, and the mail is none the worse."""
+    limit = "550-5.4.5 Daily user sending limit exceeded.\r\n550 5.4.5 For more information see Google"
+    async with scripted({"DOT": limit}) as script:
+        assert isinstance(await said_by(script), Halted)
+    asks = "534-5.7.9 Application-specific password required.\r\n534 5.7.9 Learn more"
+    async with scripted({"AUTH": asks}) as script:
+        said = await said_by(script, username="me")
+    assert isinstance(said, Halted) and said.alarming and "Application-specific" in (said.detail or "")
 
 
 async def test_a_certificate_of_nobody_we_know(certificate: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:

@@ -121,6 +121,21 @@ def test_p2_a_copy_stays_flagged() -> None:
     assert [line.event for line in lines] == ["unknown", "resent", "sent"]
 
 
+def test_p5_3_where_another_provider_took_over_is_a_line_of_its_own() -> None:
+    """Whichever event tells of it: of the three only one may come."""
+    sent = e.Sent(**COMMON, at=NOW, try_=2, attempt=2, provider="spare", instead_of="main")
+    again = retry(due=due(3), provider="spare", instead_of="main")
+    ended = e.Failed(
+        **COMMON, outcome=Status.FAILED, reason="provider_unavailable", try_=2, provider="spare", instead_of="main"
+    )
+    for event in (sent, again, ended):
+        line = told(event).changes[ID].entries[0]
+        assert (line.event, line.n, line.try_, line.provider, line.detail) == (
+            "failed_over", "2", 2, "spare", "main failed"
+        )  # fmt: skip
+    assert [line.event for line in told(sent).changes[ID].entries] == ["failed_over", "sent"]
+
+
 def test_a_reason_belongs_to_the_highest_status() -> None:
     change = told(
         e.Failed(**COMMON, outcome=Status.CANCELLED, reason="collapsed"),

@@ -8,7 +8,7 @@ from contracts.events import Content
 from kit.delivery.outcomes import Accepted, Outcome, Unavailable
 from kit.delivery.provider import Parcel
 from kit.settings import Settings, load
-from services.sms_sender.app import first_provider
+from services.sms_sender.app import provider
 from services.sms_sender.providers.console import FILE, Console
 from tests.kit.delivery.support import due
 
@@ -49,4 +49,21 @@ def settings(folder: Path, **more: str) -> Settings:
 
 
 def test_the_first_provider_is_the_one_used(tmp_path: Path) -> None:
-    assert first_provider(settings(tmp_path)).name == "console"
+    told = settings(tmp_path)
+    assert [provider(one, told).name for one in told.sms_providers] == ["console"]
+
+
+def test_several_are_made_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "notifications.yml").write_text(
+        """
+notifications:
+  sms:
+    providers:
+      - {name: main, type: twilio, account_sid: AC1, auth_token: secret, from: "+33700000000"}
+      - {name: spare, type: console}
+"""
+    )
+    told = settings(tmp_path)
+    made = [provider(one, told) for one in told.sms_providers]
+    assert [(one.name, type(one).__name__) for one in made] == [("main", "Twilio"), ("spare", "Console")]

@@ -16,8 +16,8 @@ from contracts.status import Channel, Lane
 from deploy.local.ports import free_port
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.provider import Parcel
-from kit.settings import SettingsError, load
-from services.sms_sender.app import first_provider
+from kit.settings import Settings, SettingsError, load
+from services.sms_sender.app import provider as made
 from services.sms_sender.providers.sns import TIMEOUT, Account, Sns
 from services.sms_sender.settings import LEASE_SECONDS
 from tests.kit.delivery.support import due
@@ -27,6 +27,11 @@ NUMBER = "+33612345678"
 LOST = Unknown("unknown_outcome", "no answer from AWS SNS")
 NOT_AWS = Unknown("unknown_outcome", "an answer that is not AWS's")
 TRANSIENT, CONFIGURATION = "provider_unavailable", "provider_configuration"
+
+
+def first_of(settings: Settings) -> Any:
+    """The provider that the settings name first."""
+    return made(settings.sms_providers[0], settings)
 
 
 @pytest.fixture(autouse=True)
@@ -262,7 +267,7 @@ async def test_chosen_and_put_together_by_the_settings(server: SnsServer, tmp_pa
         AWS_SNS_MAX_PRICE="0.5",
         AWS_ENDPOINT_URL_SNS=server.base,
     )
-    provider = first_provider(load(tmp_path, told))
+    provider = first_of(load(tmp_path, told))
     assert isinstance(await provider.hand_over(parcel()), Accepted)
     assert attributes(server.messages[0])["AWS.SNS.SMS.SenderID"] == "Tocsin"
     await provider.close()
@@ -272,12 +277,12 @@ def test_without_its_library_it_says_how_to_get_it(tmp_path: Path, monkeypatch: 
     monkeypatch.delitem(sys.modules, "services.sms_sender.providers.sns", raising=False)
     monkeypatch.setitem(sys.modules, "aiobotocore.config", None)
     with pytest.raises(SettingsError, match=r"aws_sns needs the AWS library.*Run `scripts/venv.sh aws`"):
-        first_provider(load(tmp_path, variables(AWS_REGION="eu-west-3")))
+        first_of(load(tmp_path, variables(AWS_REGION="eu-west-3")))
 
 
 def test_without_a_region_it_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="AWS_REGION is not set"):
-        first_provider(load(tmp_path, variables()))
+        first_of(load(tmp_path, variables()))
 
 
 def test_half_a_key_is_a_contradiction(tmp_path: Path) -> None:

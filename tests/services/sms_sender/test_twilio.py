@@ -18,7 +18,7 @@ from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailabl
 from kit.delivery.provider import Answer, Parcel
 from kit.delivery.rules import Result
 from kit.settings import load
-from services.sms_sender.app import first_provider
+from services.sms_sender.app import provider as made
 from services.sms_sender.providers.twilio import TIMEOUT, Account, Twilio
 from services.sms_sender.rules.twilio import meant_by
 from services.sms_sender.settings import LEASE_SECONDS
@@ -190,7 +190,8 @@ async def test_chosen_and_put_together_by_the_settings(server: TwilioServer, tmp
         "TWILIO_API_BASE": server.base,
         "TOCSIN_PUBLIC_URL": PUBLIC,
     }
-    provider = first_provider(load(tmp_path, variables))
+    told = load(tmp_path, variables)
+    provider = made(told.sms_providers[0], told)
     assert isinstance(await provider.hand_over(parcel()), Accepted)
     assert server.messages[0]["StatusCallback"].startswith(PUBLIC)
     await provider.close()
@@ -239,3 +240,30 @@ def test_what_a_status_makes_of_a_sent_message(status: str, expected: Result | N
     said = {"id": uuid4(), "channel": "sms", "try": 1, "provider": "twilio", "status": status, "received_at": now()}
     assert meant_by(Receipt.model_validate(said)) is expected
     assert meant_by(Receipt.model_validate(said | {"channel": "email"})) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "wrong"),
+    [
+        ({}, "active", None),
+        ({"sender": "MG" + "0" * 32}, "active", None),
+        ({"token": "another"}, "active", "login: 20003 as told"),
+        ({}, "suspended", "login: the account is suspended"),
+        ({"sender": "+33700000000"}, "active", "sender: +33700000000 is no number of this account"),
+    ],
+    ids=["well", "a messaging service", "a wrong token", "suspended", "a number of somebody else"],
+)
+async def test_tried_out_without_sending(
+    server: TwilioServer, options: dict[str, str], status: str, wrong: str | None
+) -> None:
+    server.status = status
+    async with twilio(server.base, **options) as provider:
+        trial = await provider.tried(10.0)
+    assert trial.ok is (wrong is None) and (wrong is None or trial.detail == wrong), trial
+    assert server.messages == []
+
+
+async def test_tried_out_where_nobody_listens() -> None:
+    async with twilio(f"http://127.0.0.1:{free_port()}") as provider:
+        trial = await provider.tried(10.0)
+    assert [(check.name, check.ok) for check in trial.checks] == [("connection", False)]

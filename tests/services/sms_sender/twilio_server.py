@@ -30,6 +30,8 @@ class TwilioServer:
     text: str = "as told"
     """What it says beside a code; `{to}` is the number that the message was for."""
     retry_after: str | None = None
+    status: str = "active"
+    """Of the account."""
     became: tuple[str, int | None] = ("sent", None)
     """What it says of a message that it is asked for: a status, and an error code."""
     messages: list[dict[str, str]] = field(default_factory=list)
@@ -43,6 +45,9 @@ class TwilioServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        if request.method == "GET" and "/Messages/" not in request.url.path:
+            await self._about(request)(scope, receive, send)
+            return
         if scope["method"] == "POST":
             self.messages.append(dict(parse_qsl((await request.body()).decode(), keep_blank_values=True)))
         self.paths.append(scope["path"])
@@ -54,10 +59,24 @@ class TwilioServer:
             await self.goes_on.wait()
         await self._answer(request)(scope, receive, send)
 
-    def _answer(self, request: Request) -> Response:
+    def _about(self, request: Request) -> Response:
+        """The account, and which numbers are its own."""
+        if refused := self._unauthorized(request):
+            return refused
+        if request.url.path.endswith("/IncomingPhoneNumbers.json"):
+            own = request.query_params["PhoneNumber"] == NUMBER
+            return Response(to_json({"incoming_phone_numbers": [{"phone_number": NUMBER}] if own else []}))
+        return Response(to_json({"sid": SID, "status": self.status}))
+
+    def _unauthorized(self, request: Request) -> Response | None:
         expected = base64.b64encode(f"{SID}:{self.token}".encode()).decode()
         if request.headers.get("authorization") != f"Basic {expected}":
             return _problem(401, 20003)
+        return None
+
+    def _answer(self, request: Request) -> Response:
+        if refused := self._unauthorized(request):
+            return refused
         if self.answer == "page":
             return Response("<html>", 200, media_type="text/html")
         if isinstance(self.answer, tuple):

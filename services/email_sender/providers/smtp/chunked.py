@@ -6,7 +6,7 @@ is answered in its turn. Whoever comes behind another begins with RSET, so that 
 
 from typing import Any, Final
 
-from kit.delivery.outcomes import Accepted, Outcome, Unavailable
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Outcome, Unavailable
 from services.email_sender.composing.mail import Mail
 from services.email_sender.providers.smtp.dialogue import CLOSING
 from services.email_sender.providers.smtp.session import UNANSWERED, Session
@@ -22,7 +22,7 @@ SILENT: Final = 0.25
 """Seconds without an answer after which nobody else rides behind."""
 STEPS: Final = (Step.MAIL, Step.RCPT, Step.DOT)
 RSET: Final = "RSET\r\n"
-GONE: Final = Unavailable("provider_unavailable", "the mail server closed the connection")
+GONE: Final = Unavailable(PROVIDER_UNAVAILABLE, "the mail server closed the connection")
 
 
 class Chunked(Session):

@@ -17,7 +17,7 @@ from aiosmtplib.errors import (
     SMTPTimeoutError,
 )
 
-from kit.delivery.outcomes import Halted, Outcome, Unavailable, plain
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Halted, Outcome, Unavailable, plain
 from services.email_sender.providers.smtp.chunked import Chunked
 from services.email_sender.providers.smtp.dialogue import Dialogue, transport_of
 from services.email_sender.providers.smtp.session import Offers, Session
@@ -48,21 +48,11 @@ class NotOpened(Exception):
 
 async def opened(relay: Relay, tls: ssl.SSLContext | None, deadline: float) -> Session:
     """A session with `relay`. Raises NotOpened."""
-    client = SMTP(
-        hostname=relay.host,
-        port=relay.port,
-        username=relay.username,
-        password=relay.password,
-        use_tls=relay.security == "tls",
-        start_tls=relay.security == "starttls",
-        tls_context=tls,
-        local_hostname=_our_name(),
-        timeout=CONNECT_SECONDS,
-    )
+    client = new_client(relay, tls)
     try:
         async with asyncio.timeout_at(deadline):
             await client.connect()
-            await _greeted(client)
+            await greeted(client)
     except (SMTPException, OSError, TimeoutError, ValueError) as error:
         client.close()
         raise NotOpened(_meaning(error)) from error
@@ -74,7 +64,22 @@ async def opened(relay: Relay, tls: ssl.SSLContext | None, deadline: float) -> S
     return kind(Dialogue(transport_of(client.transport)), offers, asyncio.get_running_loop().time())
 
 
-async def _greeted(client: SMTP) -> None:
+def new_client(relay: Relay, tls: ssl.SSLContext | None, *, opens: bool = True) -> SMTP:
+    """Not connected yet. With `opens`, connecting says STARTTLS and logs in, too."""
+    return SMTP(
+        hostname=relay.host,
+        port=relay.port,
+        username=relay.username if opens else None,
+        password=relay.password if opens else None,
+        use_tls=relay.security == "tls",
+        start_tls=opens and relay.security == "starttls",
+        tls_context=tls,
+        local_hostname=_our_name(),
+        timeout=CONNECT_SECONDS,
+    )
+
+
+async def greeted(client: SMTP) -> None:
     """EHLO is said anew after STARTTLS, and not at all before a plain connection needs it."""
     if client.is_ehlo_or_helo_needed:
         try:
@@ -90,7 +95,7 @@ def _meaning(error: Exception) -> Outcome:
         case SMTPResponseException() if 400 <= error.code < 600:
             return outcome(Step.CONNECT, Reply.of(error.code, error.message))
         case OSError() | SMTPConnectError() | SMTPTimeoutError() | SMTPServerDisconnected() | SMTPResponseException():
-            return Unavailable("provider_unavailable", plain(str(error)) or type(error).__name__)
+            return Unavailable(PROVIDER_UNAVAILABLE, plain(str(error)) or type(error).__name__)
         case _:  # it does not offer what we were told to use: STARTTLS, or a way to log in
             return Halted("provider_configuration", plain(str(error)), alarming=True)
 

@@ -11,6 +11,8 @@ from services.email_sender.providers.smtp.session import Session
 OLDEST: Final = 300.0
 MANY: Final = 24
 """From so many sessions in use on, a mail that may rides behind another instead of opening one more."""
+MOST: Final = 40
+"""Sessions at a time, but for urgent mails: postfix lets nobody have more than 50 of them."""
 IDLE: Final = 5.0
 """Seconds without use after which a session is asked whether it still answers."""
 ASK: Final = 2.0
@@ -23,8 +25,8 @@ _has_room = attrgetter("has_room")
 
 
 class Pool:
-    """Sessions for as many mails as are under way at once; `open_` makes one by a deadline. `most_mails` per session:
-    None leaves that to their kind."""
+    """Sessions for mails, at most `most` at a time; `open_` makes one by a deadline. `most_mails` per session: None
+    leaves that to their kind."""
 
     def __init__(
         self,
@@ -34,8 +36,11 @@ class Pool:
         oldest: float = OLDEST,
         idle: float = IDLE,
         many: int = MANY,
+        most: int = MOST,
     ) -> None:
         self._open = open_
+        self._free = asyncio.Semaphore(most)
+        self._counted: set[Session] = set()
         self._most_mails = most_mails
         self._oldest = oldest
         self._idle_limit = idle
@@ -53,15 +58,23 @@ class Pool:
             found.enter()
         return found
 
-    async def take(self, deadline: float) -> Session:
-        """A session that is nobody else's, the one used last if there is one; it is to be given back. Raises what
-        `open_` raises."""
+    async def take(self, deadline: float, *, urgent: bool = False) -> Session:
+        """A session that is nobody else's, the one used last if there is one; it is to be given back. Raises
+        TimeoutError where all are in use until the deadline (an urgent mail gets one more), and what `open_` raises."""
+        if not urgent:
+            await self._room(deadline)
         self._opening += 1
         try:
             session = await self._alone(deadline)
+        except BaseException:
+            if not urgent:
+                self._free.release()
+            raise
         finally:
             self._opening -= 1
         self._in_use.append(session)
+        if not urgent:
+            self._counted.add(session)
         session.enter()
         return session
 
@@ -71,6 +84,9 @@ class Pool:
         if not session.empty:
             return
         self._in_use.remove(session)
+        if session in self._counted:
+            self._counted.remove(session)
+            self._free.release()
         if self._fit(session, asyncio.get_running_loop().time()):
             self._idle.append(session)
         else:
@@ -80,6 +96,13 @@ class Pool:
         """Says goodbye to all that are idle."""
         while self._idle:
             self._idle.pop().close()
+
+    async def _room(self, deadline: float) -> None:
+        if not self._free.locked():
+            await self._free.acquire()  # at once
+            return
+        async with asyncio.timeout_at(deadline):
+            await self._free.acquire()
 
     def _first(self, fits: Callable[[Session], bool]) -> Session | None:
         now = asyncio.get_running_loop().time()

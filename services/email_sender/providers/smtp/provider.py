@@ -8,14 +8,16 @@ from typing import Final
 
 from contracts.status import Lane
 from kit.clock import utc_now
-from kit.delivery.outcomes import Outcome, Refused, plain
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Outcome, Refused, Unavailable, plain
 from kit.delivery.provider import Parcel
+from kit.delivery.trial import Trial
 from services.email_sender.composing.cleaning import made_safe, takes_long
 from services.email_sender.composing.mail import Author, Mail, compose
 from services.email_sender.composing.words import Unsafe
 from services.email_sender.providers.smtp.opening import NotOpened, Relay, opened
-from services.email_sender.providers.smtp.pool import Pool
+from services.email_sender.providers.smtp.pool import MANY, MOST, Pool
 from services.email_sender.providers.smtp.session import Session
+from services.email_sender.providers.smtp.trying import tried
 
 TIMEOUT: Final = 25.0
 """Seconds for one mail in all, connection included: far more than a relay needs, less than a lease lasts."""
@@ -36,8 +38,10 @@ class Smtp:
         bounces_to: str | None = None,
         timeout: float = TIMEOUT,
         tls: ssl.SSLContext | None = None,
+        connections: int | None = None,
     ) -> None:
-        """`tls`: instead of the system's certificates."""
+        """`tls`: instead of the system's certificates. `connections` at a time; where they are said, so many are
+        opened before a mail rides behind another that is not answered quickly."""
         self.name = name
         self.timeout = timeout
         self._relay = relay
@@ -46,7 +50,7 @@ class Smtp:
         self._bounces_to = bounces_to
         # One for all sessions: making it reads the whole store of certificates.
         self._tls = tls or (None if relay.security == "none" else ssl.create_default_context())
-        self.pool = Pool(self._open)
+        self.pool = Pool(self._open, many=connections or MANY, most=connections or MOST)
 
     async def hand_over(self, parcel: Parcel) -> Outcome:
         deadline = asyncio.get_running_loop().time() + self.timeout
@@ -54,22 +58,29 @@ class Smtp:
             mail = await self._mail(parcel)
         except Unsafe as error:
             return Refused("message_refused", plain(str(error)))
+        urgent = parcel.due.lane is Lane.URGENT
         try:
             # An urgent mail waits for no other one's answer.
-            return await self._sent(mail, deadline, rides=parcel.due.lane is not Lane.URGENT)
+            return await self._sent(mail, deadline, urgent, rides=not urgent)
         except NotOpened as error:
             return error.outcome
+        except TimeoutError:
+            return Unavailable(PROVIDER_UNAVAILABLE, "every connection was busy until the time was over")
+
+    async def tried(self, seconds: float) -> Trial:
+        """Whether it is there, private, knows us, and lets us send as our author."""
+        return await tried(self._relay, self._tls, self._bounces_to or self._author.address, seconds)
 
     async def close(self) -> None:
         await self.pool.close()
 
-    async def _sent(self, mail: Mail, deadline: float, *, rides: bool) -> Outcome:
-        session = (self.pool.behind_another() if rides else None) or await self.pool.take(deadline)
+    async def _sent(self, mail: Mail, deadline: float, urgent: bool, *, rides: bool) -> Outcome:
+        session = (self.pool.behind_another() if rides else None) or await self.pool.take(deadline, urgent=urgent)
         try:
             said = await session.send(mail, deadline)
         finally:
             self.pool.give_back(session)
-        return said or await self._sent(mail, deadline, rides=False)
+        return said or await self._sent(mail, deadline, urgent, rides=False)
 
     async def _mail(self, parcel: Parcel) -> Mail:
         if parcel.content.raw:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from kit.delivery.outcomes import Accepted, Outcome, Refused, Unavailable, Unknown
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.rules import UNKNOWN_OUTCOME
 from services.email_sender.composing.mail import Mail
 from services.email_sender.providers.smtp.dialogue import CLOSING, Dialogue
@@ -18,7 +18,7 @@ from services.email_sender.rules.replies import Reply, Step, outcome
 PATIENCE: Final = 5.0
 """Seconds that a mail rides behind one that is not answered; then it goes elsewhere, with most of its time left."""
 UNANSWERED: Final = Unknown(UNKNOWN_OUTCOME, "no answer after the end of the message")
-UNREAD: Final = Unavailable("provider_unavailable", "the mail server did not read to the end of the message")
+UNREAD: Final = Unavailable(PROVIDER_UNAVAILABLE, "the mail server did not read to the end of the message")
 ENVELOPE: Final = (Step.MAIL, Step.RCPT, Step.DATA)
 
 
@@ -215,7 +215,7 @@ def refusal(replies: list[Reply], steps: tuple[Step, ...]) -> Outcome | None:
         if 400 <= reply.code < 600:
             return outcome(step, reply)
         if reply.code // 100 != (3 if step is Step.DATA else 2):
-            return Unavailable("provider_unavailable", f"{step.name}: {reply.told}")
+            return Unavailable(PROVIDER_UNAVAILABLE, f"{step.name}: {reply.told}")
     if len(replies) < len(steps):
-        return Unavailable("provider_unavailable", f"no answer to {steps[len(replies)].name}")
+        return Unavailable(PROVIDER_UNAVAILABLE, f"no answer to {steps[len(replies)].name}")
     return None
