@@ -1,4 +1,7 @@
-"""For those who run an installation: its jobs, and who is alive. Needs a token of an admin of the tenant `default`."""
+"""For those who run an installation: its jobs, its providers, and who is alive.
+
+Needs a token of an admin of the tenant `default`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 from .errors import NotFound
 from .rest import Tocsin
@@ -53,6 +57,33 @@ class ServiceSeen(Answer):
     version: str | None = None
 
 
+class ProviderSeen(Answer):
+    """A provider, the preferred one of its channel first: `open`, `ailing`, `shut`, `paused`, or `unknown` where no
+    sender is heard of."""
+
+    name: str
+    channel: str
+    type: str
+    position: int
+    state: str
+    reason: str | None = None
+    detail: str | None = None
+
+
+class OrderSeen(Answer):
+    """What came of a pause, a resume or a test of a provider; `waiting` while its sender has not answered."""
+
+    order_id: str
+    provider: str
+    order: str
+    state: str
+    result: Mapping[str, Any] = {}
+
+
+class _Providers(Answer):
+    items: tuple[ProviderSeen, ...]
+
+
 class _Jobs(Answer):
     items: tuple[JobSeen, ...]
 
@@ -81,6 +112,25 @@ class Operations:
             time.sleep(LOOK_AGAIN)
             seen = self._tocsin.ask(RunSeen, "GET", f"/v1/admin/jobs/{job}/runs/{seen.run_id}")
         return seen
+
+    def providers(self) -> tuple[ProviderSeen, ...]:
+        """Which providers there are, in which order, and how each does."""
+        return self._tocsin.ask(_Providers, "GET", "/v1/admin/providers").items
+
+    def pause(self, provider: str) -> OrderSeen:
+        """Gives it nothing more until it is resumed. Raises NotFound."""
+        return self._order(provider, "pause")
+
+    def resume(self, provider: str) -> OrderSeen:
+        """It may have messages again. Raises NotFound."""
+        return self._order(provider, "resume")
+
+    def test(self, provider: str) -> OrderSeen:
+        """Tries it out without sending anything: `result` has `ok`, `detail` and `checks`. Raises NotFound."""
+        return self._order(provider, "test")
+
+    def _order(self, provider: str, order: str) -> OrderSeen:
+        return self._tocsin.ask(OrderSeen, "POST", f"/v1/admin/providers/{quote(provider, safe='')}/{order}")
 
     def services(self) -> tuple[ServiceSeen, ...]:
         """Every process that was heard of lately."""

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic_core import to_json
 
 from contracts import events as e
-from contracts.jobs import JOBS
+from contracts.jobs import JOBS, ORDERS
 from kit.bus.record import Outgoing
 from kit.postgres import Connection
 from kit.stage import Message
@@ -29,7 +29,7 @@ async def note(connection: Connection, messages: Sequence[Message]) -> Sequence[
 
 
 def _is_answer(status: e.ServiceStatus) -> bool:
-    return status.command in JOBS and status.state in ("running", "done", "failed")
+    return (status.command in JOBS or status.command in ORDERS) and status.state in ("running", "done", "failed")
 
 
 def _instance(message: Message, status: e.ServiceStatus) -> Instance:

@@ -32,6 +32,7 @@ from services.gateway.http import (
     plans,
     preferences,
     problems,
+    providers,
     recalling,
     recipients,
     schedules,
@@ -78,7 +79,7 @@ TAGS: Final = [
     {"name": "templates", "description": "What notifications say, per channel and language, in versions."},
     {"name": "figures", "description": "What became of it all."},
     {"name": "callbacks", "description": "What providers report; signed by them."},
-    {"name": "operations", "description": "Jobs, and who is alive: for admins of the tenant `default`."},
+    {"name": "operations", "description": "Jobs, providers, and who is alive: for admins of the tenant `default`."},
     {"name": "compat", "description": "The routes of the two systems that came before, in their words."},
 ]
 
@@ -89,7 +90,7 @@ def api(desk: Desk) -> FastAPI:
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
     people = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates)
     strangers = (callbacks, unsubscribe)
-    for room in (sending, notifications, *people, stats, limits, *strangers, operations, compat):
+    for room in (sending, notifications, *people, stats, limits, *strangers, operations, providers, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)

@@ -120,6 +120,8 @@ OPEN = {
 
 PREFERENCES = "/v1/recipients/{user_id}/preferences"
 SCHEDULE = "/v1/schedules/{id}"
+OPERATORS = {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 404}
+"""Nobody else is told even what there is not."""
 MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/v1/notifications/{id}"): {"owner": 200, "bob": 200, "other": 404, "service": 404, "admin": 200},
     ("DELETE", "/v1/notifications/{id}"): {"owner": 202, "bob": 403, "other": 404, "service": 404, "admin": 202},
@@ -154,6 +156,10 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
         "admin": 404,
     },
     ("GET", "/v1/admin/services"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
+    ("GET", "/v1/admin/providers"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
+    ("POST", "/v1/admin/providers/{provider}/pause"): OPERATORS,
+    ("POST", "/v1/admin/providers/{provider}/resume"): OPERATORS,
+    ("POST", "/v1/admin/providers/{provider}/test"): OPERATORS,
 }
 EVERYBODYS_OWN = {
     ("POST", "/v1/notifications"),
@@ -279,7 +285,7 @@ async def test_another_ones_object_does_not_exist(house: House) -> None:
 async def test_another_tenant_sees_nothing(house: House) -> None:
     id = await addressed_to_bob(house)
     for method, path in MATRIX:
-        if "{id}" in path or "/jobs" in path or path == "/v1/admin/services":
+        if "{id}" in path or "/jobs" in path or path == "/v1/admin/services" or "/providers" in path:
             where = path.replace("{id}", id)
             answer = await house.http.request(method, where, headers=ADMIN_ELSEWHERE, json=body_of(method, path))
             assert answer.status_code == (403 if path.startswith("/v1/admin") else 404), (method, path)
