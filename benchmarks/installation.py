@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -44,8 +44,12 @@ class NotStarted(Exception):
 class Installation:
     """`async with Installation() as installation:` everything runs and is ready; afterwards nothing is left."""
 
-    def __init__(self, services: Sequence[str] = SERVICES, *, sink: int | None = None) -> None:
-        """`services`: those that shall run; `sink`: the port of one that is there already."""
+    def __init__(
+        self, services: Sequence[str] = SERVICES, *, sink: int | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """`services`: those that shall run; `sink`: the port of one that is there already; `settings` of theirs beside
+        those that any installation needs."""
+        self.settings = dict(settings or {})
         self.services = tuple(services)
         self.folder = Path(tempfile.mkdtemp(prefix="tocsin-bench-"))
         self.kafka = Kafka(self.folder / "kafka", port=free_port(), cache=CACHE, partitions=PARTITIONS)
@@ -114,6 +118,7 @@ class Installation:
             "SMTP_PORT": str(self.ports["sink"]),
             "SMTP_SECURITY": "none",
             "JWT_SECRET": JWT_SECRET,
+            **self.settings,
         }
         return kept | (settings if name in SERVICES else {"PYTHONPATH": str(ROOT)})
 

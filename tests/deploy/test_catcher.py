@@ -69,6 +69,8 @@ async def test_pipelined_commands_are_answered_in_order(catcher: Catcher) -> Non
         ("550+anything@example.org", 550, "5.1.1"),
         ("552@example.org", 552, "5.2.2"),
         ("550-5.7.1@example.org", 550, "5.7.1"),
+        ("550-bare@example.org", 550, "as th"),
+        ("550-5.7.1-rate@example.org", 550, "5.7.1"),
     ],
 )
 async def test_refused_at_rcpt(catcher: Catcher, address: str, code: int, enhanced: str) -> None:

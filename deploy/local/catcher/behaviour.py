@@ -47,6 +47,10 @@ class Hang:
 
 Behaviour = Behave | Refuse | Hang
 
+ASKED = "as the address asks"
+RATE = "our system has detected an unusual rate of mail"
+"""As Gmail words it, under 5.7.x."""
+
 CATALOGUE = [
     ("anyone@", "taken and kept"),
     ("421+x@", "RCPT answered with 421 4.3.2, and the connection closed"),
@@ -54,6 +58,8 @@ CATALOGUE = [
     ("550@", "RCPT answered with 550 5.1.1: no such user"),
     ("552@", "RCPT answered with 552 5.2.2: the mailbox is full"),
     ("550-5.7.1@", "RCPT answered with 550 and that enhanced code; any works"),
+    ("550-bare@", "the same without an enhanced code"),
+    ("550-5.7.1-rate@", "the same in the words of a provider that was sent too much"),
     ("once-450@", "450 after the final dot, the first time for that address and Message-ID; then taken"),
     ("554data@", "DATA answered with 554 5.7.1; any code works (`550-5.4.5data@` too)"),
     ("451dot@", "451 4.3.0 after the final dot; any code works"),
@@ -68,7 +74,8 @@ CATALOGUE = [
 """For people: what to write before the `@` (and `+anything`), and what happens then."""
 
 _REFUSAL = re.compile(
-    r"(?P<once>once-)?(?P<code>[45]\d\d)(?:-(?P<enhanced>[45]\.\d{1,3}\.\d{1,3}))?(?P<step>rcpt|data|dot)?"
+    r"(?P<once>once-)?(?P<code>[45]\d\d)(?:-(?P<enhanced>[45]\.\d{1,3}\.\d{1,3}|bare))?(?P<rate>-rate)?"
+    r"(?P<step>rcpt|data|dot)?"
 )
 _HANG = re.compile(r"(?P<keep>keep-)?(?P<how>drop|silent|slow|drip)(?:-(?P<step>rcpt|data|dot))?")
 
@@ -94,7 +101,8 @@ def behaviour(address: str) -> Behaviour:
         # "Once" is told apart by the Message-ID, which is known only after the final dot.
         step: Step = "dot" if once else _step(refusal["step"], "rcpt")
         enhanced = refusal["enhanced"] or _ENHANCED.get(refusal["code"], f"{refusal['code'][0]}.0.0")
-        return Refuse(step, f"{refusal['code']} {enhanced} as the address asks", once)
+        words = RATE if refusal["rate"] else ASKED
+        return Refuse(step, " ".join(filter(None, (refusal["code"], enhanced.replace("bare", ""), words))), once)
     if hang := _HANG.fullmatch(asked):
         how = cast(How, hang["how"])
         return Hang(how, _step(hang["step"], "dot"), keeps=how in ("slow", "drip") or hang["keep"] is not None)
