@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +17,9 @@ from kit.control.switches import Switches
 from kit.delivery.condition import LIMITS, NONE, Limits
 from kit.delivery.gate import PAUSES, Gate
 from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
+from kit.delivery.pace.pace import Pace
+from kit.delivery.pace.rules import Limit
+from kit.delivery.pipe import paying
 from kit.delivery.pipe.announcing import Announcing
 from kit.delivery.pipe.claiming import Claiming
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
@@ -50,8 +53,8 @@ class Channel:
     `lanes` the most urgent first; `providers` the preferred one first; `lease` in seconds, at least a provider's
     time-out and room to wait for a hand; `hands` hand-overs at a time to each provider, `spare` of them for the urgent
     lane alone; `closed_because`: everything is held; `pauses` in seconds, between two looks whether a provider that
-    takes nothing takes something again; `limits`: from where on a provider is ailing;
-    `simulator` plays the addresses that reach nobody.
+    takes nothing takes something again; `limits`: from where on a provider is ailing; `paces` by the name of the
+    provider, `parts_of` what they count; `simulator` plays the addresses that reach nobody.
     """
 
     name: str
@@ -66,6 +69,8 @@ class Channel:
     pauses: Sequence[float] = PAUSES
     limits: Limits = LIMITS
     simulator: Simulator = field(default_factory=Simulator)
+    paces: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
+    parts_of: Callable[[Due], int] = lambda _: 1
 
 
 class Sender:
@@ -74,6 +79,7 @@ class Sender:
     def __init__(self, channel: Channel, database: Database, publisher: Publisher, metrics: Metrics) -> None:
         self._channel = channel.name
         self._lanes = channel.lanes
+        self._database = database
         self._simulator = channel.simulator
         self._route = Route[Delivery](_outlets(channel, channel.providers, channel.limits, metrics))
         self._played = Route[Delivery](_outlets(channel, [self._simulator], NONE, metrics))
@@ -113,8 +119,9 @@ class Sender:
         await self._results.stop()
         await self._left.stop()
         await self._words.stop()
-        for hands in self._hands.values():
+        for outlet, hands in self._hands.items():
             await hands.stop()
+            await paying.told(self._database, outlet)
         if self.task and not self.task.done():
             self.task.cancel()
             with suppress(asyncio.CancelledError):
@@ -135,8 +142,9 @@ class Sender:
             route.waiting.clear()
 
     def held(self) -> Collection[Topic]:
-        """P5.4: every lane but the urgent one, while no provider takes anything and somebody waits for that."""
-        return self._lanes[1:] if self._route.is_held else ()
+        """P5.4: every lane but the urgent one, while no provider takes anything and somebody waits for that; while one
+        waits for a pace, the lanes that are no more urgent."""
+        return self._lanes[1 if self._route.is_held else max(self._route.waiting.rank, 1) :]
 
     # ------------------------------------------------------------------------------------------- what an operator wants
 
@@ -148,18 +156,7 @@ class Sender:
 
     def about(self) -> dict[str, Any]:
         """How each provider is doing, the preferred one first: for `ops.status`."""
-        providers = [
-            {
-                "name": outlet.provider.name,
-                "channel": self._channel,
-                "position": outlet.position + 1,
-                "state": outlet.gate.state,
-                "reason": outlet.gate.why,
-                "detail": outlet.gate.detail,
-            }
-            for outlet in self._route.outlets
-        ]
-        return {"providers": providers}
+        return {"providers": [{"channel": self._channel} | outlet.about() for outlet in self._route.outlets]}
 
     # ------------------------------------------------------------------------------------------------ from step to step
 
@@ -232,14 +229,14 @@ class Sender:
 
     async def _knock(self) -> None:
         while True:
-            await asyncio.sleep(KNOCK_SECONDS)
+            await asyncio.sleep(min(KNOCK_SECONDS, *(route.opens_in for route in self._routes)))
             for route in self._routes:
                 for outlet in route.outlets:
                     outlet.gate.look()
                     if not route.takes(outlet):
                         # Not begun there: a better one gets it, or it waits.
                         self.leave(self._hands[outlet].take_back())
-                self.again(route.knocking())
+                self.again(await paying.knocked(self._database, route))
 
     def _break(self, error: BaseException) -> None:
         """A mistake of ours: what it left behind is safe in Kafka and in the claims, and this process must go."""
@@ -248,7 +245,7 @@ class Sender:
 
 
 def _outlets(channel: Channel, providers: Sequence[Provider], limits: Limits, metrics: Metrics) -> list[Outlet]:
-    """Each with a gate of its own."""
+    """Each with a gate and a pace of its own."""
     return [
         Outlet(
             provider,
@@ -260,6 +257,7 @@ def _outlets(channel: Channel, providers: Sequence[Provider], limits: Limits, me
                 closed_because=channel.closed_because,
                 turned=partial(metrics.provider_open, channel.name, provider.name),
             ),
+            Pace(channel.paces.get(provider.name, ()), monotonic, channel.parts_of),
             position,
         )
         for position, provider in enumerate(providers)

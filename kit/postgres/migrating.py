@@ -17,7 +17,8 @@ Migrations = Mapping[str, Sequence[Path]]
 """The folders of numbered SQL files of each schema, in the order in which they are applied."""
 
 CLOCK: Final = "tocsin"
-"""The schema of what all services share: clock(). Every role may read it, none may write."""
+"""The schema of what all services share: clock(), which every role may read and none may move, and the pace that all of
+them keep together."""
 
 _ROOT: Final = Path(__file__).parents[2]
 _LOCK: Final = 0x70C5_1412

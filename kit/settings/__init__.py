@@ -4,7 +4,14 @@ from kit.settings.extras import NO_AWS, missing_extras
 from kit.settings.load import load, need
 from kit.settings.masking import masked
 from kit.settings.problems import SettingsError
-from kit.settings.providers import ConsoleProvider, GmailProvider, SmtpProvider, SnsProvider, TwilioProvider
+from kit.settings.providers import (
+    ConsoleProvider,
+    GmailProvider,
+    ProviderSection,
+    SmtpProvider,
+    SnsProvider,
+    TwilioProvider,
+)
 from kit.settings.retry import RetrySettings
 from kit.settings.secrets import ensure_secrets, remember_database_url
 from kit.settings.tree import (
@@ -15,6 +22,7 @@ from kit.settings.tree import (
     HoursSettings,
     JwtSettings,
     KafkaSettings,
+    LimitSettings,
     NotificationSettings,
     PortSettings,
     SchedulerSettings,
@@ -36,8 +44,10 @@ __all__ = [
     "HoursSettings",
     "JwtSettings",
     "KafkaSettings",
+    "LimitSettings",
     "NotificationSettings",
     "PortSettings",
+    "ProviderSection",
     "RetrySettings",
     "SchedulerSettings",
     "Settings",

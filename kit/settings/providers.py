@@ -1,12 +1,21 @@
 """The providers of a channel, each with the settings of its own kind."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from kit.settings.values import HttpUrl, Line, Port, Price, Secret, Section, Security, Several
 
 Connections = Annotated[int, Field(ge=1, le=1000)]
+GMAIL_PER_DAY: Final = 500
+"""Mails in any 24 hours from an address of gmail.com (support.google.com/mail/answer/22839)."""
+WORKSPACE_PER_DAY: Final = 2000
+"""The same of Google Workspace, under any other domain (support.google.com/a/answer/166852)."""
+
+
+def gmail_per_day(username: str) -> int:
+    """How many mails Gmail takes from this account in a day."""
+    return GMAIL_PER_DAY if username.lower().endswith(("@gmail.com", "@googlemail.com")) else WORKSPACE_PER_DAY
 
 
 class ProviderSection(Section):
@@ -16,6 +25,11 @@ class ProviderSection(Section):
     per_second: Several | None = None
     per_minute: Several | None = None
     per_day: Several | None = None
+
+    @property
+    def quota_per_day(self) -> int | None:
+        """`per_day`, or what is known of such a provider."""
+        return self.per_day
 
 
 class SmtpProvider(ProviderSection):
@@ -44,6 +58,10 @@ class GmailProvider(ProviderSection):
     security: Security = "starttls"
     bounce_address: Line | None = None
     connections: Connections | None = None
+
+    @property
+    def quota_per_day(self) -> int:
+        return self.per_day or gmail_per_day(self.username)
 
 
 class ConsoleProvider(ProviderSection):

@@ -14,6 +14,7 @@ from kit.control.switches import Switches
 from kit.delivery.aftermath import aftermath
 from kit.delivery.forgetting import works
 from kit.delivery.operating import trials
+from kit.delivery.pace.limits import paces
 from kit.delivery.policies import policies
 from kit.delivery.sender import Channel, Sender
 from kit.delivery.store import BY_INDEX
@@ -58,6 +59,7 @@ async def build(settings: Settings) -> Parts:
         hands=max(HANDS, *(SPARE + (one.connections or 0) for one in settings.email_providers)),
         spare=SPARE,
         closed_because=None if told.enabled else "notifications_disabled",
+        paces=paces(settings.email_providers, told.limits),
     )
     sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
     parts.add("switches", Switches(database, sender.obey))

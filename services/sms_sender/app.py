@@ -13,6 +13,7 @@ from kit.control.switches import Switches
 from kit.delivery.aftermath import aftermath
 from kit.delivery.forgetting import works
 from kit.delivery.operating import trials
+from kit.delivery.pace.limits import paces
 from kit.delivery.policies import policies
 from kit.delivery.sender import Channel, Sender
 from kit.delivery.simulator import Simulator
@@ -24,7 +25,7 @@ from kit.settings import ConsoleProvider, Settings, SnsProvider, TwilioProvider
 from services.sms_sender.providers.aws import opened
 from services.sms_sender.providers.console import Console
 from services.sms_sender.providers.twilio import Account, Twilio
-from services.sms_sender.rules.segments import measure
+from services.sms_sender.rules.segments import measure, parts_of
 from services.sms_sender.rules.twilio import meant_by
 from services.sms_sender.settings import CONNECTIONS, HANDS, IN_FLIGHT, LEASE_SECONDS, SPARE
 
@@ -60,6 +61,8 @@ async def build(settings: Settings) -> Parts:
         spare=SPARE,
         closed_because=None if told.enabled else "notifications_disabled",
         simulator=Simulator(measure),
+        paces=paces(settings.sms_providers, told.limits),
+        parts_of=parts_of,
     )
     sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
     parts.add("switches", Switches(database, sender.obey))

@@ -52,6 +52,7 @@ async def test_a_role_uses_its_own_schema(empty: str, rooms: dict[str, list[Path
     """What a migration makes is the role's to use, without a word of granting in the file."""
     assert await migrate(empty, rooms) == [
         "postgres/0001_clock.sql",
+        "postgres/0002_paces.sql",
         "test_left/0001_secrets.sql",
         "test_right/0001_secrets.sql",
     ]
@@ -104,7 +105,7 @@ async def test_a_broken_file_leaves_nothing_behind(empty: str, rooms: dict[str, 
 async def test_two_migrations_of_one_database_side_by_side(empty: str, rooms: dict[str, list[Path]]) -> None:
     """One applies, the other finds everything there."""
     applied = await asyncio.gather(*(migrate(empty, rooms) for _ in range(4)))
-    assert sorted(map(len, applied)) == [0, 0, 0, 3]
+    assert sorted(map(len, applied)) == [0, 0, 0, 4]
 
 
 async def test_two_databases_of_one_server_side_by_side(postgres_url: str, folder: Path) -> None:
@@ -113,7 +114,7 @@ async def test_two_databases_of_one_server_side_by_side(postgres_url: str, folde
     rooms = {schema: [_room(folder, schema)]}
     async with _new_database(postgres_url) as one, _new_database(postgres_url) as two:
         applied = await asyncio.gather(migrate(one, rooms), migrate(two, rooms))
-        assert list(map(len, applied)) == [2, 2]
+        assert list(map(len, applied)) == [3, 3]
     owner = await asyncpg.connect(postgres_url)
     await owner.execute(f"drop role tocsin_{schema}")
     await owner.close()
@@ -127,7 +128,7 @@ async def test_an_owner_who_is_no_superuser_can_migrate(postgres_url: str, empty
     await inside.execute(f"grant create on database {empty.partition('?')[0].rpartition('/')[2]} to {owner}")
     url = empty.replace("postgres@", f"{owner}@", 1)
     try:
-        assert len(await migrate(url, {schema: [_room(folder, schema)]})) == 2
+        assert len(await migrate(url, {schema: [_room(folder, schema)]})) == 3
         async with _opened(url, schema) as database, database.connection() as connection:
             assert await connection.fetchval("select count(*) from secrets") == 0
     finally:

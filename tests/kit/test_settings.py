@@ -14,6 +14,8 @@ import yaml
 from pydantic import BaseModel
 
 from contracts.status import Lane
+from kit.delivery.pace.limits import paces
+from kit.delivery.pace.rules import Limit
 from kit.settings import (
     Settings,
     SettingsError,
@@ -354,6 +356,35 @@ def test_attempts_have_a_budget_in_time(tmp_path: Path, retry: str, lane: Lane, 
     settings = installed(tmp_path, config=f"notifications: {{sms: {{retry: {retry}}}}}")
     policy = settings.notifications.sms.retry.policy(lane)
     assert (policy.max_attempts, policy.budget_seconds) == (3, expected)
+
+
+@pytest.mark.parametrize(
+    ("username", "said", "expected"),
+    [
+        ("me@gmail.com", None, 500),
+        ("me@GoogleMail.com", None, 500),
+        ("me@example.org", None, 2000),
+        ("me@gmail.com", 100, 100),
+    ],
+)
+def test_gmails_day_is_known(tmp_path: Path, username: str, said: int | None, expected: int) -> None:
+    """Without a word in the settings; a word in them goes before it."""
+    per_day = f", per_day: {said}" if said else ""
+    one = f"{{name: g, type: gmail, username: {username}, password: {SECRET}{per_day}}}"
+    settings = installed(tmp_path, config=f"notifications: {{email: {{providers: [{one}]}}}}")
+    limits = paces(settings.email_providers, settings.notifications.limits)
+    assert limits == {"g": [Limit("g", "day", expected)]}
+
+
+def test_gmail_as_the_one_provider_has_its_day_too(tmp_path: Path) -> None:
+    environ = {"SMTP_USERNAME": "me@gmail.com", "SMTP_PASSWORD": SECRET}
+    config = "notifications: {email: {provider: gmail}, limits: {global: {minute: 30}}}"
+    settings = installed(tmp_path, config=config, environ=environ)
+    together = Limit("all together", "minute", 30, shared=True)
+    assert paces(settings.email_providers, settings.notifications.limits) == {
+        "gmail": [Limit("gmail", "day", 500), together]
+    }
+    assert paces(settings.sms_providers, settings.notifications.limits) == {"console": [together]}
 
 
 def test_an_ordered_list_of_providers_goes_before_the_one(tmp_path: Path) -> None:

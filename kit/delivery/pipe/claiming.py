@@ -10,8 +10,10 @@ from contracts.status import Lane
 from kit import logs
 from kit.delivery import events, store
 from kit.delivery.gate import LONGEST
+from kit.delivery.pace.pace import give_back
+from kit.delivery.pipe import paying
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
-from kit.delivery.pipe.leaving import take_back
+from kit.delivery.pipe.leaving import paced, take_back
 from kit.delivery.pipe.route import Route
 from kit.delivery.rules import (
     NO_PAST,
@@ -147,16 +149,18 @@ class Claiming:
     async def _claim_first(self, connection: Connection, batch: list[Delivery], this: Sorting) -> list[Delivery]:
         """P5.1 where it comes to nothing else but a first claim, as for nearly all; the others are left."""
         taking = {outlet for route in self._routes for outlet in route.taking}
-        fresh = {one.due.id: one for one in batch if one.fresh and one.outlet in taking}.values()
+        fresh = {one.due.id: one for one in batch if one.fresh and one.outlet in taking}
+        await paying.allow(connection, list(fresh.values()))
+        fresh = {id: one for id, one in fresh.items() if paying.allowed(one)}
         if not fresh:
             return batch
-        for one in fresh:
+        for one in fresh.values():
             one.perhaps_claimed = True
         asked_at = self._clock.monotonic()
-        wanted = [First(one.due.id, one.token, one.outlet.provider.name, one.due.expires_at) for one in fresh]
+        wanted = [First(one.due.id, one.token, one.outlet.provider.name, one.due.expires_at) for one in fresh.values()]
         won = await store.claim_first(connection, wanted, timedelta(seconds=self._lease))
         failpoint("delivery_after_claim")
-        for one in fresh:
+        for one in fresh.values():
             one.perhaps_claimed = False
         return self._divided(batch, won, asked_at, this) if won else batch
 
@@ -211,7 +215,7 @@ class Claiming:
             self._want_of(attempt.provider, one, attempt, this)
             return
         if one.outlet.provider.name in one.past.failed_by:
-            one.outlet = one.route.choose(one.past.failed_by)
+            one.outlet = one.route.choose(one.past.failed_by, urgent=one.urgent)
         if _admitted(one, this):
             this.wanted.append((one, attempt))
         else:
@@ -238,6 +242,7 @@ class Claiming:
     # ------------------------------------------------------------------------------------------------------- the acts
 
     async def _act(self, connection: Connection, this: Sorting) -> None:
+        await self._pay(connection, this)
         await self._give_back(connection, this)
         for one, event in this.told:
             self._ways.say(one, event)
@@ -251,6 +256,26 @@ class Claiming:
             await self._finish(connection, this)
         if this.wanted:
             await self._claim(connection, this)
+
+    async def _pay(self, connection: Connection, this: Sorting) -> None:
+        """P5.4: what the pace does not allow is held; what is not handed over now gives back what it was allowed."""
+        await paying.allow(connection, [one for one, _ in this.wanted])
+        for one, attempt in this.wanted:
+            if not paying.allowed(one):
+                self._hold(one, attempt, this)
+        this.wanted = [(one, attempt) for one, attempt in this.wanted if paying.allowed(one)]
+        going = {*this.ours, *(one for one, _ in this.wanted)}
+        for one in this.left - going:
+            give_back(one)
+
+    def _hold(self, one: Delivery, attempt: Attempt, this: Sorting) -> None:
+        """With its lane; but where others go elsewhere, it goes there too, or (P5.2) waits for this one alone."""
+        if one.outlet is one.route.choose(urgent=one.urgent) or not one.outlet.pace.used_up(urgent=one.urgent):
+            this.held.append(one)
+        elif attempt.provider is None:
+            this.given_back.append(one)
+        else:
+            this.told.append((one, paced(one, self._clock)))
 
     async def _give_back(self, connection: Connection, this: Sorting) -> None:
         if back := this.turning_away:

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from contracts.events import COMMON, Due, OfNotification
+from kit.delivery.pace.pace import Fare
 from kit.delivery.pipe.outlet import Outlet
 from kit.delivery.pipe.route import Route
 from kit.delivery.rules import NO_PAST, Attempt, Past, Verdict
@@ -20,9 +21,9 @@ class Delivery:
     """What came, what is claimed for it, what became of it.
 
     The token is drawn once, so that a claim whose commit was not acknowledged is recognised as ours (P5.1);
-    `perhaps_claimed` says that there may be such a one. `outlet` is the one of its route that was chosen last.
-    `lease_ends` is in our own monotonic seconds; `late` is how long after its planned instant the first attempt was
-    made.
+    `perhaps_claimed` says that there may be such a one. `outlet` is the one of its route that was chosen last, `fare`
+    what the pace of its provider allowed it. `lease_ends` is in our own monotonic seconds; `late` is how long after its
+    planned instant the first attempt was made.
     """
 
     ticket: Ticket
@@ -35,7 +36,13 @@ class Delivery:
     lease_ends: float = 0.0
     perhaps_claimed: bool = False
     late: float | None = None
+    fare: Fare | None = None
     verdict: Verdict | None = None
+
+    @property
+    def parts(self) -> int:
+        """What a pace counts."""
+        return self.outlet.pace.parts_of(self.due)
 
     @property
     def urgent(self) -> bool:

@@ -31,16 +31,19 @@ class Handing:
         self._ways = ways
 
     async def give(self, one: Delivery) -> None:
-        """P5.5: nothing is begun that is not wanted any more, or whose lease might end before its answer comes."""
-        gate, provider = one.outlet.gate, one.outlet.provider
+        """P5.5: nothing is begun that is not wanted any more, or whose lease might end before its answer comes,
+        or that waited so long for a hand that its pace allows it no more."""
+        gate, pace, provider = one.outlet.gate, one.outlet.pace, one.outlet.provider
         begun = self._clock.monotonic()
-        in_time = one.lease_ends - begun > provider.timeout
+        in_time = one.lease_ends - begun > provider.timeout and pace.allows(one)
         if not one.ticket.wanted or not in_time or (entered := one.route.enter(one.outlet)) is None:
             self._ways.leave([one])
             return
+        refund = pace.pay(one)
         outcome = await self._handed_over(one)
         gate.leave(entered, outcome, begun)
         if isinstance(outcome, Halted):
+            refund()
             self._ways.leave([one])
         else:
             self._ways.record(one, outcome)

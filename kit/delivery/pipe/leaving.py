@@ -7,10 +7,16 @@ from uuid import uuid4
 from contracts.events import Event
 from kit import logs
 from kit.delivery import events, store
+from kit.delivery.pace.pace import give_back
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.postgres import Connection, Database, fate
 
 AGAIN_SECONDS: Final = 0.5
+SOON: Final = 5.0
+FEW: Final = 50
+"""So many urgent ones may wait here for so many seconds: not so many that the lane would be full of them."""
+PACED: Final = "paced"
+"""As a reason to hold: the provider is given no more for now."""
 
 log = logs.get(__name__)
 
@@ -31,6 +37,20 @@ async def take_back(connection: Connection, claimed: Sequence[Delivery]) -> None
         await store.turn_away(connection, [(one.due.id, one.due.try_, one.token) for one in unsure])
         for one in unsure:
             one.token = uuid4()  # should it come back, it is somebody else
+
+
+def paced(one: Delivery, clock: DatabaseClock) -> Event:
+    """It comes back when it is its turn by the pace of its provider; the same try, no attempt is used (P5.4)."""
+    pace = one.outlet.pace
+    shut = pace.shut(urgent=one.urgent)
+    return events.hold(
+        one.due,
+        clock.in_seconds(max(pace.turn(urgent=one.urgent), 1.0)),
+        PACED,
+        attempt=one.past.attempts,
+        unknown=one.past.unknown,
+        detail=shut.words if shut else None,
+    )
 
 
 class Leaving:
@@ -66,17 +86,28 @@ class Leaving:
             self.wait(one)
 
     def wait(self, one: Delivery) -> None:
-        """P5.4: in a lane that is paused meanwhile; only the urgent one, which never is, waits through `retry`."""
+        """P5.4: in a lane that is paused meanwhile; only the urgent one, which never is, waits through `retry`, but for
+        a few that a pace lets go in a moment."""
+        give_back(one)
         if not one.ticket.wanted:
             one.ticket.release()
-        elif one.urgent:
+        elif one.urgent and not self._goes_soon(one):
             self._ways.say(one, self._hold(one))
         else:
             one.route.waiting.append(one)
 
+    def _goes_soon(self, one: Delivery) -> bool:
+        pace, waiting = one.outlet.pace, one.route.waiting
+        if not one.route.takes(one.outlet) or not pace.limits or waiting.of_rank(one.ticket.rank) >= FEW:
+            return False
+        shut = pace.shut(urgent=True)
+        return shut is None or shut.until - self._clock.monotonic() < SOON
+
     def _hold(self, one: Delivery) -> Event:
         """Until then and up to half as long again: those who are held together do not come back together."""
         gate = one.outlet.gate
+        if one.route.takes(one.outlet) and one.outlet.pace.shut(urgent=True):
+            return paced(one, self._clock)
         return events.hold(
             one.due,
             self._clock.in_seconds(gate.seconds * (1 + self._draw() / 2)),

@@ -1,13 +1,18 @@
-"""A provider, the gate before it, and the hands that carry messages there."""
+"""A provider, the gate before it, its pace, and the hands that carry messages there."""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
+from contracts.events import named
 from kit.delivery.gate import Gate
+from kit.delivery.pace.pace import Pace
 from kit.delivery.provider import Asked, Provider
 from kit.engine import Ticket
+
+USED_UP: Final = "used_up"
+"""As a state: its day is used up, but for what is kept for urgent messages."""
 
 
 class Carried(Protocol):
@@ -76,10 +81,27 @@ class Hands(Generic[T]):
 class Outlet:
     """One way out of the house."""
 
-    def __init__(self, provider: Provider, gate: Gate, position: int = 0) -> None:
+    def __init__(self, provider: Provider, gate: Gate, pace: Pace, position: int = 0) -> None:
         """`position` in the order in which providers are preferred."""
         self.provider = provider
         self.gate = gate
+        self.pace = pace
         self.position = position
         self.asked = provider if isinstance(provider, Asked) and provider.ask_after else None
         """The same provider, where it can be asked what became of a message."""
+
+    def is_open(self, *, urgent: bool) -> bool:
+        """It takes what comes, if only in its time."""
+        return self.gate.is_open and not self.pace.used_up(urgent=urgent)
+
+    def about(self) -> dict[str, Any]:
+        """How it is doing, for people."""
+        used_up = self.pace.used_up(urgent=False) if self.gate.is_open else None
+        return {
+            "name": self.provider.name,
+            "position": self.position + 1,
+            "state": USED_UP if used_up else self.gate.state,
+            "reason": used_up.limit.unit if used_up else self.gate.why,
+            "detail": used_up.words if used_up else self.gate.detail,
+            "opens_at": named(used_up.opens_at) if used_up else None,
+        }

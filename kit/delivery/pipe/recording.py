@@ -104,7 +104,7 @@ def _fails_over(one: Delivery, outcome: Unavailable) -> bool:
     assert one.attempt is not None
     if not outcome.blames_provider or one.attempt.unknown:
         return False
-    return one.route.another(one.outlet, one.past.failed_by)
+    return one.route.another(one.outlet, one.past.failed_by, urgent=one.urgent)
 
 
 def _try(one: Delivery) -> int:

@@ -31,7 +31,7 @@ PATIENCE: Final = 5.0
 TRIAL_PATIENCE: Final = 15.0
 """The same for trying a provider out, which takes ten seconds where nobody answers there."""
 UNKNOWN: Final = "unknown"
-WORST: Final = ("shut", "ailing", "paused", "open")
+WORST: Final = ("shut", "ailing", "paused", "used_up", "open")
 """The state that is shown where instances differ: the first of these."""
 
 Order = Literal["pause", "resume", "test"]
@@ -40,12 +40,13 @@ _COMMANDS: Final[Mapping[Order, str]] = {"pause": PAUSE, "resume": RESUME, "test
 
 class AtInstance(shapes.Shape):
     """How a process finds it: `open`; `ailing` (it does badly, and others are preferred), `shut` (it is given one
-    message at a time, to see), `paused` (by hand)."""
+    message at a time, to see), `paused` (by hand), `used_up` (what may be given to it in a day; `opens_at`)."""
 
     instance: str
     state: str
     reason: str | None = None
     detail: str | None = None
+    opens_at: datetime | None = None
     heard_at: datetime
 
 
@@ -59,6 +60,7 @@ class ProviderShown(shapes.Shape):
     state: str
     reason: str | None = None
     detail: str | None = None
+    opens_at: datetime | None = None
     instances: tuple[AtInstance, ...] = ()
 
 
@@ -174,6 +176,7 @@ def _shown(
             state=one["state"],
             reason=one.get("reason"),
             detail=one.get("detail"),
+            opens_at=one.get("opens_at"),
             heard_at=heard_at,
         )
         for instance, heard_at, about in told
@@ -189,6 +192,7 @@ def _shown(
         state=worst.state if worst else UNKNOWN,
         reason=worst.reason if worst else None,
         detail=worst.detail if worst else None,
+        opens_at=worst.opens_at if worst else None,
         instances=tuple(at),
     )
 

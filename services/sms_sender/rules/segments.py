@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from contracts.events import Due
+
 GSM_7: Final = "GSM-7"
 UCS_2: Final = "UCS-2"
 
@@ -36,6 +38,11 @@ def measure(text: str) -> tuple[str, int]:
     """The encoding and the number of parts."""
     found = segments(text)
     return found.encoding, found.count
+
+
+def parts_of(due: Due) -> int:
+    """What a pace counts of it."""
+    return segments(due.content.text or "").count if due.content else 1
 
 
 def _parts(widths: list[int], alone: int, together: int) -> int:

@@ -24,6 +24,7 @@ from kit.bus.record import Outgoing, Received
 from kit.clock import monotonic
 from kit.delivery.condition import LIMITS, Limits
 from kit.delivery.outcomes import Accepted, Outcome
+from kit.delivery.pace.rules import Limit
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Policy
 from kit.delivery.sender import Channel, Sender
@@ -124,6 +125,8 @@ class House:
         closed_because: str | None = None,
         pauses: Sequence[float] = (1.0, 2.0),
         health: Limits = LIMITS,
+        paces: Sequence[Limit] = (),
+        parts_of: Callable[[Due], int] = lambda _: 1,
         database: Any = None,
         publisher: Any = None,
         group: str = EMAIL_SENDER.name,
@@ -141,6 +144,8 @@ class House:
             closed_because,
             pauses,
             health,
+            {one.name: [limit for limit in paces if limit.shared or limit.name == one.name] for one in providers},
+            parts_of,
         )
         metrics = Metrics()
         sender = Sender(channel, database or self.database, publisher or self.publisher, metrics)

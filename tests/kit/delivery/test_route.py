@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Final
 
 from kit.delivery.gate import REST, STEADY
 from kit.delivery.gate import Gate as RealGate
 from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Halted, Outcome, Unavailable
+from kit.delivery.pace.pace import Pace
 from kit.delivery.pipe.outlet import Outlet
 from kit.delivery.pipe.route import URGENT_AFTER, Route
 from tests.kit.delivery.support import Takes
@@ -20,6 +22,8 @@ BAD_PASSWORD: Final = Halted("provider_configuration")
 @dataclass(eq=False)
 class One:
     outlet: Outlet
+    ticket: Any = field(default_factory=lambda: SimpleNamespace(rank=1))
+    urgent: bool = False
 
 
 class Ways:
@@ -28,7 +32,8 @@ class Ways:
     def __init__(self, *names: str) -> None:
         self.clock = Clock()
         self.outlets = [
-            Outlet(Takes(name=name), RealGate(name, self.clock), position) for position, name in enumerate(names)
+            Outlet(Takes(name=name), RealGate(name, self.clock), Pace((), self.clock), position)
+            for position, name in enumerate(names)
         ]
         self.route = Route[One](self.outlets)
 
@@ -92,7 +97,8 @@ def test_all_shut_is_held_until_one_may_see() -> None:
     ways.does(0, BAD_PASSWORD)
     ways.does(1, DOWN)
     assert ways.route.is_held and ways.route.admits == 0 and ways.route.knocking() == []
-    ways.route.waiting.extend([One(ways.outlets[0]), One(ways.outlets[0])])
+    for _ in range(2):
+        ways.route.waiting.append(One(ways.outlets[0]))
     ways.clock.now += REST[0]
     assert ways.route.is_held and len(ways.route.knocking()) == 1
     assert ways.chosen(1) == ["spare"], "its rest is over first"

@@ -79,6 +79,19 @@ async def test_each_is_shown_with_what_its_senders_say(gateway: Gateway, kafka: 
     assert [at["state"] for at in one["instances"]] == ["shut"]
 
 
+async def test_a_used_up_day_is_shown_with_when_it_opens(gateway: Gateway, kafka: KafkaSettings, database: str) -> None:
+    day = {"state": "used_up", "reason": "day", "detail": "smtp: 500 a day", "opens_at": "2027-03-02T08:00:00.000Z"}
+    async with sender(kafka, database, day):
+
+        async def heard() -> dict[str, Any] | None:
+            one: dict[str, Any] = (await shown(gateway))["smtp"]
+            return one if one["instances"] else None
+
+        one = await until(heard)
+    assert (one["state"], one["reason"], one["detail"]) == ("used_up", "day", "smtp: 500 a day")
+    assert one["opens_at"].startswith("2027-03-02T08:00:00")
+
+
 async def test_p9_a_pause_is_stored_by_its_sender_and_answered(
     gateway: Gateway, kafka: KafkaSettings, database: str
 ) -> None:
