@@ -295,7 +295,10 @@ class Retry(OfNotification):
 
 
 class Taken(OfNotification):
-    """A provider has it; `unknown` counts the hand-overs before it whose fate nobody knows: a copy is possible."""
+    """A provider has it; `unknown` counts the hand-overs before it whose fate nobody knows: a copy is possible.
+
+    `suppress`: what came back says that nothing shall be sent there any more (a `Cause` of `contracts.suppression`).
+    """
 
     status: ClassVar[Status]
     try_: Annotated[int, Field(alias="try", ge=1)] = 1
@@ -308,6 +311,7 @@ class Taken(OfNotification):
     detail: str | None = None
     segments: int | None = None
     encoding: str | None = None
+    suppress: str | None = None
 
     @property
     def n(self) -> str:
@@ -353,7 +357,10 @@ class InboxChanged(OfNotification):
 
 
 class Failed(OfNotification):
-    """The end without a sending; `outcome` is the status, `reason` a stable word, `detail` for people."""
+    """The end without a sending; `outcome` is the status, `reason` a stable word, `detail` for people.
+
+    `suppress`: its address is to blame, and nothing shall be sent there any more.
+    """
 
     ce_type = "tocsin.failed"
     outcome: Literal[Status.CANCELLED, Status.EXPIRED, Status.REJECTED, Status.FAILED]
@@ -364,6 +371,7 @@ class Failed(OfNotification):
     unknown: int = 0
     provider: str | None = None
     instead_of: str | None = None
+    suppress: str | None = None
 
     @property
     def n(self) -> str:

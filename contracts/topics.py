@@ -148,7 +148,7 @@ PREFERENCES = Topic(
 SETTINGS = Topic(
     "directory.settings",
     (e.Setting,),
-    writers=("gateway", *SENDERS),
+    writers=("gateway", "intake"),
     readers=SERVICES,
     reporter="gateway",
     key="tenant/kind/id",

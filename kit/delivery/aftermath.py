@@ -11,7 +11,7 @@ from kit.bus.publisher import Publisher
 from kit.delivery.asking import Asking
 from kit.delivery.provider import Asked, Provider
 from kit.delivery.receipts import Receipts
-from kit.delivery.rules import Result
+from kit.delivery.rules import CalledBack
 from kit.postgres import Database
 from kit.service import Parts
 from kit.settings import KafkaSettings
@@ -26,7 +26,7 @@ def aftermath(
     *,
     channel: Channel,
     group: Group,
-    meaning: Callable[[Receipt], Result | None],
+    meaning: Callable[[Receipt], CalledBack | None],
     providers: Iterable[Provider],
 ) -> None:
     """Adds who hears what is called back, and for each of `providers` that can be asked, who asks it.

@@ -44,6 +44,7 @@ def outcome(
             detail=verdict.detail,
             segments=verdict.segments,
             encoding=verdict.encoding,
+            suppress=verdict.suppress,
         )
     return Failed(
         **about,
@@ -54,6 +55,7 @@ def outcome(
         attempt=attempt,
         unknown=unknown,
         provider=provider,
+        suppress=verdict.suppress,
     )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from contracts.suppression import Cause
+
 LONGEST: Final = 300
 
 PROVIDER_UNAVAILABLE: Final = "provider_unavailable"
@@ -22,11 +24,11 @@ class Accepted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It will be refused every time; `suppress`: the address itself is to blame."""
+    """It will be refused every time; `suppress`: the address itself is to blame, for this cause."""
 
     reason: str
     detail: str | None = None
-    suppress: bool = False
+    suppress: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)

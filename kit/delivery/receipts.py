@@ -15,7 +15,7 @@ from kit import logs
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
 from kit.delivery import events
-from kit.delivery.rules import Result, Verdict
+from kit.delivery.rules import CalledBack, Result, Verdict
 from kit.postgres import Connection, Database, fate
 from kit.stage import Message
 
@@ -33,6 +33,7 @@ class Arrival:
     id: UUID
     try_: int
     result: Result
+    suppress: str | None
     event: Event
 
 
@@ -41,10 +42,12 @@ class Receipts:
 
     `meaning` is the provider's rule: what a receipt makes of a message that was sent, or nothing new. A receipt of a
     message whose claim has no `sent` yet waits for it. A status moves forward only: undelivered may still become
-    delivered, and nothing follows delivered.
+    delivered, and nothing follows delivered but a complaint, which is said by the same event once more.
     """
 
-    def __init__(self, database: Database, publisher: Publisher, meaning: Callable[[Receipt], Result | None]) -> None:
+    def __init__(
+        self, database: Database, publisher: Publisher, meaning: Callable[[Receipt], CalledBack | None]
+    ) -> None:
         self.task: asyncio.Task[None] | None = None
         self._database = database
         self._publisher = publisher
@@ -61,14 +64,17 @@ class Receipts:
 
     async def take(self, connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
         """A batch, in one statement; whatever its order and its repeats."""
-        furthest: dict[tuple[UUID, int], tuple[Result, Receipt]] = {}
+        furthest: dict[tuple[UUID, int], tuple[CalledBack, Receipt]] = {}
         for receipt in (message.event for message in messages if isinstance(message.event, Receipt)):
-            place, result = (receipt.id, receipt.try_), self._meaning(receipt)
+            place, word = (receipt.id, receipt.try_), self._meaning(receipt)
             known = furthest.get(place)
-            if result and (known is None or known[0] is Result.UNDELIVERED):
-                furthest[place] = result, receipt
+            if word and (known is None or known[0].weight < word.weight):
+                furthest[place] = word, receipt
         if furthest:
-            rows = [(*place, result.value, one.received_at, one.code) for place, (result, one) in furthest.items()]
+            rows = [
+                (*place, word.result.value, one.received_at, one.code, word.suppress)
+                for place, (word, one) in furthest.items()
+            ]
             await connection.execute(_KEEP, *(list(column) for column in zip(*sorted(rows), strict=True)))
         return ()
 
@@ -82,7 +88,7 @@ class Receipts:
             await connection.execute(_APPLY, MOST)
             arrivals = [_arrival(row) for row in await connection.fetch(_APPLIED, MOST)]
         if said := await self._said(arrivals):
-            rows = [(one.id, one.try_, one.result.value) for one in said]
+            rows = [(one.id, one.try_, one.result.value, one.suppress) for one in said]
             async with self._database.connection() as connection:
                 await connection.execute(_SAID, *(list(column) for column in zip(*rows, strict=True)))
         return len(said)
@@ -126,6 +132,7 @@ def _arrival(row: asyncpg.Record) -> Arrival:
         provider_id=row["provider_id"],
         segments=row["segments"],
         encoding=row["encoding"],
+        suppress=row["why"],
     )
     event = events.outcome(
         verdict,
@@ -135,16 +142,17 @@ def _arrival(row: asyncpg.Record) -> Arrival:
         unknown=row["copies"],
         provider=row["provider"],
     )
-    return Arrival(row["id"], row["try"], Result(row["received"]), event)
+    return Arrival(row["id"], row["try"], Result(row["received"]), row["why"], event)
 
 
 # The first word of a kind stays: what was said with its time is said with the same again.
 _KEEP: Final = """
-insert into receipts as r (id, try, result, received_at, detail)
-select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[])
+insert into receipts as r (id, try, result, received_at, detail, suppress)
+select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
 on conflict (id, try) do update
-set result = excluded.result, received_at = excluded.received_at, detail = excluded.detail
-where r.result = 'undelivered' and excluded.result = 'delivered'
+set result = excluded.result, received_at = excluded.received_at, detail = excluded.detail, suppress = excluded.suppress
+where (r.result = 'undelivered' and excluded.result = 'delivered')
+   or (r.result = excluded.result and r.suppress is null and excluded.suppress is not null)
 """
 
 # A late acceptance is said as `sent` first (P5.6). In the order of all who lock claims.
@@ -165,7 +173,7 @@ where c.id = ready.id and c.try = ready.try
 """
 
 _APPLIED: Final = """
-select c.*, r.result as received,
+select c.*, r.result as received, r.suppress as why,
        (select max(unknown) from claims as other where other.id = c.id) as copies,
        (select sum(hand_overs) from claims as other where other.id = c.id and other.try <= c.try) as attempt
 from receipts as r
@@ -177,8 +185,8 @@ limit $1
 # One that has grown meanwhile stays, to be said itself.
 _SAID: Final = """
 delete from receipts as r
-using unnest($1::uuid[], $2::smallint[], $3::text[]) as said (id, try, result)
-where r.id = said.id and r.try = said.try and r.result = said.result
+using unnest($1::uuid[], $2::smallint[], $3::text[], $4::text[]) as said (id, try, result, suppress)
+where r.id = said.id and r.try = said.try and r.result = said.result and r.suppress is not distinct from said.suppress
 """
 
 _FORGET: Final = """

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from contracts.events import Due
 from contracts.status import FINAL, TAKEN, End, Status
+from contracts.suppression import Cause
 from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Refused, Unavailable, Unknown
 from kit.retry import PATIENT, Over, RetryPolicy, next_attempt
 
@@ -65,7 +66,8 @@ class Verdict(NamedTuple):
     """What is written under a claim once, and what every event about it is made from.
 
     `at` is the T of a retry, or the instant of an acceptance. `unknown` counts the hand-overs up to and with this one
-    of which nobody knows the outcome; `hand_overs` is 1 if this claim's was one.
+    of which nobody knows the outcome; `hand_overs` is 1 if this claim's was one. `suppress`: why nothing shall be
+    sent to this address any more.
     """
 
     result: Result
@@ -77,6 +79,19 @@ class Verdict(NamedTuple):
     provider_id: str | None = None
     segments: int | None = None
     encoding: str | None = None
+    suppress: str | None = None
+
+
+class CalledBack(NamedTuple):
+    """What a receipt makes of a message that was sent; `suppress`: why nothing is to go to its address any more."""
+
+    result: Result
+    suppress: Cause | None = None
+
+    @property
+    def weight(self) -> tuple[bool, bool]:
+        """Of two the weightier one stays."""
+        return self.result is Result.DELIVERED, self.suppress is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +293,7 @@ def what_became(
                 encoding=outcome.encoding,
             )
         case Refused():
-            return failed(outcome.reason, outcome.detail, attempt.unknown)
+            return failed(outcome.reason, outcome.detail, attempt.unknown)._replace(suppress=outcome.suppress)
         case Unknown():
             if policy.on_unknown == "fail":
                 return failed(outcome.reason, outcome.detail, attempt.unknown + 1)

@@ -14,6 +14,8 @@ from kit.postgres import Connection
 BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 """For the sessions that run these statements: each of them finds its rows by the primary key. A planner that has no
 statistics yet (the table is young, or was empty an hour ago) would read all of it for every batch."""
+WIDTH: Final = 15
+"""Columns of a result as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,12 @@ async def claim_first(connection: Connection, wanted: Iterable[First], lease: ti
 
 async def finish(connection: Connection, final: Iterable[Written]) -> set[tuple[UUID, int]]:
     """Writes final claims that no hand-over stands behind; those that were not there yet."""
-    return _keys(await connection.fetch(_FINISH, *_columns([_row(one) for one in sorted(final, key=_by_id)], 14)))
+    return _keys(await connection.fetch(_FINISH, *_columns([_row(one) for one in sorted(final, key=_by_id)], WIDTH)))
 
 
 async def mark_unknown(connection: Connection, marks: Iterable[Written]) -> None:
     """Says of claims that they are unknown, where their lease is over and neither result nor token has changed."""
-    await connection.execute(_MARK_UNKNOWN, *_columns([_row(one) for one in sorted(marks, key=_by_id)], 14))
+    await connection.execute(_MARK_UNKNOWN, *_columns([_row(one) for one in sorted(marks, key=_by_id)], WIDTH))
 
 
 async def give_back(connection: Connection, deliveries: Iterable[tuple[UUID, UUID]]) -> None:
@@ -130,20 +132,20 @@ async def record(connection: Connection, results: Iterable[Written]) -> set[tupl
     if plain := [_plain_row(one) for one in ordered if _is_plain(one)]:
         recorded |= _keys(await connection.fetch(_RECORD_PLAIN, *_columns(plain, 7)))
     if rows := [_row(one) for one in ordered if not _is_plain(one)]:
-        recorded |= _keys(await connection.fetch(_RECORD, *_columns(rows, 14)))
+        recorded |= _keys(await connection.fetch(_RECORD, *_columns(rows, WIDTH)))
     return recorded
 
 
 async def end(connection: Connection, ends: Iterable[Written]) -> set[tuple[UUID, int]]:
     """Writes final results where nothing but a next try was to come; those that it holds for."""
     rows = [_row(one) for one in sorted(ends, key=_by_id)]
-    return _keys(await connection.fetch(_END, *_columns(rows, 14)))
+    return _keys(await connection.fetch(_END, *_columns(rows, WIDTH)))
 
 
 async def accept_late(connection: Connection, acceptances: Iterable[Written]) -> None:
     """Writes acceptances whatever the token, to be announced, unless the claim says that it was taken (P5.6)."""
     rows = [_row(one) for one in sorted(acceptances, key=_by_id)]
-    await connection.execute(_ACCEPT_LATE, *_columns(rows, 14))
+    await connection.execute(_ACCEPT_LATE, *_columns(rows, WIDTH))
 
 
 async def unannounced(connection: Connection, limit: int) -> list[Late]:
@@ -186,6 +188,7 @@ def _verdict(row: asyncpg.Record) -> Verdict:
         provider_id=row["provider_id"],
         segments=row["segments"],
         encoding=row["encoding"],
+        suppress=row["suppress"],
     )
 
 
@@ -206,6 +209,7 @@ def _row(one: Written) -> tuple[object, ...]:
         verdict.segments,
         verdict.encoding,
         one.about,
+        verdict.suppress,
     )
 
 
@@ -236,7 +240,7 @@ def _by_id(one: First | Wanted | Written) -> int:
 # nor result is no claim: it is where somebody was turned away.
 _LOOK: Final = """
 select clock.now, id, try, token, made_at, provider, unknown, hand_overs, result, at, reason, detail, provider_id,
-       segments, encoding,
+       segments, encoding, suppress,
        lease_until - clock_timestamp() as lease_left,
        lease_until + (clock.now - statement_timestamp()) as held_until
 from (select tocsin.clock() as now) as clock
@@ -270,14 +274,15 @@ returning token, made_at
 
 _WRITTEN: Final = """
 unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::smallint[],
-       $8::smallint[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::text[], $14::text[])
+       $8::smallint[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::text[], $14::text[],
+       $15::text[])
     as written (id, try, token, provider, result, at, unknown, hand_overs, reason, detail, provider_id, segments,
-                encoding, about)
+                encoding, about, suppress)
 """
 
 _INSERT: Final = f"""
 insert into claims as c (id, try, token, provider, result, at, unknown, hand_overs, reason, detail, provider_id,
-                         segments, encoding, about, lease_until, made_at, result_at, unannounced)
+                         segments, encoding, about, suppress, lease_until, made_at, result_at, unannounced)
 select written.*, clock_timestamp(), tocsin.clock(), clock_timestamp(), {{late}}
 from {_WRITTEN}
 """
@@ -285,7 +290,8 @@ from {_WRITTEN}
 _RESULT: Final = """
     result = excluded.result, at = excluded.at, unknown = excluded.unknown, hand_overs = excluded.hand_overs,
     reason = excluded.reason, detail = excluded.detail, provider_id = excluded.provider_id,
-    segments = excluded.segments, encoding = excluded.encoding, about = excluded.about, result_at = excluded.result_at
+    segments = excluded.segments, encoding = excluded.encoding, about = excluded.about, suppress = excluded.suppress,
+    result_at = excluded.result_at
 """
 
 _FINISH: Final = f"""

@@ -5,14 +5,14 @@ from typing import Final
 
 from contracts.events import Receipt
 from contracts.status import Channel
-from kit.delivery.rules import Result
+from kit.delivery.rules import CalledBack, Result
 
-_RESULTS: Final[Mapping[str, Result]] = {
-    "delivered": Result.DELIVERED,
-    "undelivered": Result.UNDELIVERED,
+_MEANT: Final[Mapping[str, CalledBack]] = {
+    "delivered": CalledBack(Result.DELIVERED),
+    "undelivered": CalledBack(Result.UNDELIVERED),
 }
 
 
-def meant_by(receipt: Receipt) -> Result | None:
+def meant_by(receipt: Receipt) -> CalledBack | None:
     """What it makes of a sent mail; None: nothing new."""
-    return _RESULTS.get(receipt.status) if receipt.channel is Channel.EMAIL else None
+    return _MEANT.get(receipt.status) if receipt.channel is Channel.EMAIL else None

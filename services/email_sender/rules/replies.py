@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from contracts.suppression import Cause
 from kit.delivery.outcomes import (
     PROVIDER_UNAVAILABLE,
     RECIPIENT_DEFERRED,
@@ -104,7 +105,7 @@ _BASIC: Final[Mapping[int, Meaning]] = {
 _OUTCOMES: Final[Mapping[Meaning, Callable[[str], Outcome]]] = {
     Meaning.TRANSIENT: lambda told: Unavailable(PROVIDER_UNAVAILABLE, told),
     Meaning.DEFERRED: lambda told: Unavailable(RECIPIENT_DEFERRED, told),
-    Meaning.RECIPIENT: lambda told: Refused("recipient_refused", told, suppress=True),
+    Meaning.RECIPIENT: lambda told: Refused("recipient_refused", told, suppress=Cause.HARD_BOUNCE),
     Meaning.FULL: lambda told: Unavailable("mailbox_full", told, patient=True),
     Meaning.QUOTA: lambda told: Halted("provider_quota", told),
     Meaning.CONFIGURATION: lambda told: Halted("provider_configuration", told, alarming=True),

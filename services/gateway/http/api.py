@@ -39,12 +39,14 @@ from services.gateway.http import (
     sending,
     stats,
     streams,
+    suppressions,
     templates,
     unsubscribe,
 )
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
 from services.gateway.http.door import Door
+from services.gateway.http.suppressed import SuppressionRequest
 from services.gateway.rules.origins import origin_of
 from services.gateway.rules.rates import FIELDS
 
@@ -63,6 +65,7 @@ BODIES: Final = (
     Plan,
     TemplateRequest,
     TemplatePreviewRequest,
+    SuppressionRequest,
     compat.CompatRequest,
     entries.EntryUpdate,
 )
@@ -77,6 +80,7 @@ TAGS: Final = [
     {"name": "schedules", "description": "What comes again and again."},
     {"name": "deadlines", "description": "What is due, and when people are reminded."},
     {"name": "templates", "description": "What notifications say, per channel and language, in versions."},
+    {"name": "suppressions", "description": "Addresses to which nothing is sent any more."},
     {"name": "figures", "description": "What became of it all."},
     {"name": "callbacks", "description": "What providers report; signed by them."},
     {"name": "operations", "description": "Jobs, providers, and who is alive: for admins of the tenant `default`."},
@@ -88,7 +92,7 @@ def api(desk: Desk) -> FastAPI:
     """The routes, with their errors as problems."""
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
-    people = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates)
+    people = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
     strangers = (callbacks, unsubscribe)
     for room in (sending, notifications, *people, stats, limits, *strangers, operations, providers, compat):
         app.include_router(room.router(desk))

@@ -7,24 +7,28 @@ from uuid import UUID
 
 from contracts import local_time
 from contracts.request import NotificationRequest
+from contracts.suppression import Suppression
 from kit import logs
 from kit.postgres import Connection
 from services.intake.rules.facts import Found, Person, Tenanted, Wishes
 from services.intake.rules.limits import NO_CAPS, Caps, Recipient, Usage, recipient_of
 from services.intake.rules.row import Row, State, stored
-from services.intake.store import directory, preferences, rows, usage
+from services.intake.rules.suppressing import suppression_name
+from services.intake.store import directory, preferences, rows, suppressions, usage
 
 log = logs.get(__name__)
 
 
 @dataclass(slots=True)
 class Wanted:
-    """The names that a batch mentions; recipients only where they have limits. `digests`: templates by category."""
+    """The names that a batch mentions, and addresses; recipients only where they have limits. `digests`: templates by
+    category."""
 
     people: set[Tenanted] = field(default_factory=set)
     templates: set[Tenanted] = field(default_factory=set)
     versions: set[Tenanted] = field(default_factory=set)
     recipients: set[Recipient] = field(default_factory=set)
+    addresses: set[Tenanted] = field(default_factory=set)
     caps: Caps = NO_CAPS
     digests: Mapping[str, str] = field(default_factory=dict)
 
@@ -32,6 +36,8 @@ class Wanted:
         """It may be judged."""
         if request.user_id:
             self.people.add((tenant, request.user_id))
+        if request.to:
+            self.addresses.add((tenant, request.to))
         if request.template:
             self.templates.add((tenant, request.template))
         if self.caps:
@@ -57,6 +63,16 @@ class Wanted:
     async def usage_known(self, connection: Connection) -> Usage:
         """Locked: what is counted by this batch is counted by no other meanwhile (P3.1)."""
         return Usage(await usage.lock(connection, self.recipients) if self.recipients else {})
+
+    async def suppressed_known(
+        self, connection: Connection, people: Mapping[Tenanted, Person]
+    ) -> dict[Tenanted, Suppression]:
+        """Of all addresses that anything may be sent to."""
+        found = set(self.addresses)
+        for (tenant, _), person in people.items():
+            found.update((tenant, address) for address in (person.email, person.phone) if address)
+        names = {(tenant, name) for tenant, address in found if (name := suppression_name(address))}
+        return await suppressions.among(connection, names) if names else {}
 
     async def templates_known(self, connection: Connection) -> dict[Tenanted, Found]:
         if not self.templates and not self.versions:

@@ -50,21 +50,23 @@ class Judge:
         """One transaction: locks in one order (groups, keys, rows), facts, verdicts, writing."""
         events = [message.event for message in messages]
         until = self.directory.until  # read before the people are: what was served until then is among them
-        moment = await rows.moment(connection)
+        moment, suppressing = await rows.beginning(connection)
         said = await _end_groups(connection, events)
         ends = await _group_ends(connection, events)
         locked = await _newest(connection, events)
         before = await _rows(connection, events, locked)
         wanted = _wanted(events, before, self.policy)
+        people = await wanted.people_known(connection)
         facts = Facts(
             policy=self.policy,
-            people=await wanted.people_known(connection),
+            people=people,
             templates=await wanted.templates_known(connection),
             groups=ends,
             newest=locked | await _newest_of_waiting(connection, before, locked),
             directory_until=until,
             wishes=await wanted.wishes_known(connection),
             usage=await wanted.usage_known(connection),
+            suppressed=await wanted.suppressed_known(connection, people) if suppressing else {},
         )
         ledger = Ledger(before, facts, moment)
         for event in events:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from contracts.lives import DEFAULT_LIFE as DEFAULT_LIFE
 from contracts.status import Channel, Lane
+from contracts.suppression import Suppression
 from kit.hours import Calendar, Span
 from kit.rendering import Template, Unrenderable
 from kit.unsubscribing import Unsubscribing
@@ -137,6 +138,7 @@ class Facts:
     directory_until: datetime | None = None
     wishes: Mapping[Tenanted, Wishes] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
+    suppressed: Mapping[Tenanted, Suppression] = field(default_factory=dict)
 
     @property
     def may_hold(self) -> bool:

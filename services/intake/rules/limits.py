@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Final
 
 from contracts import local_time
+from contracts.addresses import address_hash
 from contracts.request import NotificationRequest
 from contracts.status import Channel, Held
 from kit.hours import day_around, first_in, hour_around
@@ -121,4 +121,4 @@ def recipient_of(tenant: str, request: NotificationRequest) -> Recipient:
     """A person by his id, everybody else by the hash of the address: nobody can be found by it (P8)."""
     if request.user_id is not None:
         return tenant, request.user_id
-    return tenant, "to:" + sha256((request.to or "").strip().lower().encode()).hexdigest()[:32]
+    return tenant, "to:" + address_hash(request.to or "")

@@ -15,6 +15,7 @@ from services.intake.rules.facts import Facts, default_expiry
 from services.intake.rules.holding import Unwanted, check_wanted, opening, room_for
 from services.intake.rules.limits import Place, Room
 from services.intake.rules.row import Frozen, Moment, Row
+from services.intake.rules.suppressing import met
 
 UNKNOWN_PAUSE: Final = timedelta(seconds=2)
 UNKNOWN_PATIENCE: Final = timedelta(seconds=60)
@@ -79,6 +80,8 @@ def _judged(row: Row, facts: Facts, moment: Moment) -> Verdict:
 def _whether_due(row: Row, facts: Facts, moment: Moment) -> Verdict:
     try:
         frozen = resolve(row, facts)
+        if found := met(row, frozen, facts.suppressed, facts.policy.time_zone):
+            return Never(Status.REJECTED, *found)
         content = content_of(row, frozen, facts)
         check(row, content)
     except NotKnown as unknown:

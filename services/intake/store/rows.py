@@ -77,6 +77,18 @@ async def moment(connection: Connection) -> Moment:
     return Moment(row[0], row[1])
 
 
+async def beginning(connection: Connection) -> tuple[Moment, bool]:
+    """Both clocks, and whether there is any suppressed address: where there is none, nobody asks about each (P3.10)."""
+    row = await connection.fetchrow(_BEGINNING)
+    assert row is not None
+    return Moment(row[0], row[1]), row[2]
+
+
+_BEGINNING: Final = """
+select clock(), clock_timestamp(), exists (select from objects where kind = 'suppression' and not gone)
+"""
+
+
 async def lock(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Row]:
     """The rows of these ids, locked in the order of the ids, so that no two transactions wait for each other."""
     found = await connection.fetch(_LOCK, list(ids))

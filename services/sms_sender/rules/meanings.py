@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from typing import Final
 
+from contracts.suppression import Cause
 from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Halted, Outcome, Refused, Unavailable, plain
 
 
@@ -12,6 +13,7 @@ class Meaning(Enum):
 
     TRANSIENT = auto()
     RECIPIENT = auto()
+    STOPPED = auto()
     ROUTE = auto()
     UNREACHABLE = auto()
     MESSAGE = auto()
@@ -23,7 +25,8 @@ class Meaning(Enum):
 # DESTINATION is the account's fault, but only for some numbers: one of them must not hold up all the others.
 _OUTCOMES: Final[Mapping[Meaning, Callable[[str, float], Outcome]]] = {
     Meaning.TRANSIENT: lambda told, after: Unavailable(PROVIDER_UNAVAILABLE, told, after),
-    Meaning.RECIPIENT: lambda told, _: Refused("recipient_refused", told, suppress=True),
+    Meaning.RECIPIENT: lambda told, _: Refused("recipient_refused", told, suppress=Cause.HARD_BOUNCE),
+    Meaning.STOPPED: lambda told, _: Refused("recipient_refused", told, suppress=Cause.STOP),
     Meaning.ROUTE: lambda told, _: Refused("recipient_refused", told),
     Meaning.UNREACHABLE: lambda told, after: Unavailable("recipient_unreachable", told, after, patient=True),
     Meaning.MESSAGE: lambda told, _: Refused("message_refused", told),

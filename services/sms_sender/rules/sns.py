@@ -23,7 +23,7 @@ _CODES: Final[Mapping[str, Meaning]] = {
     "ValidationError": Meaning.MESSAGE,
     "ValidationException": Meaning.MESSAGE,
     "EndpointDisabled": Meaning.RECIPIENT,
-    "OptedOut": Meaning.RECIPIENT,
+    "OptedOut": Meaning.STOPPED,
     **dict.fromkeys(
         (
             "AccessDenied",

@@ -8,8 +8,9 @@ from typing import Final
 
 from contracts.events import Receipt
 from contracts.status import Channel
+from contracts.suppression import Cause
 from kit.delivery.outcomes import Outcome
-from kit.delivery.rules import Result
+from kit.delivery.rules import CalledBack, Result
 from services.sms_sender.rules.meanings import Meaning, outcome_of
 
 _CODES: Final[Mapping[int, Meaning]] = {
@@ -18,7 +19,7 @@ _CODES: Final[Mapping[int, Meaning]] = {
     30001: Meaning.TRANSIENT,
     21211: Meaning.RECIPIENT,
     21214: Meaning.RECIPIENT,
-    21610: Meaning.RECIPIENT,
+    21610: Meaning.STOPPED,
     21614: Meaning.RECIPIENT,
     30005: Meaning.RECIPIENT,
     30006: Meaning.RECIPIENT,
@@ -64,8 +65,13 @@ _RESULTS: Final[Mapping[str, Result]] = {
     "undelivered": Result.UNDELIVERED,
     "failed": Result.UNDELIVERED,
 }
+_CAUSES: Final[Mapping[Meaning, Cause]] = {Meaning.RECIPIENT: Cause.HARD_BOUNCE, Meaning.STOPPED: Cause.STOP}
 
 
-def meant_by(receipt: Receipt) -> Result | None:
+def meant_by(receipt: Receipt) -> CalledBack | None:
     """What a status that was called back makes of a sent message; None: nothing new (queued, sending, sent)."""
-    return _RESULTS.get(receipt.status) if receipt.channel is Channel.SMS else None
+    result = _RESULTS.get(receipt.status) if receipt.channel is Channel.SMS else None
+    if result is not Result.UNDELIVERED:
+        return CalledBack(result) if result else None
+    code = int(receipt.code) if receipt.code and receipt.code.isdecimal() else None
+    return CalledBack(result, _CAUSES.get(meaning(0, code)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.events import Failed, Retry, Sent
+from contracts.suppression import Cause
 from kit.delivery.outcomes import Refused, Unavailable, Unknown
 from tests.kit.delivery.support import House, Takes, due
 
@@ -38,6 +39,18 @@ async def test_failed_when_refused(home: House) -> None:
         await home.put(one)
         failed = await home.hears(one, Failed)
     assert (failed.outcome, failed.reason, failed.detail) == ("failed", "recipient_refused", "550 5.1.1 no such user")
+
+
+async def test_p3_10_failed_because_of_the_address_says_so_at_every_repeat(home: House) -> None:
+    """The claim remembers it: what is said again after a crash blames the address, too."""
+    one, provider = due(), Takes(Refused("recipient_refused", "550 5.1.1 no such user", Cause.HARD_BOUNCE))
+    async with home.sender(provider):
+        await home.put(one)
+        await home.hears(one, Failed)
+        await home.put(one)
+        await home.hears(one, Failed, count=2)
+    assert [failed.suppress for failed in home.said(one, Failed)] == ["hard_bounce"] * 2
+    assert len(provider.parcels) == 1
 
 
 async def test_retried_when_unavailable(home: House) -> None:

@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.events import Delivered, Due, Receipt, Sent, Undelivered
+from contracts.suppression import Cause
 from contracts.topics import RECEIPTS
 from kit.bus.consumer import Consumer
 from kit.bus.record import Outgoing, Received
 from kit.delivery.outcomes import Accepted
 from kit.delivery.receipts import Receipts, forget_receipts
-from kit.delivery.rules import Result
+from kit.delivery.rules import CalledBack, Result
 from kit.metrics import Metrics
 from kit.stage import Message, Stage
 from tests.kit.bus.support import make
@@ -24,8 +25,12 @@ from tests.kit.delivery.support import House, Takes, due
 AT = datetime(2027, 3, 1, 7, tzinfo=UTC)
 
 
-def meaning(receipt: Receipt) -> Result | None:
-    return Result(receipt.status) if receipt.status in ("delivered", "undelivered") else None
+def meaning(receipt: Receipt) -> CalledBack | None:
+    if receipt.status == "complained":
+        return CalledBack(Result.DELIVERED, Cause.COMPLAINT)
+    if receipt.status not in ("delivered", "undelivered"):
+        return None
+    return CalledBack(Result(receipt.status), Cause.HARD_BOUNCE if receipt.code == "5.1.1" else None)
 
 
 def receipt(id: UUID, status: str, *, minute: int = 0, code: str | None = None) -> Receipt:
@@ -107,6 +112,34 @@ async def test_p5_9_twice_is_said_in_the_same_words(home: House, receipts: Recei
     await home.hears(one, Delivered, count=2)
     first, second = home.said(one, Delivered)
     assert first == second and first.at == AT
+
+
+async def test_p3_10_what_came_back_for_good_blames_the_address(home: House, receipts: Receipts) -> None:
+    for code, cause in (("5.1.1", "hard_bounce"), ("5.2.2", None)):
+        one = await sent(home)
+        await heard(home, receipts, receipt(one.id, "undelivered", code=code))
+        await receipts.once()
+        assert (await home.hears(one, Undelivered)).suppress == cause
+
+
+async def test_p5_9_a_complaint_is_said_though_it_was_delivered_before(home: House, receipts: Receipts) -> None:
+    """By the same event once more: whoever has it in the timeline sees no second one."""
+    one = await sent(home)
+    for status in ("delivered", "complained", "delivered", "complained"):
+        await heard(home, receipts, receipt(one.id, status))
+        await receipts.once()
+    await home.hears(one, Delivered, count=4)
+    assert [said.suppress for said in home.said(one, Delivered)] == [None, "complaint", None, "complaint"]
+    assert len({said.ce_id for said in home.said(one, Delivered)}) == 1 and await waiting(home) == 0
+
+
+async def test_p5_9_the_weightier_of_a_batch_stays(home: House, receipts: Receipts) -> None:
+    one = await sent(home)
+    said = [receipt(one.id, status) for status in ("complained", "delivered", "undelivered")]
+    await heard(home, receipts, *said)
+    await heard(home, receipts, receipt(one.id, "delivered"))
+    assert await receipts.once() == 1
+    assert (await home.hears(one, Delivered)).suppress == "complaint"
 
 
 async def test_p5_9_one_that_is_early_waits_until_the_sending_is_written_down(home: House, receipts: Receipts) -> None:

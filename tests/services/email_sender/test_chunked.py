@@ -11,6 +11,7 @@ import pytest
 
 from contracts.events import Content
 from contracts.status import Lane
+from contracts.suppression import Cause
 from deploy.local.sink import Sink
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.provider import Parcel
@@ -69,7 +70,10 @@ async def test_several_leave_in_one_writing() -> None:
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        ({f"RCPT TO:<{BAD}>": "550 5.1.1 no"}, Refused("recipient_refused", "550 5.1.1 no", suppress=True)),
+        (
+            {f"RCPT TO:<{BAD}>": "550 5.1.1 no"},
+            Refused("recipient_refused", "550 5.1.1 no", Cause.HARD_BOUNCE),
+        ),
         ({f"RCPT TO:<{BAD}>": "450 4.2.1 later"}, Unavailable("recipient_deferred", "450 4.2.1 later")),
         ({f"BDAT {BAD}": "554 5.7.1 no"}, Refused("message_refused", "554 5.7.1 no")),
         ({f"BDAT {BAD}": "452 4.5.3 too many"}, Halted("provider_quota", "452 4.5.3 too many")),

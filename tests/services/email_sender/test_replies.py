@@ -2,6 +2,7 @@
 
 import pytest
 
+from contracts.suppression import Cause
 from kit.delivery.outcomes import Halted, Refused, Unavailable
 from services.email_sender.rules.replies import Meaning, Reply, Step, meaning, outcome
 
@@ -69,7 +70,7 @@ def test_the_meaning_of_an_answer(step: Step, code: int, text: str, expected: Me
     [
         ("4.2.1 later", 450, Unavailable("recipient_deferred", "450 4.2.1 later")),
         ("5.2.2 full", 552, Unavailable("mailbox_full", "552 5.2.2 full", patient=True)),
-        ("5.1.1 who?", 550, Refused("recipient_refused", "550 5.1.1 who?", suppress=True)),
+        ("5.1.1 who?", 550, Refused("recipient_refused", "550 5.1.1 who?", suppress=Cause.HARD_BOUNCE)),
         ("5.7.1 no", 550, Refused("message_refused", "550 5.7.1 no")),
         ("5.4.5 limit", 550, Halted("provider_quota", "550 5.4.5 limit")),
         ("5.7.8 no", 535, Halted("provider_configuration", "535 5.7.8 no", alarming=True)),

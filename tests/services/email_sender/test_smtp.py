@@ -16,6 +16,7 @@ import uvloop
 
 from contracts.events import Content
 from contracts.status import Lane
+from contracts.suppression import Cause
 from deploy.local.catcher import Catcher
 from deploy.local.ports import free_port
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
@@ -96,12 +97,12 @@ async def test_p5_2_a_possible_copy_is_flagged_under_the_same_message_id() -> No
         ("drop-dot", Unknown("unknown_outcome", "no answer after the end of the message")),
         ("keep-drop-dot", Unknown("unknown_outcome", "no answer after the end of the message")),
         ("silent-dot", SILENT_DOT),
-        ("550", Refused("recipient_refused", "550 5.1.1 as the address asks", suppress=True)),
-        ("550-5.1.2", Refused("recipient_refused", "550 5.1.2 as the address asks", suppress=True)),
-        ("553-5.1.3", Refused("recipient_refused", "553 5.1.3 as the address asks", suppress=True)),
-        ("551", Refused("recipient_refused", "551 5.1.6 as the address asks", suppress=True)),
-        ("556-5.1.10", Refused("recipient_refused", "556 5.1.10 as the address asks", suppress=True)),
-        ("550-5.2.1", Refused("recipient_refused", "550 5.2.1 as the address asks", suppress=True)),
+        ("550", Refused("recipient_refused", "550 5.1.1 as the address asks", suppress=Cause.HARD_BOUNCE)),
+        ("550-5.1.2", Refused("recipient_refused", "550 5.1.2 as the address asks", suppress=Cause.HARD_BOUNCE)),
+        ("553-5.1.3", Refused("recipient_refused", "553 5.1.3 as the address asks", suppress=Cause.HARD_BOUNCE)),
+        ("551", Refused("recipient_refused", "551 5.1.6 as the address asks", suppress=Cause.HARD_BOUNCE)),
+        ("556-5.1.10", Refused("recipient_refused", "556 5.1.10 as the address asks", suppress=Cause.HARD_BOUNCE)),
+        ("550-5.2.1", Refused("recipient_refused", "550 5.2.1 as the address asks", suppress=Cause.HARD_BOUNCE)),
         ("552", Unavailable("mailbox_full", "552 5.2.2 as the address asks", patient=True)),
         ("550-5.4.5dot", Halted("provider_quota", "550 5.4.5 as the address asks")),
         ("452", Halted("provider_quota", "452 4.5.3 as the address asks")),
@@ -131,9 +132,12 @@ async def test_what_an_answer_at_any_step_comes_to(mailbox: str, expected: Outco
         ({"MAIL": DROP}, Unavailable("provider_unavailable", "no answer to MAIL")),
         ({"MAIL": SILENCE}, Unavailable("provider_unavailable", "no answer to MAIL")),
         ({"MAIL": "what?"}, Unavailable("provider_unavailable", "MAIL: 0 an answer that is none")),
-        ({"RCPT": "550 no such user"}, Refused("recipient_refused", "550 no such user", suppress=True)),
+        ({"RCPT": "550 no such user"}, Refused("recipient_refused", "550 no such user", suppress=Cause.HARD_BOUNCE)),
         ({"RCPT": "550-5.7.1 no\r\n550 5.7.1 never"}, Refused("message_refused", "550 5.7.1 no 5.7.1 never")),
-        ({"RCPT": "553 no", "DATA": "503 no valid recipients"}, Refused("recipient_refused", "553 no", suppress=True)),
+        (
+            {"RCPT": "553 no", "DATA": "503 no valid recipients"},
+            Refused("recipient_refused", "553 no", Cause.HARD_BOUNCE),
+        ),
         ({"DATA": "250 ok?"}, Unavailable("provider_unavailable", "DATA: 250 ok?")),
         ({"DOT": "250 2.0.0 queued as 42"}, Accepted(detail="250 2.0.0 queued as 42")),
         ({"DOT": "452 4.3.1 disk full"}, Unavailable("provider_unavailable", "452 4.3.1 disk full")),

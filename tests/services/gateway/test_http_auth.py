@@ -198,6 +198,13 @@ TEMPLATES = {
 """Tried in test_templates.py: everybody knows the names, services read, admins write."""
 TICKETED = {("GET", "/v1/stream/sse")}
 """Whose ticket it is: a ticket takes the place of a token (test_stream.py)."""
+SUPPRESSIONS = {
+    ("GET", "/v1/admin/suppressions"),
+    ("POST", "/v1/admin/suppressions"),
+    ("GET", "/v1/admin/suppressions/{id}"),
+    ("DELETE", "/v1/admin/suppressions/{id}"),
+}
+"""Tried in test_suppressions.py: for the admins of each tenant."""
 SIGNED = {("POST", "/v1/callbacks/twilio")}
 """Nobody's: a signature takes the place of a token (test_callbacks.py)."""
 COMPAT = {
@@ -240,6 +247,7 @@ async def test_every_route_says_whose_it_is(house: House) -> None:
     elsewhere = (
         DEADLINES,
         TEMPLATES,
+        SUPPRESSIONS,
         TICKETED,
         SIGNED,
         COMPAT,

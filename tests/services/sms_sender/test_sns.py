@@ -13,6 +13,7 @@ import pytest
 
 from contracts.events import Content
 from contracts.status import Channel, Lane
+from contracts.suppression import Cause
 from deploy.local.ports import free_port
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.provider import Parcel
@@ -154,11 +155,11 @@ def message_refused(code: str) -> tuple[int, str, str, Outcome]:
         *[
             (400, code, f"Invalid parameter: PhoneNumber Reason: {NUMBER} is not valid to publish to",
              Refused("recipient_refused", f"{code} Invalid parameter: PhoneNumber Reason: <phone> is not valid to "
-                     "publish to", suppress=True))
+                     "publish to", suppress=Cause.HARD_BOUNCE))
             for code in ("InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid")
         ],
-        (400, "EndpointDisabled", "as told", Refused("recipient_refused", "EndpointDisabled as told", suppress=True)),
-        (400, "OptedOut", "as told", Refused("recipient_refused", "OptedOut as told", suppress=True)),
+        (400, "EndpointDisabled", "as told", Refused("recipient_refused", "EndpointDisabled as told", Cause.HARD_BOUNCE)),
+        (400, "OptedOut", "as told", Refused("recipient_refused", "OptedOut as told", suppress=Cause.STOP)),
         halted("AuthorizationError", 403),
         halted("InvalidSecurity", 403),
         halted("InvalidClientTokenId", 403),

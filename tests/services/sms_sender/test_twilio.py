@@ -13,10 +13,11 @@ import pytest
 
 from contracts.events import Content, Receipt
 from contracts.status import Channel
+from contracts.suppression import Cause
 from deploy.local.ports import free_port
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.provider import Answer, Parcel
-from kit.delivery.rules import Result
+from kit.delivery.rules import CalledBack, Result
 from kit.settings import load
 from services.sms_sender.app import provider as made
 from services.sms_sender.providers.twilio import TIMEOUT, Account, Twilio
@@ -100,12 +101,12 @@ def told(code: int) -> str:
         (429, 20429, Unavailable(TRANSIENT, told(20429))),
         (400, 21730, Unavailable(TRANSIENT, told(21730))),
         (400, 30001, Unavailable(TRANSIENT, told(30001))),
-        (400, 21211, Refused("recipient_refused", told(21211), suppress=True)),
-        (400, 21214, Refused("recipient_refused", told(21214), suppress=True)),
-        (400, 21610, Refused("recipient_refused", told(21610), suppress=True)),
-        (400, 21614, Refused("recipient_refused", told(21614), suppress=True)),
-        (400, 30005, Refused("recipient_refused", told(30005), suppress=True)),
-        (400, 30006, Refused("recipient_refused", told(30006), suppress=True)),
+        (400, 21211, Refused("recipient_refused", told(21211), suppress=Cause.HARD_BOUNCE)),
+        (400, 21214, Refused("recipient_refused", told(21214), suppress=Cause.HARD_BOUNCE)),
+        (400, 21610, Refused("recipient_refused", told(21610), suppress=Cause.STOP)),
+        (400, 21614, Refused("recipient_refused", told(21614), suppress=Cause.HARD_BOUNCE)),
+        (400, 30005, Refused("recipient_refused", told(30005), suppress=Cause.HARD_BOUNCE)),
+        (400, 30006, Refused("recipient_refused", told(30006), suppress=Cause.HARD_BOUNCE)),
         (400, 21612, Refused("recipient_refused", told(21612))),
         (400, 30003, Unavailable("recipient_unreachable", told(30003), patient=True)),
         (400, 30008, Unavailable("provider_refused", told(30008))),
@@ -238,7 +239,7 @@ async def test_it_is_asked_sooner_where_it_cannot_call_back(server: TwilioServer
 )
 def test_what_a_status_makes_of_a_sent_message(status: str, expected: Result | None) -> None:
     said = {"id": uuid4(), "channel": "sms", "try": 1, "provider": "twilio", "status": status, "received_at": now()}
-    assert meant_by(Receipt.model_validate(said)) is expected
+    assert meant_by(Receipt.model_validate(said)) == (CalledBack(expected) if expected else None)
     assert meant_by(Receipt.model_validate(said | {"channel": "email"})) is None
 
 
@@ -267,3 +268,15 @@ async def test_tried_out_where_nobody_listens() -> None:
     async with twilio(f"http://127.0.0.1:{free_port()}") as provider:
         trial = await provider.tried(10.0)
     assert [(check.name, check.ok) for check in trial.checks] == [("connection", False)]
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [("30005", Cause.HARD_BOUNCE), ("30006", Cause.HARD_BOUNCE), ("21610", Cause.STOP)]
+    + [(code, None) for code in ("30003", "30008", "30007", "", None, "x", "99999")],
+)
+def test_p3_10_the_code_of_a_callback_says_whose_fault_it_is(code: str | None, cause: Cause | None) -> None:
+    said = {"id": uuid4(), "channel": "sms", "try": 1, "provider": "twilio", "status": "undelivered", "code": code}
+    assert meant_by(Receipt.model_validate(said | {"received_at": now()})) == CalledBack(Result.UNDELIVERED, cause)
+    delivered = said | {"status": "delivered", "received_at": now()}
+    assert meant_by(Receipt.model_validate(delivered)) == CalledBack(Result.DELIVERED)
