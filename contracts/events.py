@@ -567,8 +567,8 @@ class Deadline(OfDirectory):
 
 
 class Receipt(Event):
-    """What a provider called back, raw; the signature was checked, id and try come from the signed URL. Or what it
-    answered when a sender asked, because nothing was called back."""
+    """What a provider called back, raw, or answered when a sender asked because nothing was called back; or what a mail
+    that came back says. Id and try come from what we had signed, or from the claim that was asked about."""
 
     ce_type = "tocsin.receipt"
     id: UUID

@@ -75,7 +75,7 @@ def _mail(tree: Tree) -> tuple[set[str], list[str]]:
         smtp.setdefault("host", "smtp.gmail.com")
     if "host" in smtp:
         _relay(smtp)
-        return set(), []
+        return set(), _gmail(smtp)
     idle = sorted({"port", "username", "password", "security"} & smtp.keys())
     for key in idle:
         del smtp[key]
@@ -90,6 +90,12 @@ def _demo(tree: Tree) -> None:
     harmless = len(tree["embedded"]) == 3 and sms.get("provider", "console") == "console" and "providers" not in sms
     if harmless and str(gateway.get("host", "127.0.0.1")).startswith(LOOPBACK):
         gateway.setdefault("demo", "jwks_url" not in _branch(tree, "jwt"))
+
+
+def _gmail(smtp: Tree) -> list[str]:
+    if "bounce_address" in smtp and str(smtp["host"]).endswith((".gmail.com", ".googlemail.com")):
+        return ["SMTP_BOUNCE_ADDRESS has no effect with Gmail, which puts return addresses of its own in their place"]
+    return []
 
 
 def _relay(smtp: Tree) -> None:

@@ -1,6 +1,6 @@
 """The providers of a channel, each with the settings of its own kind."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -45,6 +45,11 @@ class SmtpProvider(ProviderSection):
     bounce_address: Line | None = None
     connections: Connections | None = None
 
+    @property
+    def is_gmail(self) -> bool:
+        """Whether Gmail is behind it, which puts return addresses of its own in the place of ours."""
+        return self.host.endswith((".gmail.com", ".googlemail.com"))
+
 
 class GmailProvider(ProviderSection):
     """Gmail's relay, with an application password."""
@@ -58,6 +63,7 @@ class GmailProvider(ProviderSection):
     security: Security = "starttls"
     bounce_address: Line | None = None
     connections: Connections | None = None
+    is_gmail: ClassVar[bool] = True
 
     @property
     def quota_per_day(self) -> int:

@@ -21,12 +21,15 @@ from kit.delivery.store import BY_INDEX
 from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
-from kit.settings import GmailProvider, Settings, SettingsError, SmtpProvider, TenantSettings
+from kit.settings import GmailProvider, Settings, SettingsError, SmtpProvider, TenantSettings, need
+from kit.settings.names import name_of
 from services.email_sender.composing.mail import Author
 from services.email_sender.composing.words import Unsafe
 from services.email_sender.providers.smtp.opening import Relay
 from services.email_sender.providers.smtp.provider import Smtp
-from services.email_sender.rules.receipts import meant_by
+from services.email_sender.returned.mail import ReturnedMail
+from services.email_sender.rules.coming_back import meant_by
+from services.email_sender.rules.return_address import BadReturnAddress, ReturnAddress
 from services.email_sender.settings import CONNECTIONS, HANDS, IN_FLIGHT, LEASE_SECONDS, SPARE
 
 NAME: Final = "email_sender"
@@ -46,13 +49,14 @@ async def build(settings: Settings) -> Parts:
     parts.add("topics", TopicKeeper(kafka))
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
-    lanes = due_lanes(Name.EMAIL)
+    lanes, returns = due_lanes(Name.EMAIL), return_addresses(settings)
     channel = Channel(
         name=Name.EMAIL,
         service=NAME,
         lanes=lanes,
         providers=[
-            parts.add(f"provider {one.name}", provider(one, told.email.tenants)) for one in settings.email_providers
+            parts.add(f"provider {one.name}", provider(one, told.email.tenants, returns))
+            for one in settings.email_providers
         ],
         policies=policies(told.email),
         lease=LEASE_SECONDS,
@@ -84,11 +88,30 @@ async def build(settings: Settings) -> Parts:
         meaning=meant_by,
         providers=[*channel.providers, channel.simulator],
     )
+    if returns:
+        port, setting = settings.ports.returned_mail, name_of(("ports", "returned_mail")) or ""
+        addresses = list(returns.values())
+        parts.add("returned_mail", ReturnedMail(addresses, publisher, settings.ports.host, port, setting))
     controlled(parts, kafka, database, publisher, works(database) | trials(channel.providers), about=sender.about)
     return parts
 
 
-def provider(told: SmtpProvider | GmailProvider, tenants: Mapping[str, TenantSettings]) -> Smtp:
+def return_addresses(settings: Settings) -> Mapping[str, ReturnAddress]:
+    """Of each provider that has any, by its name: Gmail puts its own in their place. Raises SettingsError."""
+    found = {}
+    for told in settings.email_providers:
+        if told.bounce_address and not told.is_gmail:
+            secret = need(settings.link_secret, "TOCSIN_LINK_SECRET")
+            try:
+                found[told.name] = ReturnAddress(told.bounce_address, secret)
+            except BadReturnAddress as error:
+                raise SettingsError([f"SMTP_BOUNCE_ADDRESS: {error}."]) from error
+    return found
+
+
+def provider(
+    told: SmtpProvider | GmailProvider, tenants: Mapping[str, TenantSettings], returns: Mapping[str, ReturnAddress]
+) -> Smtp:
     """The relay that the settings name. Raises SettingsError where a From or Reply-To is no address."""
     installation = told.from_email or told.username or ""
     author = _author("SMTP_FROM_EMAIL", installation)
@@ -100,7 +123,7 @@ def provider(told: SmtpProvider | GmailProvider, tenants: Mapping[str, TenantSet
     if isinstance(told, GmailProvider):
         password = told.password.replace(" ", "")  # shown in four groups of four letters, and copied so
     relay = Relay(told.host, told.port, told.security, told.username, password)
-    return Smtp(told.name, relay, author, authors=authors, bounces_to=told.bounce_address, connections=told.connections)
+    return Smtp(told.name, relay, author, authors=authors, returns=returns.get(told.name), connections=told.connections)
 
 
 def _author(place: str, text: str, reply_to: str | None = None) -> Author:

@@ -28,12 +28,14 @@ from services.email_sender.providers.smtp.opening import Relay
 from services.email_sender.providers.smtp.pool import Pool
 from services.email_sender.providers.smtp.provider import Smtp
 from services.email_sender.providers.smtp.session import Session
+from services.email_sender.rules.return_address import ReturnAddress
 from tests.kit.delivery.support import due
 from tests.services.email_sender.conftest import CERTIFICATE
 from tests.services.email_sender.mail_server import DROP, SILENCE, Scripted, scripted
 from tests.waiting import eventually
 
 AUTHOR = Author.of("Tocsin <noreply@example.com>")
+RETURNS = ReturnAddress("bounces@example.com", "a secret of the tests")
 BUSY = Unavailable("provider_unavailable", "421 4.3.2 as the address asks")
 SILENT_DOT = Unknown("unknown_outcome", "no answer after the end of the message")
 
@@ -65,10 +67,10 @@ def awaiting(silence: bool) -> float:
 
 async def test_taken_as_it_was_meant() -> None:
     one = parcel(html="<p>Hi</p>")
-    async with Catcher() as catcher, smtp(catcher.port, bounces_to="bounces@example.com") as provider:
+    async with Catcher() as catcher, smtp(catcher.port, returns=RETURNS) as provider:
         assert isinstance(await provider.hand_over(one), Accepted)
         [mail] = catcher.mails()
-    assert (mail.sender, mail.recipients) == ("bounces@example.com", ("ann@example.com",))
+    assert (mail.sender, mail.recipients) == (RETURNS.of(one.due.id, 1), ("ann@example.com",))
     assert mail.message_id == f"<{one.due.id}@example.com>" and mail.copy is None
     assert mail.text.replace("\r\n", "\n").rstrip() == "Hi.\n.\n..dots\nBye." and "<p>Hi</p>" in mail.html
 
@@ -394,6 +396,20 @@ async def test_two_mails_at_once_share_a_connection() -> None:
         assert all(isinstance(one, Accepted) for one in said)
         assert len(catcher.mails()) == 3
         assert [session.mails for session in provider.pool._idle] == [3]
+
+
+async def test_each_mail_has_a_return_address_of_its_own_however_it_rides() -> None:
+    """Pipelined behind one another, and each try."""
+    parcels = [Parcel(parcel(f"n{n}@example.com").due, 1 + n % 3) for n in range(30)]
+    async with Catcher() as catcher, smtp(catcher.port, returns=RETURNS, timeout=20.0) as provider:
+        provider.pool = Pool(provider._open, many=2)
+        await provider.hand_over(parcel())
+        said = await asyncio.gather(*map(provider.hand_over, parcels))
+        assert all(isinstance(one, Accepted) for one in said)
+        senders = {mail.recipients: mail.sender for mail in catcher.mails()}
+        assert any(session.mails > 1 for session in provider.pool._idle)
+    for one in parcels:
+        assert RETURNS.read(senders[one.to,]) == (one.due.id, one.try_)
 
 
 @pytest.mark.parametrize("mailbox", ["550", "450", "450data", "451dot", "554dot", "421", "drop-rcpt", "drop-data"])

@@ -158,7 +158,7 @@ def message_refused(code: str) -> tuple[int, str, str, Outcome]:
                      "publish to", suppress=Cause.HARD_BOUNCE))
             for code in ("InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid")
         ],
-        (400, "EndpointDisabled", "as told", Refused("recipient_refused", "EndpointDisabled as told", Cause.HARD_BOUNCE)),
+        (400, "EndpointDisabled", "it is", Refused("recipient_refused", "EndpointDisabled it is", Cause.HARD_BOUNCE)),
         (400, "OptedOut", "as told", Refused("recipient_refused", "OptedOut as told", suppress=Cause.STOP)),
         halted("AuthorizationError", 403),
         halted("InvalidSecurity", 403),

@@ -18,6 +18,7 @@ from services.email_sender.providers.smtp.opening import NotOpened, Relay, opene
 from services.email_sender.providers.smtp.pool import MANY, MOST, Pool
 from services.email_sender.providers.smtp.session import Session
 from services.email_sender.providers.smtp.trying import tried
+from services.email_sender.rules.return_address import ReturnAddress
 
 TIMEOUT: Final = 25.0
 """Seconds for one mail in all, connection included: far more than a relay needs, less than a lease lasts."""
@@ -25,8 +26,8 @@ NOBODY_ELSE: Final[Mapping[str, Author]] = MappingProxyType({})
 
 
 class Smtp:
-    """The provider `smtp`. `author` stands in From, for some tenants another one of `authors`; `bounces_to` gets what
-    comes back (none: the author)."""
+    """The provider `smtp`. `author` stands in From, for some tenants another one of `authors`; what comes back goes to
+    a return address of each hand-over, or to the author."""
 
     def __init__(
         self,
@@ -35,7 +36,7 @@ class Smtp:
         author: Author,
         *,
         authors: Mapping[str, Author] = NOBODY_ELSE,
-        bounces_to: str | None = None,
+        returns: ReturnAddress | None = None,
         timeout: float = TIMEOUT,
         tls: ssl.SSLContext | None = None,
         connections: int | None = None,
@@ -47,7 +48,7 @@ class Smtp:
         self._relay = relay
         self._author = author
         self._authors = authors
-        self._bounces_to = bounces_to
+        self._returns = returns
         # One for all sessions: making it reads the whole store of certificates.
         self._tls = tls or (None if relay.security == "none" else ssl.create_default_context())
         self.pool = Pool(self._open, many=connections or MANY, most=connections or MOST)
@@ -86,7 +87,7 @@ class Smtp:
         if parcel.content.raw:
             parcel = await asyncio.to_thread(made_safe, parcel) if takes_long(parcel.content) else made_safe(parcel)
         mail = compose(parcel, self._authors.get(parcel.due.tenant, self._author), utc_now())
-        return mail._replace(sender=self._bounces_to) if self._bounces_to else mail
+        return mail._replace(sender=self._returns.of(parcel.due.id, parcel.try_)) if self._returns else mail
 
     async def _open(self, deadline: float) -> Session:
         return await opened(self._relay, self._tls, deadline)

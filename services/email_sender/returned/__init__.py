@@ -1,0 +1,1 @@
+"""Mail that comes back: our own port, and what is answered there."""

@@ -1,0 +1,53 @@
+"""Reports that people are to read: qmail's own form (cr.yp.to/proto/qsbmf.txt), and the text of older exims, which name
+whom they failed in `X-Failed-Recipients`."""
+
+import re
+from email.message import Message
+from typing import Final
+
+from services.email_sender.rules.replies import Reply
+from services.email_sender.rules.report import Report, failed, mildest, specific
+
+SHOWN: Final = 20_000
+"""Characters of a text in which a code is looked for."""
+
+_CODED: Final = re.compile(r"(?<![\d.])([245]\d\d)[ -](.*)", re.DOTALL)
+_STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+_QMAIL: Final = re.compile(r"\s*Hi\. This is the\b")
+_QMAIL_BREAK: Final = "--- "
+_EXIM_BREAK: Final = re.compile(r"\r?\n-{4,}")
+
+
+def in_plain_words(mail: Message) -> Report | None:
+    """What such a mail reports; None where it is none."""
+    said = text(mail)
+    if _QMAIL.match(said):
+        return mildest(_cited(one) for one in _paragraphs(said))
+    return _cited(_EXIM_BREAK.split(said)[0]) if "X-Failed-Recipients" in mail else None
+
+
+def text(part: Message) -> str:
+    """The readable text of a part, its beginning."""
+    leaf = next((one for one in part.walk() if one.get_content_maintype() == "text"), part)
+    return content(leaf)[:SHOWN]
+
+
+def content(part: Message) -> str:
+    """All of it; nothing of what has parts."""
+    octets = part.get_payload(decode=True)
+    return octets.decode("utf-8", "replace") if isinstance(octets, bytes) else ""
+
+
+def _paragraphs(said: str) -> list[str]:
+    """Of qmail: one for each recipient, which begins with his address and a colon."""
+    paragraphs = re.split(r"\r?\n\r?\n", said.partition(_QMAIL_BREAK)[0])[1:]
+    return [one for one in paragraphs if one.lstrip().startswith("<") and ">:" in one]
+
+
+def _cited(said: str) -> Report:
+    """What the other server said is cited, with its code."""
+    words = " ".join(said.split())
+    coded, status = _CODED.search(words), _STATUS.search(words)
+    reply = Reply.of(int(coded[1]), coded[2]) if coded else Reply(550, "", words)
+    enhanced = reply.enhanced or (status[0] if status else "")
+    return failed(Reply(reply.code, specific(enhanced), reply.text))

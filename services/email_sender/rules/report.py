@@ -1,0 +1,60 @@
+"""What a mail that came back says, in one word and for people."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from kit.delivery.outcomes import plain
+from services.email_sender.rules.replies import Meaning, Reply, Step, meaning
+
+_ADDRESS: Final = re.compile(r"<?[^\s<>,;:()\"]+@[^\s<>,;:()\"]+>?")
+_SAYS_NOBODY: Final = re.compile(
+    r"(?:no|unknown|invalid) (?:such )?(?:user|mailbox|recipient|address)|(?:user|mailbox|recipient|address) (?:is )?"
+    r"(?:unknown|not found|unavailable|invalid)|does ?n[o']t exist|unrouteable address",
+    re.IGNORECASE,
+)
+
+
+class Kind(Enum):
+    """What it says. Of several recipients (of a list, say) the mildest counts: somebody has it, or may have it."""
+
+    DELIVERED = auto()
+    DELAYED = auto()
+    FAILED = auto()
+    GONE = auto()
+    COMPLAINT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report; `told` is what the other server said, without addresses. `returns_to`: where the mail that a
+    complaint is about was to come back to."""
+
+    kind: Kind
+    told: str
+    returns_to: str | None = None
+
+
+def failed(reply: Reply) -> Report:
+    """Whether there is no such recipient, by the same table as at sending. A bare 550 may be about anything: there it
+    must be said in words."""
+    step = Step.RCPT if reply.enhanced or _SAYS_NOBODY.search(reply.text) else Step.DOT
+    gone = meaning(step, reply) is Meaning.RECIPIENT
+    return Report(Kind.GONE if gone else Kind.FAILED, told(reply))
+
+
+def told(reply: Reply) -> str:
+    """For people, and without the addresses that servers like to repeat."""
+    return plain(_ADDRESS.sub("<address>", reply.told))
+
+
+def specific(enhanced: str) -> str:
+    """The code, where it says more than its class."""
+    return "" if enhanced.endswith(".0.0") else enhanced
+
+
+def mildest(reports: Iterable[Report]) -> Report | None:
+    """Of several the one that counts."""
+    return min(reports, key=lambda report: report.kind.value, default=None)
