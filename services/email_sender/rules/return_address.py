@@ -4,9 +4,9 @@
 and small letters are the same: some servers on the way change them (RFC 5321, 2.4).
 """
 
-import hmac
 from base64 import b32decode, b32encode
-from hashlib import sha256
+from hashlib import blake2s
+from hmac import compare_digest
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -21,7 +21,8 @@ TOKEN: Final = 45
 """Letters of 28 bytes in base32."""
 LONGEST: Final = 64
 """Of a local part (RFC 5321, 4.5.3.1.1)."""
-PURPOSE: Final = b"tocsin return address"
+PURPOSE: Final = b"returns"
+"""So that what is signed here is signed for nothing else."""
 
 
 class BadReturnAddress(ValueError):
@@ -52,7 +53,7 @@ class ReturnAddress:
                 f"has more than {most} characters before its @, which leaves no room for a signature"
             )
         self._before, self._behind = f"{local}+", f"@{domain}"
-        self._key = hmac.digest(secret.encode(), PURPOSE, sha256)
+        self._key = blake2s(secret.encode(), person=PURPOSE).digest()
 
     def of(self, id: UUID, try_: int) -> str:
         """Where this hand-over comes back to."""
@@ -67,7 +68,7 @@ class ReturnAddress:
             signed = b32decode(token.upper() + "===")[:SIGNED]
         except ValueError:
             return None
-        if not hmac.compare_digest(self._token(signed), token):
+        if not compare_digest(self._token(signed), token):
             return None
         return HandOver(UUID(bytes=signed[:16]), int.from_bytes(signed[16:]))
 
@@ -83,5 +84,6 @@ class ReturnAddress:
         return written[len(before) : -len(behind)] if ours else None
 
     def _token(self, signed: bytes) -> str:
-        signature = hmac.digest(self._key, signed, sha256)[:SIGNATURE]
+        # A keyed hash by design (RFC 7693), in a third of the time of an HMAC: each mail has one.
+        signature = blake2s(signed, digest_size=SIGNATURE, key=self._key, person=PURPOSE).digest()
         return b32encode(signed + signature).rstrip(b"=").decode().lower()
