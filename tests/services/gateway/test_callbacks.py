@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -11,10 +12,16 @@ import httpx
 import pytest
 from twilio.request_validator import RequestValidator
 
+from contracts import events as e
 from contracts.events import Receipt
-from contracts.topics import RECEIPTS
+from contracts.status import Channel
+from contracts.suppression import name_of
+from contracts.topics import RECEIPTS, SETTINGS
 from kit.bus.publisher import Publisher
+from kit.bus.record import Received
 from kit.settings import KafkaSettings, Settings, TwilioSettings
+from kit.stage import Message
+from services.gateway.rules.opting import Wish, wish_of
 from tests.services.gateway.conftest import House, opened, settings_of
 from tests.services.gateway.support import others
 
@@ -38,14 +45,15 @@ async def called(
     about: dict[str, str] = ABOUT,
     token: str = TOKEN,
     base: str = PUBLIC,
+    path: str = PATH,
     **sent: Any,
 ) -> httpx.Response:
     """A call that is signed for `about` and `form`; `sent` is what comes instead."""
-    signed = f"{base}{PATH}?{urlencode(about)}"
+    signed = f"{base}{path}?{urlencode(about)}" if about else f"{base}{path}"
     signature = sent.pop("signature", None) or RequestValidator(token).compute_signature(signed, form)
     query = urlencode(sent.pop("query", about))
     return await house.http.post(
-        f"{PATH}?{query}", data=sent.pop("body", form), headers={"X-Twilio-Signature": signature}
+        f"{path}?{query}" if query else path, data=sent.pop("body", form), headers={"X-Twilio-Signature": signature}
     )
 
 
@@ -109,3 +117,78 @@ async def test_what_is_no_receipt_is_refused(
     async with opened(with_twilio(nowhere, database, tmp_path)) as house:
         answer = await called(house, form, about=about)
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+# ------------------------------------------------------------------------------------------------ what people answer
+
+ANSWERED = f"{PATH}/messages"
+NUMBER = "+33612345678"
+
+
+def answer(body: str, **more: str) -> dict[str, str]:
+    return {"MessageSid": "SM2", "From": NUMBER, "To": "+15005550006", "Body": body} | more
+
+
+@pytest.mark.parametrize("words", ["STOP", " stop ", "Stop.", "Stop all", "ARRÊT", "unsubscribe", "END", "QUIT"])
+def test_stop_in_many_words(words: str) -> None:
+    assert wish_of(words) is Wish.STOP
+
+
+@pytest.mark.parametrize("words", ["", "stop it", "don't stop", "end of May?", "ok", "STOPP"])
+def test_what_only_holds_the_word_is_an_answer(words: str) -> None:
+    assert wish_of(words) is None
+
+
+@pytest.mark.parametrize(("told", "wish"), [("STOP", Wish.STOP), ("START", Wish.START), ("HELP", None)])
+def test_what_twilio_has_understood_counts(told: str, wish: Wish | None) -> None:
+    """The account may have words of its own."""
+    assert wish_of("basta", told) is wish
+
+
+async def test_p3_10_stop_and_start_over_again(kafka: KafkaSettings, database: str, tmp_path: Path) -> None:
+    """START takes back a STOP, and nothing else."""
+    async with others(kafka, [SETTINGS], "intake.directory") as services:
+        publisher = Publisher(kafka, "gateway")
+        await publisher.start()
+        async with opened(with_twilio(kafka, database, tmp_path), publisher) as house:
+
+            async def says(body: str, about: dict[str, str]) -> None:
+                said = await called(house, answer(body), about=about, path=ANSWERED)
+                assert said.status_code == 204, said.text
+
+            for about in ({}, {"tenant": "acme"}):
+                await says("Stop", about)
+            stops = await services.hear(e.Setting, 2)
+            await says("Start", {})
+            for at, stop in enumerate(stops):
+                await house.remembers(heard(stop, at))
+            await says("How are you?", {})
+            await says("START", {})
+            [started] = await services.hear(e.Tombstone)
+            manual = stops[0].model_copy(update={"value": {"reason": "manual"}})
+            await house.remembers(heard(manual, 9))
+            await says("START", {})
+        await publisher.stop()
+        await services.listen()
+    name = f"suppression/{name_of(Channel.SMS, NUMBER)}"
+    assert [stop.key for stop in stops] == [f"default/{name}", f"acme/{name}"]
+    assert [(stop.value or {})["reason"] for stop in stops] == ["stop", "stop"]
+    assert started.key == f"default/{name}" and len(services.of(e.Tombstone)) == 1
+    assert NUMBER.encode() not in b"".join(record.value or b"" for record in services.heard)
+
+
+def heard(event: e.Setting, offset: int) -> Message:
+    return Message(event, Received(SETTINGS.name, 0, offset, datetime.now(UTC), b"", b""))
+
+
+@pytest.mark.parametrize("forged", [{"token": "another"}, {"body": answer("START")}, {"query": {"tenant": "other"}}])
+async def test_nobody_says_stop_for_another_one(
+    database: str, nowhere: KafkaSettings, tmp_path: Path, forged: dict[str, Any]
+) -> None:
+    async with opened(with_twilio(nowhere, database, tmp_path), Publisher(nowhere, "gateway", deadline=0.3)) as house:
+        refused = await called(house, answer("STOP"), about={}, path=ANSWERED, **forged)
+        assert (refused.status_code, refused.json()["code"]) == (403, "wrong_signature")
+        away = await called(house, answer("STOP"), about={}, path=ANSWERED)
+        assert away.status_code == 503
+        nobody = await called(house, answer("STOP", From="whatsapp:+33612345678"), about={}, path=ANSWERED)
+        assert (nobody.status_code, nobody.json()["errors"][0]["field"]) == (422, "From")
