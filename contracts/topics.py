@@ -251,8 +251,10 @@ SCHEDULER_SCHEDULES = _group("scheduler.schedules", (SETTINGS, CONTROL))
 SCHEDULER_DEADLINES = _group("scheduler.deadlines", (RECIPIENTS, SETTINGS, DEADLINES))
 EMAIL_SENDER = _group("email_sender", due_lanes(Channel.EMAIL))
 EMAIL_SENDER_RECEIPTS = _group("email_sender.receipts", (RECEIPTS,))
+EMAIL_SENDER_DIRECTORY = _group("email_sender.directory", (SETTINGS,))
 SMS_SENDER = _group("sms_sender", due_lanes(Channel.SMS))
 SMS_SENDER_RECEIPTS = _group("sms_sender.receipts", (RECEIPTS,))
+SMS_SENDER_DIRECTORY = _group("sms_sender.directory", (SETTINGS,))
 GATEWAY = _group("gateway", (*REQUESTED.values(), SCHEDULED, RETRY, SENT, FAILED))
 GATEWAY_INAPP = _group("gateway.inapp", (DUE_INAPP,))
 GATEWAY_DIRECTORY = _group("gateway.directory", (RECIPIENTS, PREFERENCES, SETTINGS, DEADLINES))
@@ -270,8 +272,10 @@ GROUPS = (
     SCHEDULER_DEADLINES,
     EMAIL_SENDER,
     EMAIL_SENDER_RECEIPTS,
+    EMAIL_SENDER_DIRECTORY,
     SMS_SENDER,
     SMS_SENDER_RECEIPTS,
+    SMS_SENDER_DIRECTORY,
     GATEWAY,
     GATEWAY_INAPP,
     GATEWAY_DIRECTORY,

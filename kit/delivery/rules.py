@@ -9,7 +9,7 @@ from uuid import UUID
 
 from contracts.events import Due
 from contracts.status import FINAL, TAKEN, End, Status
-from contracts.suppression import Cause
+from contracts.suppression import SUPPRESSED, Cause
 from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Refused, Unavailable, Unknown
 from kit.retry import PATIENT, Over, RetryPolicy, next_attempt
 
@@ -227,10 +227,13 @@ class Past:
 NO_PAST: Final = Past.of(())
 
 
-def decide(due: Due, past: Past, *, now: datetime, token: UUID, policy: Policy, draw: float) -> Decision:
+def decide(
+    due: Due, past: Past, *, now: datetime, token: UUID, policy: Policy, draw: float, stopped: str | None = None
+) -> Decision:
     """P5.1, P5.8: what to do with `due`, given all claims of its notification.
 
     `now` is tocsin.clock()'s, `token` this delivery's own, `draw` (0 <= draw < 1) the luck of a retry's delay.
+    `stopped`: why nothing is sent to this address any more, for people.
     """
     if final := past.final:
         return final
@@ -243,6 +246,8 @@ def decide(due: Due, past: Past, *, now: datetime, token: UUID, policy: Policy, 
         return Say(highest, highest.verdict)
     if now >= due.expires_at:
         return Finish(due.try_, expired(past.unknown))
+    if stopped is not None:
+        return Finish(due.try_, suppressed(stopped, past.unknown))
     return HandOver(_attempt(due, past, now))
 
 
@@ -346,6 +351,13 @@ def expired(unknown: int) -> Verdict:
     if unknown:
         return Verdict(Result.FAILED, unknown=unknown, reason=PERHAPS_SENT, detail="its time was over")
     return Verdict(Result.EXPIRED, reason=EXPIRED)
+
+
+def suppressed(stopped: str, unknown: int) -> Verdict:
+    """P5.7: its address was suppressed while it waited for this attempt."""
+    if unknown:
+        return Verdict(Result.FAILED, unknown=unknown, reason=PERHAPS_SENT, detail=f"{SUPPRESSED}: {stopped}")
+    return Verdict(Result.CANCELLED, reason=SUPPRESSED, detail=stopped)
 
 
 def ended(end: End, why: str | None, unknown: int) -> Verdict:

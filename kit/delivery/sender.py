@@ -54,7 +54,8 @@ class Channel:
     time-out and room to wait for a hand; `hands` hand-overs at a time to each provider, `spare` of them for the urgent
     lane alone; `closed_because`: everything is held; `pauses` in seconds, between two looks whether a provider that
     takes nothing takes something again; `limits`: from where on a provider is ailing; `paces` by the name of the
-    provider, `parts_of` what they count; `simulator` plays the addresses that reach nobody.
+    provider, `parts_of` what they count; `simulator` plays the addresses that reach nobody;
+    `time_zone`: in which days are told to people.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Channel:
     simulator: Simulator = field(default_factory=Simulator)
     paces: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
     parts_of: Callable[[Due], int] = lambda _: 1
+    time_zone: str = "UTC"
 
 
 class Sender:
@@ -90,7 +92,15 @@ class Sender:
 
         self._reading = Reading(channel.service, self._route_of, metrics)
         claiming = Claiming(
-            database, self._clock, channel.policies, channel.lease, random.random, metrics, self, self._routes
+            database,
+            self._clock,
+            channel.policies,
+            channel.lease,
+            channel.time_zone,
+            random.random,
+            metrics,
+            self,
+            self._routes,
         )
         # The urgent lane never waits behind a batch of another.
         self._claiming = [Group(claiming.work, self._break) for _ in channel.lanes]

@@ -20,10 +20,12 @@ WIDTH: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The time by tocsin.clock(), and the claims of each notification that has any."""
+    """The time by tocsin.clock(), the claims of each notification that has any, and whether any address at all is
+    suppressed."""
 
     now: datetime
     claims: dict[UUID, list[Claim]]
+    suppressing: bool
 
 
 class Wanted(NamedTuple):
@@ -83,7 +85,7 @@ async def look(connection: Connection, ids: Collection[UUID]) -> Look:
     for row in rows:
         if row["id"] is not None:
             claims.setdefault(row["id"], []).append(_claim(row))
-    return Look(rows[0]["now"], claims)
+    return Look(rows[0]["now"], claims, rows[0]["suppressing"])
 
 
 async def claim(connection: Connection, wanted: Iterable[Wanted], lease: timedelta) -> set[UUID]:
@@ -239,11 +241,13 @@ def _by_id(one: First | Wanted | Written) -> int:
 # The lease goes by clock_timestamp(); `held_until` is its end on the clock that timers go by. A row with neither token
 # nor result is no claim: it is where somebody was turned away.
 _LOOK: Final = """
-select clock.now, id, try, token, made_at, provider, unknown, hand_overs, result, at, reason, detail, provider_id,
-       segments, encoding, suppress,
+select clock.now, clock.suppressing, id, try, token, made_at, provider, unknown, hand_overs, result, at, reason, detail,
+       provider_id, segments, encoding, suppress,
        lease_until - clock_timestamp() as lease_left,
        lease_until + (clock.now - statement_timestamp()) as held_until
-from (select tocsin.clock() as now) as clock
+from (
+    select tocsin.clock() as now, exists (select from suppressed where value is not null) as suppressing
+) as clock
 left join claims on id = any($1::uuid[]) and (token is not null or result is not null)
 """
 

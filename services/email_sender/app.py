@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from contracts.status import Channel as Name
-from contracts.topics import EMAIL_SENDER, EMAIL_SENDER_RECEIPTS, due_lanes
+from contracts.topics import EMAIL_SENDER, EMAIL_SENDER_DIRECTORY, EMAIL_SENDER_RECEIPTS, due_lanes
 from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
@@ -18,11 +18,13 @@ from kit.delivery.pace.limits import paces
 from kit.delivery.policies import policies
 from kit.delivery.sender import Channel, Sender
 from kit.delivery.store import BY_INDEX
+from kit.delivery.suppressed import Suppressed
 from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import GmailProvider, Settings, SettingsError, SmtpProvider, TenantSettings, need
 from kit.settings.names import name_of
+from kit.stage import Stage
 from services.email_sender.composing.mail import Author
 from services.email_sender.composing.words import Unsafe
 from services.email_sender.providers.smtp.opening import Relay
@@ -64,6 +66,7 @@ async def build(settings: Settings) -> Parts:
         spare=SPARE,
         closed_because=None if told.enabled else "notifications_disabled",
         paces=paces(settings.email_providers, told.limits),
+        time_zone=told.default_time_zone,
     )
     sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
     parts.add("switches", Switches(database, sender.obey))
@@ -78,6 +81,9 @@ async def build(settings: Settings) -> Parts:
         clock=monotonic,
     )
     parts.add("engine", engine)
+    known = Consumer(kafka, EMAIL_SENDER_DIRECTORY.name, [EMAIL_SENDER_DIRECTORY.topics])
+    suppressed = Stage("directory", known, database, publisher, Suppressed(Name.EMAIL).hear, metrics=parts.metrics)
+    parts.add("directory", suppressed, needed=False)
     aftermath(
         parts,
         kafka,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from contracts.status import Channel as Name
-from contracts.topics import SMS_SENDER, SMS_SENDER_RECEIPTS, due_lanes
+from contracts.topics import SMS_SENDER, SMS_SENDER_DIRECTORY, SMS_SENDER_RECEIPTS, due_lanes
 from kit.bus.consumer import Consumer
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
@@ -18,10 +18,12 @@ from kit.delivery.policies import policies
 from kit.delivery.sender import Channel, Sender
 from kit.delivery.simulator import Simulator
 from kit.delivery.store import BY_INDEX
+from kit.delivery.suppressed import Suppressed
 from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import ConsoleProvider, Settings, SnsProvider, TwilioProvider
+from kit.stage import Stage
 from services.sms_sender.providers.aws import opened
 from services.sms_sender.providers.console import Console
 from services.sms_sender.providers.twilio import Account, Twilio
@@ -63,6 +65,7 @@ async def build(settings: Settings) -> Parts:
         simulator=Simulator(measure),
         paces=paces(settings.sms_providers, told.limits),
         parts_of=parts_of,
+        time_zone=told.default_time_zone,
     )
     sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
     parts.add("switches", Switches(database, sender.obey))
@@ -77,6 +80,9 @@ async def build(settings: Settings) -> Parts:
         clock=monotonic,
     )
     parts.add("engine", engine)
+    known = Consumer(kafka, SMS_SENDER_DIRECTORY.name, [SMS_SENDER_DIRECTORY.topics])
+    suppressed = Stage("directory", known, database, publisher, Suppressed(Name.SMS).hear, metrics=parts.metrics)
+    parts.add("directory", suppressed, needed=False)
     aftermath(
         parts,
         kafka,

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from contracts.events import Event
 from contracts.status import Lane
+from contracts.suppression import told
 from kit import logs
 from kit.delivery import events, store
 from kit.delivery.gate import LONGEST
@@ -31,6 +32,7 @@ from kit.delivery.rules import (
     first_attempt,
 )
 from kit.delivery.store import First, Wanted, Won, Written
+from kit.delivery.suppressed import among, name_for
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database, fate
@@ -87,17 +89,19 @@ class Claiming:
         clock: DatabaseClock,
         policies: Callable[[Lane], Policy],
         lease: float,
+        time_zone: str,
         draw: Callable[[], float],
         metrics: Metrics,
         ways: Ways,
         routes: Sequence[Route[Delivery]],
     ) -> None:
-        """`lease` in seconds; `draw` gives the luck of delays."""
+        """`lease` in seconds; days are told in `time_zone`; `draw` gives the luck of delays."""
         self._routes = routes
         self._database = database
         self._clock = clock
         self._policies = policies
         self._lease = lease
+        self._time_zone = time_zone
         self._draw = draw
         self._metrics = metrics
         self._ways = ways
@@ -181,11 +185,25 @@ class Claiming:
         asked_at = self._clock.monotonic()
         look = await store.look(connection, {one.due.id for one in batch})
         self._clock.heard(look.now, asked_at)
+        stopped = await self._stopped(connection, batch, look.now) if look.suppressing else {}
         for one in batch:
             one.past = Past.of(look.claims.get(one.due.id, ()))
-            policy = self._policies(one.due.lane)
-            decision = decide(one.due, one.past, now=look.now, token=one.token, policy=policy, draw=self._draw())
+            decision = decide(
+                one.due,
+                one.past,
+                now=look.now,
+                token=one.token,
+                policy=self._policies(one.due.lane),
+                draw=self._draw(),
+                stopped=stopped.get(one),
+            )
             self._sort(one, decision, asked_at, this)
+
+    async def _stopped(self, connection: Connection, batch: Iterable[Delivery], now: datetime) -> dict[Delivery, str]:
+        """P5.7: why nothing is sent any more, of those whose address was suppressed since they were judged."""
+        named = {one: name for one in batch if (name := name_for(one.due))}
+        found = await among(connection, set(named.values())) if named else {}
+        return {one: told(found[name], now, self._time_zone) for one, name in named.items() if name in found}
 
     def _sort(self, one: Delivery, decision: Decision, asked_at: float, this: Sorting) -> None:
         match decision:

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
+from uuid import uuid4
 
 from contracts.status import Lane
 from kit.clock import utc_now
@@ -70,7 +71,8 @@ class Smtp:
 
     async def tried(self, seconds: float) -> Trial:
         """Whether it is there, private, knows us, and lets us send as our author."""
-        return await tried(self._relay, self._tls, self._bounces_to or self._author.address, seconds)
+        sender = self._returns.of(uuid4(), 1) if self._returns else self._author.address
+        return await tried(self._relay, self._tls, sender, seconds)
 
     async def close(self) -> None:
         await self.pool.close()
