@@ -118,9 +118,15 @@ def _service(settings: Settings, name: str) -> Program:
         _module(f"services.{name}"),
         ready=lambda: answers_ok(port, host=near),
         address=f"{near}:{port}",
-        ports={setting: port},
+        ports={setting: port} | (_returned_mail(settings) if name == "email_sender" else {}),
         host=host,
     )
+
+
+def _returned_mail(settings: Settings) -> dict[str, int]:
+    """The port at which mail comes back, where any is to."""
+    returns = any(provider.bounce_address and not provider.is_gmail for provider in settings.email_providers)
+    return {"TOCSIN_RETURNED_MAIL_PORT": settings.ports.returned_mail} if returns else {}
 
 
 def _module(name: str, **options: object) -> list[str]:

@@ -41,6 +41,25 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
+    ("named", "listens"),
+    [
+        ({}, False),
+        ({"SMTP_BOUNCE_ADDRESS": "bounces@example.org"}, True),
+        (
+            {"SMTP_BOUNCE_ADDRESS": "bounces@example.org", "SMTP_HOST": "smtp.gmail.com", "SMTP_FROM_EMAIL": "a@b.fr"},
+            False,
+        ),
+    ],
+)
+def test_the_port_of_returned_mail_is_wanted_where_mail_comes_back(
+    environment: dict[str, str], named: dict[str, str], listens: bool
+) -> None:
+    """So that a taken one is named before anything starts."""
+    [sender] = [one for one in installation(ROOT, environment | named).services if one.name == "email_sender"]
+    assert ("TOCSIN_RETURNED_MAIL_PORT" in sender.ports) is listens
+
+
+@pytest.mark.parametrize(
     ("named", "started"),
     [
         ({}, ["postgresql", "kafka", "mail"]),
