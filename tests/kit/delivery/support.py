@@ -144,8 +144,8 @@ class House:
             closed_because,
             pauses,
             health,
-            {one.name: [limit for limit in paces if limit.shared or limit.name == one.name] for one in providers},
-            parts_of,
+            paces={one.name: [limit for limit in paces if limit.shared or limit.name == one.name] for one in providers},
+            parts_of=parts_of,
         )
         metrics = Metrics()
         sender = Sender(channel, database or self.database, publisher or self.publisher, metrics)

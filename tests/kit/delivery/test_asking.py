@@ -19,7 +19,7 @@ from kit.delivery.asking import Asking
 from kit.delivery.awaiting import Awaited, await_receipts, forget_awaited
 from kit.delivery.provider import Answer
 from kit.delivery.receipts import Receipts
-from kit.delivery.rules import Result
+from kit.delivery.rules import CalledBack, Result
 from kit.metrics import Metrics
 from kit.stage import Stage
 from tests.kit.bus.support import make
@@ -46,8 +46,8 @@ class Talks(Takes):
         return said
 
 
-def meaning(receipt: Receipt) -> Result | None:
-    return Result(receipt.status) if receipt.status in ("delivered", "undelivered") else None
+def meaning(receipt: Receipt) -> CalledBack | None:
+    return CalledBack(Result(receipt.status)) if receipt.status in ("delivered", "undelivered") else None
 
 
 def asking(home: House, provider: Any) -> Asking:
