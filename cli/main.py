@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from cli import config, database, deadline, jobs, providers, schedule, send, stack, template, tokens, topics, watch
+from cli import (
+    config,
+    database,
+    deadline,
+    failed,
+    jobs,
+    providers,
+    schedule,
+    send,
+    stack,
+    template,
+    tokens,
+    topics,
+    watch,
+)
 from cli.output import sentences
 
 app = typer.Typer(
@@ -25,6 +39,7 @@ app.command()(topics.topics)
 app.command()(database.migrate)
 app.add_typer(schedule.app, name="schedule", help="What comes again and again.")
 app.add_typer(deadline.app, name="deadline", help="Things with a due date, and who is reminded of them when.")
+app.add_typer(failed.app, name="failed", help="What did not arrive, and sending it again.")
 app.add_typer(template.app, name="template", help="What notifications say, per channel and language.")
 app.add_typer(jobs.app, name="jobs", help="What runs by itself every day, and running it now.")
 app.add_typer(providers.app, name="providers", help="Who carries messages out: how each does, pause, resume, test.")

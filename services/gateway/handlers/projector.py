@@ -8,6 +8,7 @@ from kit.stage import Message
 from services.gateway.rules import consequences, projection
 from services.gateway.rules.consequences import Known, Row
 from services.gateway.rules.projection import SENT, Batch
+from services.gateway.rules.search import MARKS, STATUS
 from services.gateway.store import outbox, projecting
 
 
@@ -60,6 +61,9 @@ async def _keep_the_rest(connection: Connection, batch: Batch, rows: Sequence[Ro
         for row in rows
         if not row.asked_here
         for key, value in batch.changes[row.id].finds
+    ]
+    finds += [
+        (row.tenant, STATUS, MARKS[row.rank], row.place) for row in rows if row.rank in MARKS and row.is_new_there
     ]
     if finds:
         await projecting.add_finds(connection, finds)

@@ -23,6 +23,7 @@ from services.gateway.http import (
     deadlines,
     demo,
     entries,
+    failed,
     inbox,
     limited,
     limits,
@@ -68,9 +69,11 @@ BODIES: Final = (
     SuppressionRequest,
     compat.CompatRequest,
     entries.EntryUpdate,
+    failed.ReplayRequest,
 )
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
+    {"name": "failed", "description": "What did not arrive, and sending it again: for admins."},
     {
         "name": "inbox",
         "description": "The bell: what was shown to you; and what you sent there, rewritten or taken back.",
@@ -94,7 +97,8 @@ def api(desk: Desk) -> FastAPI:
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
     people = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
     strangers = (callbacks, unsubscribe)
-    for room in (sending, notifications, *people, stats, limits, *strangers, operations, providers, compat):
+    running = (operations, providers)
+    for room in (sending, notifications, failed, *people, stats, limits, *strangers, *running, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)

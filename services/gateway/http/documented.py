@@ -26,6 +26,7 @@ _PROBLEMS = {
     401: "No token, or one that cannot be used",
     403: "Known, but not allowed",
     404: "Not there, or not yours",
+    409: "It is not in a state in which this can be done",
     412: "It is not the version of `If-Match` any more",
     413: "The body is too large",
     422: "Something in the request cannot be used",

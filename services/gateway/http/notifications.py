@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
@@ -14,25 +14,14 @@ from contracts.status import Channel, Status
 from services.gateway.handlers import commands
 from services.gateway.handlers.commands import Kept
 from services.gateway.http import bodies, looking, shapes
-from services.gateway.http.desk import Desk, check_horizon, cursor, instant, new_id
+from services.gateway.http.desk import Desk, check_horizon, instant, new_id
 from services.gateway.http.documented import problems, takes
+from services.gateway.http.filters import PARAMETERS, After, To, cursor, words
 from services.gateway.http.problems import invalid
-from services.gateway.rules import search
+from services.gateway.rules.stored import Stored
 from services.gateway.rules.trust import Caller
-from services.gateway.store import reading
-from services.gateway.store.reading import Filter, Reader, Stored
-
-PARAMETERS: Final = {
-    "status",
-    "channel",
-    "to",
-    "user_id",
-    "group",
-    "after",
-    "limit",
-    "created_after",
-    "created_before",
-}
+from services.gateway.store import searching
+from services.gateway.store.searching import Filter, Reader
 
 
 class MoveRequest(Strict):
@@ -54,10 +43,10 @@ def router(desk: Desk) -> APIRouter:
         caller: Known,
         status: Status | None = None,
         channel: Channel | None = None,
-        to: str | None = None,
+        to: To = None,
         user_id: str | None = None,
         group: str | None = None,
-        after: Annotated[str | None, Query(description="The `next` of the page before.")] = None,
+        after: After = None,
         limit: Annotated[int, Query(ge=1, le=desk.limits.longest_page)] = desk.limits.page,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
@@ -65,17 +54,17 @@ def router(desk: Desk) -> APIRouter:
         """Your notifications, the newest first: those you asked for and those addressed to you. An admin sees all of
         the tenant's. `metadata.KEY=VALUE` narrows by metadata."""
         narrowed = Filter(
-            status=status,
+            statuses=(status,) if status else (),
             channel=channel,
             user_id=user_id,
             group=group,
-            words=_words(request, to),
-            after=cursor("after", after, "next"),
+            words=words(request, to, PARAMETERS),
+            after=cursor(after),
             created_after=instant("created_after", created_after),
             created_before=instant("created_before", created_before),
         )
         async with desk.database.connection() as connection:
-            rows = await reading.page(connection, _reader(caller), narrowed, limit + 1)
+            rows = await searching.page(connection, _reader(caller), narrowed, limit + 1)
             items = await looking.shown(connection, rows[:limit])
         following = str(rows[limit - 1].place) if len(rows) > limit else None
         return shapes.NotificationPage(items=tuple(items), next=following).response()
@@ -150,14 +139,3 @@ def _reader(caller: Caller) -> Reader:
     if caller.is_admin:
         return Reader(caller.tenant)
     return Reader(caller.tenant, caller.owner, caller.sub)
-
-
-def _words(request: Request, to: str | None) -> tuple[tuple[str, str], ...]:
-    """What is searched for by equality. A filter that does not exist is an error: it would silently show everything."""
-    words = [(search.ADDRESS, search.address(to))] if to else []
-    for name, value in request.query_params.multi_items():
-        if name.startswith(search.METADATA):
-            words.append((name, search.word(value)))
-        elif name not in PARAMETERS:
-            raise invalid([(name, f"is no filter; there are {', '.join(sorted(PARAMETERS))} and metadata.KEY")])
-    return tuple(words)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
@@ -26,7 +26,7 @@ class Asked:
     """One request on its way into the outbox. When it was accepted only the database says.
 
     `view` is the request as JSON without the contents of its `files`, `fingerprint` what is compared when its key
-    comes again (P1).
+    comes again (P1), `replay_of` the failed notification that it repeats (P6.5).
     """
 
     id: UUID
@@ -36,13 +36,15 @@ class Asked:
     view: str
     files: str | None
     fingerprint: str
+    replay_of: UUID | None = None
 
     @classmethod
-    def of(cls, id: UUID, tenant: str, owner: str, request: NotificationRequest) -> Self:
+    def of(cls, id: UUID, tenant: str, owner: str, request: NotificationRequest, replay_of: UUID | None = None) -> Self:
         """The request under this id."""
         if not request.attachments:
-            return cls(id, tenant, owner, request, request.plain, None, request.fingerprint)
-        return cls(id, tenant, owner, request, view_of(request), _files_of(request), request.fingerprint)
+            return cls(id, tenant, owner, request, request.plain, None, request.fingerprint, replay_of)
+        view, files = view_of(request), _files_of(request)
+        return cls(id, tenant, owner, request, view, files, request.fingerprint, replay_of)
 
     @property
     def weight(self) -> int:
@@ -83,6 +85,7 @@ class Asked:
             group=request.group,
             request=request,
             again=again,
+            replay_of=self.replay_of,
         )
 
 
@@ -90,16 +93,13 @@ def _files_of(request: NotificationRequest) -> str:
     return to_json([file.content for file in request.attachments or ()]).decode()
 
 
-def _whole(view: str, files: str | None) -> NotificationRequest:
-    """The request as it was asked for, from the two parts in which it is kept."""
+def whole(view: str, files: str | None) -> dict[str, Any]:
+    """The fields of the request as they were asked for, from the two parts in which it is kept."""
     asked = fields_of(view)
     if files is None:
-        return NotificationRequest.model_validate(asked)
-    contents = from_json(files)
-    pairs = zip(asked["attachments"], contents, strict=True)
-    return NotificationRequest.model_validate(
-        asked | {"attachments": [file | {"content": text} for file, text in pairs]}
-    )
+        return asked
+    pairs = zip(asked["attachments"], from_json(files), strict=True)
+    return asked | {"attachments": [file | {"content": text} for file, text in pairs]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +133,16 @@ class Waiting:
     event: str | None
     view: str | None
     files: str | None
+    replay_of: UUID | None
 
     def said(self) -> e.Event:
         """The event as it is published, with `again` where it was said before (P6.1)."""
         again = self.repeats > 0
         match self.kind:
             case "request":
-                request = _whole(self.view or "", self.files)
-                return Asked.of(self.id, self.tenant, self.owner or "", request).event(self.accepted_at, again=again)
+                request = NotificationRequest.model_validate(whole(self.view or "", self.files))
+                asked = Asked.of(self.id, self.tenant, self.owner or "", request, self.replay_of)
+                return asked.event(self.accepted_at, again=again)
             case "cancel" | "group":
                 return e.Cancel.model_validate_json(self.event or "").model_copy(update={"again": again})
             case "move":

@@ -35,6 +35,11 @@ class Row(NamedTuple):
         """From which count to which it goes."""
         return self[2:7]
 
+    @property
+    def is_new_there(self) -> bool:
+        """The batch has raised it to its rank, or told it first."""
+        return self.was is None or not self.was.endswith(f":{self.rank}")
+
 
 class Known(NamedTuple):
     """The part of a row that tells what came too late."""

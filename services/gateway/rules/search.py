@@ -1,14 +1,22 @@
-"""Under which words a notification is found again: its address and its metadata (P6.6)."""
+"""Under which words a notification is found again: its address, its metadata, and a status that few have (P6.6)."""
 
 import hashlib
 
 from contracts.request import NotificationRequest
+from contracts.status import Status
 
 LONGEST = 64
 """Bytes of a value; longer ones are found by their hash."""
 
 ADDRESS = "to"
 METADATA = "metadata."
+STATUS = "status"
+
+MARKED = frozenset(Status) - {Status.ACCEPTED, Status.SENT, Status.DELIVERED}
+"""Statuses under which a notification is found for good, also when it has gone on: no index holds a status, since every
+change of it would be written into all indexes."""
+
+MARKS = {status.rank: status.value for status in MARKED}
 
 
 def keys_of(request: NotificationRequest) -> tuple[tuple[str, str], ...]:

@@ -41,10 +41,24 @@ def _rows(one: Asked) -> list[tuple[Any, ...]]:
     common = (one.tenant, one.owner, request.lane, request.user_id, request.group)
     plan = (request.planned_at, request.expiry, one.view)
     channels = ",".join(request.channels) if request.channels else None
-    row = (one.id, *common, *plan, one.files, request.channel, one.fingerprint, None, channels, one.topic)
+    row = (
+        one.id,
+        *common,
+        *plan,
+        one.files,
+        request.channel,
+        one.fingerprint,
+        None,
+        channels,
+        one.topic,
+        one.replay_of,
+    )
     return [
         row,
-        *((child, *common, *plan, None, channel, None, one.id, None, one.topic) for child, channel in one.children),
+        *(
+            (child, *common, *plan, None, channel, None, one.id, None, one.topic, None)
+            for child, channel in one.children
+        ),
     ]
 
 
@@ -64,6 +78,7 @@ _ROWS = Columns(
     parent="uuid",
     channels="text",
     topic="text",
+    replay_of="uuid",
 )
 
 _FINDS = Columns(id="uuid", key="text", value="text")
@@ -77,11 +92,11 @@ with g as (
 ), made as (
     insert into notifications as n (
         id, place, tenant, owner, lane, user_id, group_name, accepted_at, rank, planned_at, expires_at, request, files,
-        channel, fingerprint, parent, channels, posted
+        channel, fingerprint, parent, channels, posted, replay_of
     )
     select id, place_of(statement_timestamp(), id), tenant, owner, lane, user_id, group_name, statement_timestamp(), 0,
            planned_at, expires_at, request, files, channel, fingerprint, parent, string_to_array(channels, ','),
-           parent is null
+           parent is null, replay_of
     from g
     on conflict (id) do update set
         posted = n.posted or excluded.posted,
@@ -95,7 +110,8 @@ with g as (
         files = coalesce(n.files, excluded.files),
         channel = coalesce(n.channel, excluded.channel),
         parent = coalesce(n.parent, excluded.parent),
-        channels = coalesce(n.channels, excluded.channels)
+        channels = coalesce(n.channels, excluded.channels),
+        replay_of = coalesce(n.replay_of, excluded.replay_of)
     where n.fingerprint is null
     returning id, place, tenant, accepted_at
 ), kept as (

@@ -2,80 +2,49 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from contracts.status import Status
 from kit.postgres import Connection
 from services.gateway.rules.projection import CANCELLED
+from services.gateway.rules.stored import Stored as Stored
 from services.gateway.rules.timeline import Entry
 
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A notification as it is kept."""
-
-    id: UUID
-    place: UUID
-    tenant: str
-    owner: str
-    channel: str | None
-    lane: str
-    user_id: str | None
-    group: str | None
-    accepted_at: datetime
-    rank: int
-    reason: str | None
-    detail: str | None
-    provider: str | None
-    unknown: int
-    attempts: int
-    planned_at: datetime | None
-    expires_at: datetime | None
-    sent_at: datetime | None
-    sms: str | None
-    parent: UUID | None
-    channels: tuple[str, ...]
-    replay_of: UUID | None
-    request: str | None
-
-
-_STORED = """
+STORED = """
 select id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, reason, detail, provider,
        unknown, attempts, planned_at, expires_at, sent_at, sms, parent, coalesce(channels, '{}'), replay_of, request
 from notifications
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list is narrowed to. `words` are (key, value) pairs of `finds`; `after` is a place, as in `next`."""
-
-    status: Status | None = None
-    channel: str | None = None
-    user_id: str | None = None
-    group: str | None = None
-    words: tuple[tuple[str, str], ...] = ()
-    after: UUID | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Whose list it is: all of a tenant, or what one made and what is addressed to one."""
-
-    tenant: str
-    owner: str | None = None
-    user_id: str | None = None
-
-
 async def one(connection: Connection, id: UUID) -> Stored | None:
     """The notification, whosever it is."""
-    row = await connection.fetchrow(f"{_STORED} where id = $1", id)
+    row = await connection.fetchrow(f"{STORED} where id = $1", id)
     return Stored(*row.values()) if row else None
+
+
+async def files(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
+    """The contents of attachments, base64 in a JSON list, where they are kept: of what REST accepted."""
+    rows = await connection.fetch(
+        "select id, files from notifications where id = any($1::uuid[]) and files is not null", ids
+    )
+    return {row["id"]: row["files"] for row in rows}
+
+
+async def replays(connection: Connection, ids: Collection[UUID]) -> dict[UUID, list[Stored]]:
+    """The replays of these notifications (P6.5)."""
+    found: dict[UUID, list[Stored]] = {}
+    for row in await connection.fetch(f"{STORED} where replay_of = any($1::uuid[])", ids):
+        one = Stored(*row.values())
+        assert one.replay_of is not None
+        found.setdefault(one.replay_of, []).append(one)
+    return found
+
+
+async def several(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Stored]:
+    """Those of these notifications that there are, by id."""
+    rows = await connection.fetch(f"{STORED} where id = any($1::uuid[])", ids)
+    return {row["id"]: Stored(*row.values()) for row in rows}
 
 
 async def has_ended(connection: Connection, id: UUID) -> bool:
@@ -93,59 +62,8 @@ where n.id = $1 and n.channels is null
 
 async def children(connection: Connection, parents: Collection[UUID]) -> list[Stored]:
     """The notifications of these parents, one per channel (P6.3)."""
-    rows = await connection.fetch(f"{_STORED} where parent = any($1::uuid[]) order by channel", parents)
+    rows = await connection.fetch(f"{STORED} where parent = any($1::uuid[]) order by channel", parents)
     return [Stored(*row.values()) for row in rows]
-
-
-async def page(connection: Connection, reader: Reader, narrowed: Filter, limit: int) -> list[Stored]:
-    """The newest first. A person's list is what he made and what is addressed to him: two walks along an index."""
-    query = _Query()
-    query.where("tenant = {}", reader.tenant)
-    query.where("channels is null")
-    query.narrow(narrowed)
-    walks = [query.walk(limit)]
-    if reader.owner is not None:
-        walks = [query.walk(limit, "owner", reader.owner), query.walk(limit, "user_id", reader.user_id)]
-    union = " union ".join(f"({walk})" for walk in walks)
-    sql = (
-        f"{_STORED} where id in (select id from ({union}) walks order by place desc limit {limit}) order by place desc"
-    )
-    return [Stored(*row.values()) for row in await connection.fetch(sql, *query.values)]
-
-
-@dataclass(slots=True)
-class _Query:
-    """Conditions with their values, in the order of $1, $2, ..."""
-
-    conditions: list[str] = field(default_factory=list)
-    values: list[Any] = field(default_factory=list)
-
-    def where(self, condition: str, *values: Any) -> None:
-        self.conditions.append(condition.format(*(self._parameter(value) for value in values)))
-
-    def narrow(self, by: Filter) -> None:
-        simple = {"channel": by.channel, "user_id": by.user_id, "group_name": by.group}
-        for column, value in simple.items():
-            if value is not None:
-                self.where(f"{column} = {{}}", value)
-        if by.status is not None:
-            self.where("rank = {}", by.status.rank)
-        if by.after is not None:
-            self.where("place < {}", by.after)
-        if by.created_after is not None:
-            self.where("place >= place_of({}, {})", by.created_after, UUID(int=0))
-        if by.created_before is not None:
-            self.where("place < place_of({}, {})", by.created_before, UUID(int=0))
-        for key, value in by.words:
-            self.where("place in (select place from finds where tenant = $1 and key = {} and value = {})", key, value)
-
-    def walk(self, limit: int, column: str | None = None, value: str | None = None) -> str:
-        conditions = [*self.conditions, f"{column} = {self._parameter(value)}"] if column else self.conditions
-        return f"select id, place from notifications where {' and '.join(conditions)} order by place desc limit {limit}"
-
-    def _parameter(self, value: Any) -> str:
-        self.values.append(value)
-        return f"${len(self.values)}"
 
 
 async def timelines(connection: Connection, rows: Iterable[Stored]) -> dict[UUID, list[Entry]]:

@@ -145,6 +145,9 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("DELETE", SCHEDULE): {"owner": 503, "bob": 404, "other": 404, "service": 404, "admin": 503},
     ("POST", "/v1/schedules/{id}/run"): {"owner": 503, "bob": 404, "other": 404, "service": 404, "admin": 503},
     ("GET", "/v1/schedules/{id}/preview"): {"owner": 200, "bob": 404, "other": 404, "service": 404, "admin": 200},
+    ("GET", "/v1/admin/failed"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
+    ("POST", "/v1/admin/failed/replay"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 202},
+    ("POST", "/v1/admin/failed/{id}/replay"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 409},
     ("GET", "/v1/admin/stats"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("GET", "/v1/admin/jobs"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("POST", "/v1/admin/jobs/{id}/run"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 404},
@@ -222,10 +225,13 @@ COMPAT = {
 """Tried in test_compat.py: the same owners as under /v1, in other words."""
 LINKS = {("GET", "/v1/unsubscribe/{token}"), ("POST", "/v1/unsubscribe/{token}")}
 """Nobody's either: what we did not sign ourselves does not exist (test_unsubscribe.py)."""
+OPERATORS = ("/v1/admin/jobs", "/v1/admin/services", "/v1/admin/configuration")
+"""What belongs to no tenant: only for the admins of `default`."""
 CALLERS = {"owner": ALICE, "bob": BOB, "other": CAROL, "service": SERVICE, "admin": ADMIN}
 BODIES = {
     "PATCH": {"send_at": "2030-01-01T00:00:00Z"},
     "PUT": {"email": "delivered@simulator.test"},
+    "/v1/admin/failed/replay": {"status": "failed"},
     PREFERENCES: {"categories": {}},
     "/v1/inbox/{id}": {"title": "another"},
     SCHEDULE: {"cron": "0 8 * * *", "recipients": ["bob"], "notification": {"channel": "inapp", "body": "b"}},
@@ -234,7 +240,7 @@ NAMED = {"/v1/admin/limits": "?user_id=bob"}
 
 
 def body_of(method: str, path: str) -> dict[str, Any] | None:
-    return BODIES.get(path if method == "PUT" and path in BODIES else method)
+    return BODIES.get(path if method in ("PUT", "POST") and path in BODIES else method)
 
 
 async def routes(house: House) -> set[tuple[str, str]]:
@@ -293,10 +299,10 @@ async def test_another_ones_object_does_not_exist(house: House) -> None:
 async def test_another_tenant_sees_nothing(house: House) -> None:
     id = await addressed_to_bob(house)
     for method, path in MATRIX:
-        if "{id}" in path or "/jobs" in path or path == "/v1/admin/services" or "/providers" in path:
+        if "{id}" in path or path.startswith(OPERATORS):
             where = path.replace("{id}", id)
             answer = await house.http.request(method, where, headers=ADMIN_ELSEWHERE, json=body_of(method, path))
-            assert answer.status_code == (403 if path.startswith("/v1/admin") else 404), (method, path)
+            assert answer.status_code == (403 if path.startswith(OPERATORS) else 404), (method, path)
     listed = await house.http.get("/v1/notifications", headers=ADMIN_ELSEWHERE)
     assert listed.json()["items"] == []
 

@@ -15,8 +15,8 @@ from services.gateway.http.desk import Desk, cursor
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.problems import Problem, not_found
 from services.gateway.rules.trust import Caller
-from services.gateway.store import reading
-from services.gateway.store.reading import Filter, Reader
+from services.gateway.store import reading, searching
+from services.gateway.store.searching import Filter, Reader
 
 PATIENCE: Final = 5.0
 """Seconds that the answer waits for the outcome of what is sent at once."""
@@ -70,7 +70,7 @@ def router(desk: Desk) -> APIRouter:
         own = Reader(caller.tenant, caller.owner, caller.sub)
         narrowed = Filter(channel=type, after=cursor("apres", apres, "suivant"))
         async with desk.database.connection() as connection:
-            rows = await reading.page(connection, own, narrowed, limite + 1)
+            rows = await searching.page(connection, own, narrowed, limite + 1)
             found = await looking.shown(connection, rows[:limite])
         following = str(rows[limite - 1].place) if len(rows) > limite else None
         return CompatPage(notifications=tuple(map(CompatNotification.of, found)), suivant=following).response()

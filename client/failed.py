@@ -1,0 +1,71 @@
+"""What has failed in a tenant, and sending it again. Needs a token of an admin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from client.rest import Notification, Tocsin, _Answer, _json, _path
+
+PATH: Final = "/v1/admin/failed"
+
+
+class Replayed(_Answer):
+    """The new notification, and whose replay it is; `first` is false when it had been replayed already."""
+
+    id: str
+    replay_of: str
+    status: str
+    first: bool
+
+
+class Skipped(_Answer):
+    """One that could not be replayed, and why."""
+
+    id: str
+    why: str
+
+
+class Replays(_Answer):
+    """What came of one call; `next` is where the next one goes on."""
+
+    replayed: tuple[Replayed, ...]
+    skipped: tuple[Skipped, ...]
+    next: str | None = None
+
+
+class _Page(_Answer):
+    items: tuple[Notification, ...]
+    next: str | None = None
+
+
+class FailedOnes:
+    """`FailedOnes(tocsin).replay_all(channel="email")`. Raises TocsinError like everything of its connection."""
+
+    def __init__(self, tocsin: Tocsin) -> None:
+        self._tocsin = tocsin
+
+    def look(self, limit: int = 50, **which: str | datetime | None) -> tuple[Notification, ...]:
+        """The newest, narrowed by `status`, `reason`, `channel`, `to`, `user_id`, `group`, `since`."""
+        wanted = _wanted(which) | {"limit": limit}
+        return self._tocsin._call(_Page, "GET", PATH, params=wanted).items
+
+    def replay(self, id: str) -> Replayed:
+        """Sends one again; the same one while its replay has not failed. Raises Refused, NotFound."""
+        _path(id)
+        return self._tocsin._call(Replayed, "POST", f"{PATH}/{id}/replay")
+
+    def replay_all(self, **which: str | datetime | None) -> Iterator[Replays]:
+        """Sends all of them again, a thousand at a time; each thing that `look` knows may narrow them."""
+        after: dict[str, Any] = {}
+        while True:
+            done = self._tocsin._call(Replays, "POST", f"{PATH}/replay", json=_wanted(which) | after)
+            yield done
+            if done.next is None:
+                return
+            after = {"after": done.next}
+
+
+def _wanted(which: Mapping[str, Any]) -> dict[str, Any]:
+    return _json({name: value for name, value in which.items() if value is not None})
