@@ -11,7 +11,7 @@ from cli.gateway import Tenant, Token, Url, gateway
 from cli.output import Json, emit, table
 from cli.send import AHEAD, UNITS
 from client.failed import FailedOnes, Replays
-from client.rest import Notification
+from client.shapes import Notification
 from deploy.local.trouble import Trouble
 from kit.clock import utc_now
 

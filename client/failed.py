@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from client.rest import Notification, Tocsin, _Answer, _json, _path
+from .calls import ID
+from .errors import NotFound
+from .rest import Tocsin
+from .shapes import Answer, Notification, Page, plain
 
 PATH: Final = "/v1/admin/failed"
 
 
-class Replayed(_Answer):
+class Replayed(Answer):
     """The new notification, and whose replay it is; `first` is false when it had been replayed already."""
 
     id: str
@@ -20,14 +23,14 @@ class Replayed(_Answer):
     first: bool
 
 
-class Skipped(_Answer):
+class Skipped(Answer):
     """One that could not be replayed, and why."""
 
     id: str
     why: str
 
 
-class Replays(_Answer):
+class Replays(Answer):
     """What came of one call; `next` is where the next one goes on."""
 
     replayed: tuple[Replayed, ...]
@@ -35,9 +38,8 @@ class Replays(_Answer):
     next: str | None = None
 
 
-class _Page(_Answer):
+class _Page(Page):
     items: tuple[Notification, ...]
-    next: str | None = None
 
 
 class FailedOnes:
@@ -48,19 +50,20 @@ class FailedOnes:
 
     def look(self, limit: int = 50, **which: str | datetime | None) -> tuple[Notification, ...]:
         """The newest, narrowed by `status`, `reason`, `channel`, `to`, `user_id`, `group`, `since`."""
-        wanted = _wanted(which) | {"limit": limit}
-        return self._tocsin._call(_Page, "GET", PATH, params=wanted).items
+        wanted = _wanted(which) | {"limit": str(limit)}
+        return self._tocsin.ask(_Page, "GET", PATH, params=wanted).items
 
     def replay(self, id: str) -> Replayed:
         """Sends one again; the same one while its replay has not failed. Raises Refused, NotFound."""
-        _path(id)
-        return self._tocsin._call(Replayed, "POST", f"{PATH}/{id}/replay")
+        if not ID.fullmatch(id):
+            raise NotFound(404, "not_found", f"“{id}” is no id of a notification")
+        return self._tocsin.ask(Replayed, "POST", f"{PATH}/{id}/replay")
 
     def replay_all(self, **which: str | datetime | None) -> Iterator[Replays]:
         """Sends all of them again, a thousand at a time; each thing that `look` knows may narrow them."""
-        after: dict[str, Any] = {}
+        after: dict[str, str] = {}
         while True:
-            done = self._tocsin._call(Replays, "POST", f"{PATH}/replay", json=_wanted(which) | after)
+            done = self._tocsin.ask(Replays, "POST", f"{PATH}/replay", json=_wanted(which) | after)
             yield done
             if done.next is None:
                 return
@@ -68,4 +71,4 @@ class FailedOnes:
 
 
 def _wanted(which: Mapping[str, Any]) -> dict[str, Any]:
-    return _json({name: value for name, value in which.items() if value is not None})
+    return plain({name: value for name, value in which.items() if value is not None})

@@ -27,6 +27,8 @@ from services.gateway.handlers import directory, inbox, jobs, operations, projec
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
+from services.gateway.http.key_ring import KeyRing
+from services.gateway.http.signing import Published, Shared
 from services.gateway.outbox.announcer import Announcer, Committed
 from services.gateway.outbox.asking import Asking
 from services.gateway.outbox.renewing import Renewing
@@ -48,7 +50,6 @@ def main() -> NoReturn:
 
 async def build(settings: Settings) -> Parts:
     """All parts in the order they start; they stop in the other direction."""
-    secret = need(settings.jwt.secret, "JWT_SECRET")
     kafka, pace, parts = settings.kafka, Pace.of(settings), Parts(NAME)
 
     database = parts.add("pool", await Database.open(settings.database_url, NAME, size=12))
@@ -88,7 +89,7 @@ async def build(settings: Settings) -> Parts:
         parts.add(name, stage, needed=False)
 
     calls = parts.add("calls", Calls(database, settings.notifications.limits.per_caller.minute, utc_now))
-    tokens, admission = Tokens(settings.jwt, secret, calls), Admission(database, hub)
+    tokens, admission = _tokens(settings, database, calls), Admission(database, hub)
     desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls)
     host, port = settings.gateway.host, settings.gateway.port
     parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
@@ -119,6 +120,13 @@ def _both(first: After, second: After) -> After:
         second(said)
 
     return after
+
+
+def _tokens(settings: Settings, database: Database, calls: Calls) -> Tokens:
+    """Tokens are signed with our own secret, or elsewhere."""
+    url = settings.jwt.jwks_url
+    signing = Published(url) if url else Shared(need(settings.jwt.secret, "JWT_SECRET"))
+    return Tokens(settings.jwt, signing, KeyRing(database), calls)
 
 
 def _by_topic(kafka: KafkaSettings) -> Callable[[Group, Collection[str]], Awaitable[Mapping[str, datetime | None]]]:

@@ -19,7 +19,7 @@ def described() -> str:
     """The document as text. To describe the desk, nobody needs to be behind it."""
     nobody: Any = None
     calls = Calls(nobody, 0, utc_now)
-    tokens = Tokens(JwtSettings(), "not used", calls)
+    tokens = Tokens(JwtSettings(), nobody, nobody, calls)
     desk = Desk(nobody, nobody, nobody, nobody, nobody, tokens, Limits(), nobody, calls)
     return json.dumps(api(desk).openapi(), indent=1, ensure_ascii=False) + "\n"
 

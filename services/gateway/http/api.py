@@ -18,6 +18,7 @@ from contracts.schedule import ScheduleRequest
 from contracts.template import TemplatePreviewRequest, TemplateRequest
 from kit.health import Health
 from services.gateway.http import (
+    api_keys,
     callbacks,
     compat,
     deadlines,
@@ -70,6 +71,7 @@ BODIES: Final = (
     compat.CompatRequest,
     entries.EntryUpdate,
     failed.ReplayRequest,
+    api_keys.KeyRequest,
 )
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
@@ -84,6 +86,7 @@ TAGS: Final = [
     {"name": "deadlines", "description": "What is due, and when people are reminded."},
     {"name": "templates", "description": "What notifications say, per channel and language, in versions."},
     {"name": "suppressions", "description": "Addresses to which nothing is sent any more."},
+    {"name": "access", "description": "Keys for programs: for admins."},
     {"name": "figures", "description": "What became of it all."},
     {"name": "callbacks", "description": "What providers report; signed by them."},
     {"name": "operations", "description": "Jobs, providers, and who is alive: for admins of the tenant `default`."},
@@ -98,7 +101,7 @@ def api(desk: Desk) -> FastAPI:
     people = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
     strangers = (callbacks, unsubscribe)
     running = (operations, providers)
-    for room in (sending, notifications, failed, *people, stats, limits, *strangers, *running, compat):
+    for room in (sending, notifications, failed, *people, stats, limits, api_keys, *strangers, *running, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)

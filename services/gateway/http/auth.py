@@ -1,4 +1,4 @@
-"""Who is calling: a bearer token that we can check, or nobody."""
+"""Who is calling: a bearer token or an API key that we can check, or nobody."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,11 +10,12 @@ from kit.clock import utc_now
 from kit.settings import JwtSettings
 from services.gateway.calls import Calls
 from services.gateway.http import limited
-from services.gateway.http.problems import unauthorized
+from services.gateway.http.key_ring import KeyRing
+from services.gateway.http.problems import forbidden, unauthorized
+from services.gateway.http.signing import Signing
+from services.gateway.rules import keys
 from services.gateway.rules.trust import Caller
 
-ALGORITHM: Final = "HS256"
-"""One, and no family beside it: a token chooses nothing (RFC 8725, 3.1)."""
 REQUIRED: Final = ("exp", "iat", "sub", "iss", "aud")
 LEEWAY_SECONDS: Final = 5
 LONGEST_SUB: Final = 200
@@ -24,44 +25,58 @@ REMEMBERED: Final = 4096
 
 
 class Tokens:
-    """Checks tokens. One that was good stays good until it expires, and is not computed again: nothing revokes a JWT
-    before its `exp` but another secret, which takes a restart. What can be revoked must not be kept here."""
+    """Checks tokens and API keys. A JWT that was good stays good until it expires, or for as long as what signed it is
+    believed, and is not computed again. An API key can be revoked: what is known of those the key ring says."""
 
-    def __init__(self, settings: JwtSettings, secret: str, calls: Calls) -> None:
+    def __init__(self, settings: JwtSettings, signing: Signing, ring: KeyRing, calls: Calls) -> None:
         self._settings = settings
-        self._secret = secret
+        self._signing = signing
+        self._ring = ring
         self._calls = calls
         self._known: dict[str, tuple[float, Caller]] = {}
 
-    def caller(self, request: Request) -> Caller:
-        """The one who is calling, which counts against his limit. Raises Problem 401, 429."""
+    async def caller(self, request: Request) -> Caller:
+        """The one who is calling, if he may come here, which counts against his limit.
+
+        Raises Problem 401, 403 for a key without the scope, 429, 503.
+        """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise unauthorized("there is no bearer token")
-        caller = self.caller_of(token.strip())
+        caller = await self.caller_of(token.strip())
+        if caller.scopes is not None:
+            _check_scope(caller.scopes, keys.needed(request.method, request.scope["path"]))
         limited.count(self._calls, caller, request.scope)
         return caller
 
-    def caller_of(self, token: str) -> Caller:
-        """The one whom this token names. Raises Problem 401."""
+    async def caller_of(self, token: str) -> Caller:
+        """The one whom this token names. Raises Problem 401, 503."""
+        if token.startswith(keys.PREFIX):
+            return await self._ring.caller(token)
         known = self._known.get(token)
-        if known and known[0] > utc_now().timestamp():
+        now = utc_now().timestamp()
+        if known and known[0] > now:
             return known[1]
-        claims = self._claims(token)
+        claims = await self._claims(token)
         caller = _caller(claims)
         if len(self._known) >= REMEMBERED:
             self._known.clear()
-        self._known[token] = float(claims["exp"]), caller
+        self._known[token] = min(float(claims["exp"]), now + self._signing.believed), caller
         return caller
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def forget(self, key_hash: bytes) -> None:
+        """A key was revoked here."""
+        self._ring.forget(key_hash)
+
+    async def _claims(self, token: str) -> dict[str, Any]:
         if len(token) > LONGEST_TOKEN:
             raise unauthorized("the token is too long")
+        key, algorithm = await self._signing.of(token)
         try:
             return jwt.decode(
                 token,
-                self._secret,
-                algorithms=[ALGORITHM],
+                key,
+                algorithms=[algorithm],
                 issuer=self._settings.issuer,
                 audience=self._settings.audience,
                 leeway=LEEWAY_SECONDS,
@@ -73,9 +88,16 @@ class Tokens:
             raise unauthorized(f"the token cannot be used: {error}") from None
 
 
+def _check_scope(scopes: frozenset[str], wanted: str | None) -> None:
+    if wanted is None:
+        raise forbidden("not_for_keys", "no API key opens this: it needs the token of a person")
+    if wanted not in scopes:
+        raise forbidden("scope_missing", f"this API key lacks the scope {wanted}: an admin can make one that has it")
+
+
 def _caller(claims: dict[str, Any]) -> Caller:
     sub, tenant, roles = claims["sub"], claims.get("tenant", "default"), claims.get("roles", [])
-    if not _is_name(sub, LONGEST_SUB):
+    if not _is_name(sub, LONGEST_SUB) or sub.startswith(keys.OWNER):
         raise unauthorized("the claim sub is not a name")
     if not _is_name(tenant, 64) or "/" in tenant:
         raise unauthorized("the claim tenant is not a name of at most 64 characters without /")

@@ -16,9 +16,10 @@ from kit.postgres import Database
 from kit.settings import Settings
 from services.gateway.calls import Calls
 from services.gateway.http.auth import Tokens
-from services.gateway.http.problems import invalid
+from services.gateway.http.problems import forbidden, invalid
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.outbox.writer import Writer
+from services.gateway.rules.trust import Caller
 from services.gateway.settings import Limits
 from services.gateway.stream.admission import Admission
 
@@ -85,6 +86,12 @@ async def until(look: Callable[[], Awaitable[T | None]], seconds: float) -> T | 
         await asyncio.sleep(pause)
         pause = next(glances, pause)
     return found
+
+
+def check_admin(caller: Caller) -> None:
+    """Raises Problem 403 for who is no admin of his tenant."""
+    if not caller.is_admin:
+        raise forbidden("admins_only", "this needs the role admin")
 
 
 def check_horizon(field: str, at: datetime | None) -> None:

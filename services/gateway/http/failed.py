@@ -13,10 +13,10 @@ from starlette.responses import Response
 from contracts.request import Label, Name, Strict
 from contracts.status import Channel, Status
 from services.gateway.http import bodies, looking, shapes
-from services.gateway.http.desk import Desk, instant
+from services.gateway.http.desk import Desk, check_admin, instant
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.filters import PARAMETERS, After, Since, To, cursor, words
-from services.gateway.http.problems import forbidden, invalid
+from services.gateway.http.problems import invalid
 from services.gateway.http.replaying import Done, replay_all, replay_one
 from services.gateway.rules import search
 from services.gateway.rules.replaying import FAILED
@@ -149,12 +149,6 @@ def router(desk: Desk) -> APIRouter:
         return _replayed(done).response(HTTPStatus.ACCEPTED, {"Location": f"/v1/notifications/{done.id}"})
 
     return routes
-
-
-def check_admin(caller: Caller) -> None:
-    """Raises Problem 403 for who is no admin of his tenant."""
-    if not caller.is_admin:
-        raise forbidden("admins_only", "this needs the role admin")
 
 
 def _filter(asked: ReplayRequest) -> Filter:

@@ -12,9 +12,8 @@ from kit.hours import day_around, hour_around
 from kit.postgres import Connection
 from kit.retry import Window
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk
+from services.gateway.http.desk import Desk, check_admin
 from services.gateway.http.documented import problems
-from services.gateway.http.problems import forbidden
 from services.gateway.rules.trust import Caller
 from services.gateway.store import directory, limits
 
@@ -76,8 +75,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/admin/limits", response_model=Limits, responses=problems(403, 422, 503))
     async def of_anybody(caller: Known, user_id: UserId) -> Response:
         """The same of any person of the tenant."""
-        if not caller.is_admin:
-            raise forbidden("admins_only", "this needs the role admin")
+        check_admin(caller)
         return (await _limits(caller.tenant, user_id)).response()
 
     def _per_caller(caller: Caller) -> PerCaller:

@@ -13,9 +13,9 @@ from contracts import events, plan, topics
 from contracts.plan import Plan
 from services.gateway.http import bodies, shapes
 from services.gateway.http.changing import Changing
-from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.desk import Desk, check_admin, new_id
 from services.gateway.http.documented import problems, takes
-from services.gateway.http.problems import forbidden, not_found
+from services.gateway.http.problems import not_found
 from services.gateway.rules.trust import Caller
 from services.gateway.store.directory import Version
 
@@ -57,7 +57,7 @@ def router(desk: Desk) -> APIRouter:
     )
     async def put(request: Request, caller: Known, name: PlanName) -> Response:
         """Say when people are reminded; all open deadlines that go by this plan follow."""
-        _check(caller)
+        check_admin(caller)
         asked = await bodies.model(request, Plan, desk.limits.notification_bytes)
         value = asked.model_dump(mode="json", exclude_none=True)
         told = events.Setting(tenant=caller.tenant, what="plan", id=name, value=value, command=new_id())
@@ -69,16 +69,11 @@ def router(desk: Desk) -> APIRouter:
     @routes.delete("/{name}", status_code=HTTPStatus.NO_CONTENT, responses={202: {}, **problems(403, 422, 503)})
     async def delete(caller: Known, name: PlanName) -> Response:
         """Forget a plan: what goes by it goes by the one that Tocsin brings along."""
-        _check(caller)
+        check_admin(caller)
         gone = await changing.forget(caller.tenant, f"plan/{name}")
         return Response(status_code=HTTPStatus.NO_CONTENT if gone else HTTPStatus.ACCEPTED)
 
     return routes
-
-
-def _check(caller: Caller) -> None:
-    if not caller.is_admin:
-        raise forbidden("admins_only", "this needs the role admin")
 
 
 def _shown(name: str, version: Version) -> NamedPlan:

@@ -86,7 +86,7 @@ def posts(desk: Desk) -> dict[str, Serve]:
 
     async def send(request: Request) -> Response:
         """Ask for a notification. With `?wait=5` the answer is the outcome, if there is one by then."""
-        caller = desk.tokens.caller(request)
+        caller = await desk.tokens.caller(request)
         seconds = until_seconds(request.query_params.get("wait")) if request.scope["query_string"] else 0.0
         wanted, key = await _request(desk, request), request.headers.get("idempotency-key")
         accepted = await accept(desk, caller, wanted, key)
@@ -96,7 +96,7 @@ def posts(desk: Desk) -> dict[str, Serve]:
 
     async def send_batch(request: Request) -> Response:
         """Ask for up to 1,000 notifications at once; each has its own result, in the order of the request."""
-        caller = desk.tokens.caller(request)
+        caller = await desk.tokens.caller(request)
         items = _items(desk, bodies.json_object(await bodies.read(request, desk.limits.batch_bytes)))
         limited.count(desk.calls, caller, request.scope, len(items) - 1)
         read = [_item(desk, caller, item) for item in items]

@@ -6,9 +6,8 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk
+from services.gateway.http.desk import Desk, check_admin
 from services.gateway.http.documented import problems
-from services.gateway.http.problems import forbidden
 from services.gateway.rules.trust import Caller
 from services.gateway.store import reading
 
@@ -27,8 +26,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/admin/stats", response_model=shapes.Stats, responses=problems(403, 503))
     async def all_of_tenant(caller: Known) -> Response:
         """What became of everything. In a healthy house `accepted` = `final` + `open`."""
-        if not caller.is_admin:
-            raise forbidden("admins_only", "this needs the role admin")
+        check_admin(caller)
         async with desk.database.connection() as connection:
             return shapes.stats(await reading.figures_of_tenant(connection, caller.tenant)).response()
 

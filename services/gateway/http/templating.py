@@ -16,7 +16,7 @@ from kit.rendering.checking import problems
 from kit.rendering.plain import made_from
 from services.gateway.http import bodies
 from services.gateway.http.changing import Changing
-from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.desk import Desk, check_admin, new_id
 from services.gateway.http.problems import Problem, forbidden, invalid, not_found, unavailable
 from services.gateway.http.versions import expected, stale
 from services.gateway.rules import templating
@@ -122,8 +122,7 @@ def unrenderable(error: Unrenderable) -> Problem:
 
 def check_writer(caller: Caller) -> None:
     """Raises Problem 403 for who may not change templates."""
-    if not caller.is_admin:
-        raise forbidden("admins_only", "this needs the role admin")
+    check_admin(caller)
 
 
 def check_reader(caller: Caller) -> None:

@@ -14,13 +14,15 @@ ROLES: Final[tuple[Role, ...]] = ("admin", "service")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who has proved who he is: `sub` within `tenant`."""
+    """Somebody who has proved who he is: `sub` within `tenant`. An API key opens its `scopes` and no more;
+    None: it is a token, whose roles say all."""
 
     sub: str
     tenant: str = "default"
     roles: frozenset[str] = frozenset()
     until: datetime | None = None
     """When what he proved it with expires; None: never by itself."""
+    scopes: frozenset[str] | None = None
 
     @property
     def owner(self) -> str:

@@ -30,6 +30,8 @@ from services.gateway.handlers import directory, inbox, projector
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
+from services.gateway.http.key_ring import KeyRing
+from services.gateway.http.signing import Shared
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.outbox.writer import Writer
 from services.gateway.settings import Limits, Pace, StreamPace
@@ -166,7 +168,7 @@ async def opened(
         await writer.start()
         stack.push_async_callback(writer.stop)
         calls = Calls(database, settings.notifications.limits.per_caller.minute, clock)
-        tokens = Tokens(settings.jwt, SECRET, calls)
+        tokens = Tokens(settings.jwt, Shared(SECRET), KeyRing(database), calls)
         admission = Admission(database, Hub(database, StreamPace(), Metrics()))
         desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls)
         asgi = httpx.ASGITransport(face(desk, Health("gateway", Metrics().registry)))

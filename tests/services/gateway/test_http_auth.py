@@ -15,6 +15,7 @@ from contracts.topics import SETTINGS
 from kit.bus.record import Received
 from kit.clock import utc_now
 from kit.stage import Message
+from services.gateway.rules import keys
 from tests.services.gateway.conftest import (
     ADMIN,
     ADMIN_ELSEWHERE,
@@ -148,6 +149,9 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/v1/admin/failed"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("POST", "/v1/admin/failed/replay"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 202},
     ("POST", "/v1/admin/failed/{id}/replay"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 409},
+    ("GET", "/v1/admin/api-keys"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
+    ("POST", "/v1/admin/api-keys"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 201},
+    ("DELETE", "/v1/admin/api-keys/{id}"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 404},
     ("GET", "/v1/admin/stats"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("GET", "/v1/admin/jobs"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("POST", "/v1/admin/jobs/{id}/run"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 404},
@@ -232,6 +236,7 @@ BODIES = {
     "PATCH": {"send_at": "2030-01-01T00:00:00Z"},
     "PUT": {"email": "delivered@simulator.test"},
     "/v1/admin/failed/replay": {"status": "failed"},
+    "/v1/admin/api-keys": {"name": "billing", "scopes": ["send"]},
     PREFERENCES: {"categories": {}},
     "/v1/inbox/{id}": {"title": "another"},
     SCHEDULE: {"cron": "0 8 * * *", "recipients": ["bob"], "notification": {"channel": "inapp", "body": "b"}},
@@ -262,11 +267,22 @@ async def test_every_route_says_whose_it_is(house: House) -> None:
     assert await routes(house) == {*MATRIX, *EVERYBODYS_OWN}.union(*elsewhere)
 
 
+NOBODY = {
+    "none": {},
+    "expired": bearer("root", "admin", exp=NOW - timedelta(minutes=1)),
+    "wrong key": bearer("root", "admin", secret="another secret that is long enough for it"),
+    "unknown API key": {"Authorization": f"Bearer {keys.made(bytes(keys.SECRET_BYTES))}"},
+    "no API key": {"Authorization": "Bearer tk_0"},
+}
+
+
 async def test_no_route_answers_without_a_token(house: House) -> None:
     for method, path in await routes(house):
-        answer = await house.http.request(method, path.replace("{id}", "0").replace("{user_id}", "bob"))
+        where = path.replace("{id}", "0").replace("{user_id}", "bob")
         expected = 403 if (method, path) in SIGNED else 404 if (method, path) in LINKS else 401
-        assert answer.status_code == expected, (method, path)
+        for who, headers in NOBODY.items():
+            answer = await house.http.request(method, where, headers=headers)
+            assert answer.status_code == expected, (method, path, who)
     for path in OPEN:
         assert (await house.http.get(path)).status_code in (200, 503), path
 
