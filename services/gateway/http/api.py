@@ -19,6 +19,7 @@ from contracts.template import TemplatePreviewRequest, TemplateRequest
 from kit.health import Health
 from services.gateway.http import (
     api_keys,
+    audit,
     callbacks,
     compat,
     deadlines,
@@ -45,6 +46,7 @@ from services.gateway.http import (
     templates,
     unsubscribe,
 )
+from services.gateway.http.auditing import Audited
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
 from services.gateway.http.door import Door
@@ -86,7 +88,7 @@ TAGS: Final = [
     {"name": "deadlines", "description": "What is due, and when people are reminded."},
     {"name": "templates", "description": "What notifications say, per channel and language, in versions."},
     {"name": "suppressions", "description": "Addresses to which nothing is sent any more."},
-    {"name": "access", "description": "Keys for programs: for admins."},
+    {"name": "access", "description": "Keys for programs, and what admins did: for admins."},
     {"name": "figures", "description": "What became of it all."},
     {"name": "callbacks", "description": "What providers report; signed by them."},
     {"name": "operations", "description": "Jobs, providers, and who is alive: for admins of the tenant `default`."},
@@ -100,12 +102,13 @@ def api(desk: Desk) -> FastAPI:
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
     people = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
     strangers = (callbacks, unsubscribe)
-    running = (operations, providers)
-    for room in (sending, notifications, failed, *people, stats, limits, api_keys, *strangers, *running, compat):
+    admins = (failed, api_keys, audit, operations, providers)
+    for room in (sending, notifications, *people, stats, limits, *strangers, *admins, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)
     app.add_exception_handler(HTTPException, problems.on_http)
+    app.add_middleware(Audited, database=desk.database, tokens=desk.tokens)
     app.add_middleware(problems.Last)
     described: dict[str, Any] = {}
 

@@ -40,10 +40,7 @@ class Tokens:
 
         Raises Problem 401, 403 for a key without the scope, 429, 503.
         """
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise unauthorized("there is no bearer token")
-        caller = await self.caller_of(token.strip())
+        caller = await self.caller_of(bearer_of(request))
         if caller.scopes is not None:
             _check_scope(caller.scopes, keys.needed(request.method, request.scope["path"]))
         limited.count(self._calls, caller, request.scope)
@@ -86,6 +83,14 @@ class Tokens:
             raise unauthorized("the token has expired") from None
         except jwt.PyJWTError as error:
             raise unauthorized(f"the token cannot be used: {error}") from None
+
+
+def bearer_of(request: Request) -> str:
+    """What the caller shows. Raises Problem 401."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise unauthorized("there is no bearer token")
+    return token.strip()
 
 
 def _check_scope(scopes: frozenset[str], wanted: str | None) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from contracts.request import Label, Name, Strict
 from contracts.status import Channel, Status
 from services.gateway.http import bodies, looking, shapes
+from services.gateway.http.auditing import remark
 from services.gateway.http.desk import Desk, check_admin, instant
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.filters import PARAMETERS, After, Since, To, cursor, words
@@ -126,6 +127,7 @@ def router(desk: Desk) -> APIRouter:
         if not asked.model_fields_set - {"after", "limit"}:
             raise invalid([("since", "say which: since, status, channel, reason, to, user_id, group or metadata")])
         done, following = await replay_all(desk, caller.tenant, _filter(asked), asked.limit)
+        remark(request, f"{sum(one.why is None for one in done)} replayed")
         answer = ReplayedAll(
             replayed=tuple(_replayed(one) for one in done if one.why is None),
             skipped=tuple(Skipped(id=one.asked, why=one.why) for one in done if one.why is not None),

@@ -149,6 +149,7 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/v1/admin/failed"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("POST", "/v1/admin/failed/replay"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 202},
     ("POST", "/v1/admin/failed/{id}/replay"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 409},
+    ("GET", "/v1/admin/audit"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("GET", "/v1/admin/api-keys"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("POST", "/v1/admin/api-keys"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 201},
     ("DELETE", "/v1/admin/api-keys/{id}"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 404},
