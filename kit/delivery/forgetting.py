@@ -1,9 +1,13 @@
-"""Claims that prevent nothing any more are deleted: longer after the end than Kafka keeps what could repeat it (P8)."""
+"""Claims that prevent nothing any more are deleted: longer after the end than Kafka keeps what could repeat it (P8).
+Of a person who is forgotten they keep what prevents a second sending, and lose what a provider said of an address."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+from contracts.erasure import FORGET, Forget
+from kit.control.erasing import erase, names_one_of
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.delivery.awaiting import forget_awaited
@@ -41,7 +45,15 @@ def works(database: Database) -> dict[str, Work]:
             "orders": await forget_orders(database),
         }
 
-    return {"cleanup": clean_up}
+    async def forget(args: Mapping[str, Any]) -> dict[str, int]:
+        who = Forget.model_validate(args)
+        about = who.tenant, who.user_id, who.address_hashes
+        return {
+            "receipts": await erase(database, _ERASE_RECEIPTS, *about),
+            "claims": await erase(database, _ERASE_CLAIMS, *about),
+        }
+
+    return {"cleanup": clean_up, FORGET.id: forget}
 
 
 async def _page(connection: Connection, after: UUID, age: timedelta, most: int) -> tuple[UUID | None, int]:
@@ -70,4 +82,16 @@ with over as (
     delete from claims using over where claims.id = over.id returning 1
 )
 select count(*) from deleted
+"""
+
+_IS_ABOUT: Final = f"""
+(coalesce(c.about::jsonb ->> 'tenant', 'default') = $1 and c.about::jsonb ->> 'user_id' = $2
+    or {names_one_of("c.detail", "$3::text[]")})
+"""
+
+_ERASE_CLAIMS: Final = f"update claims c set detail = null where c.detail is not null and {_IS_ABOUT}"
+
+_ERASE_RECEIPTS: Final = f"""
+update receipts r set detail = null
+where r.detail is not null and exists (select from claims c where c.id = r.id and c.about is not null and {_IS_ABOUT})
 """

@@ -24,6 +24,7 @@ from kit.web_socket import RequestProtocol, SocketProtocol
 from services.gateway.calls import Calls
 from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
+from services.gateway.handlers.erasing import Erasing
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
@@ -94,7 +95,7 @@ async def build(settings: Settings) -> Parts:
     host, port = settings.gateway.host, settings.gateway.port
     parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
     parts.add("farewell", Farewell(hub))
-    controlled(parts, kafka, database, publisher, jobs.works(database, sweep))
+    controlled(parts, kafka, database, publisher, jobs.works(database, sweep, Erasing(database, announcer)))
     return parts
 
 

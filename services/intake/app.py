@@ -19,6 +19,7 @@ from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings
 from kit.stage import Stage
 from services.intake.handlers import directory, jobs, outcomes
+from services.intake.handlers.erasing import Erasing
 from services.intake.handlers.judge import Judge, ends_a_group
 from services.intake.loops.beat import Beat
 from services.intake.loops.counting import Counts
@@ -73,7 +74,7 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings))
     if sweeps(environ):
         parts.add("sweep", Beat("sweep", sweep.once, pauses.sweep))
-    controlled(parts, kafka, database, publisher, jobs.works(database, sweep))
+    controlled(parts, kafka, database, publisher, jobs.works(database, sweep, Erasing(database, publisher)))
     return parts
 
 

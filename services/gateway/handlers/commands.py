@@ -26,12 +26,12 @@ class Kept:
     event: e.Event
 
 
-async def cancel(connection: Connection, tenant: str, id: UUID, command: UUID) -> list[Kept]:
+async def cancel(connection: Connection, tenant: str, id: UUID, command: UUID, reason: str | None = None) -> list[Kept]:
     """Ask for the end of one notification; nothing is kept when it has ended already (P3.4)."""
     order = await _order(connection, id, command, "cancel")
     if order is None:
         return []
-    event = e.Cancel(tenant=tenant, command=command, id=id, edit=order.edit, accepted_at=order.at)
+    event = e.Cancel(tenant=tenant, command=command, id=id, edit=order.edit, accepted_at=order.at, reason=reason)
     await outbox.keep(connection, [_keeping("cancel", event, URGENT)])
     await outbox.expect_answers(connection, id)
     return [Kept((id, command), event)]

@@ -1,12 +1,14 @@
-"""The jobs that are about the gateway's rows."""
+"""The jobs that are about the gateway's rows, and forgetting a person."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from contracts.erasure import FORGET
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.postgres import Connection, Database
+from services.gateway.handlers.erasing import Erasing
 from services.gateway.outbox.sweep import Sweep
 from services.gateway.store import operations, stream
 
@@ -15,7 +17,7 @@ STEPS_KEPT_DAYS: Final = 30
 STEPS_AT_ONCE: Final = 10_000
 
 
-def works(database: Database, sweep: Sweep) -> dict[str, Work]:
+def works(database: Database, sweep: Sweep, erasing: Erasing) -> dict[str, Work]:
     """By name, as `contracts.jobs` lists them."""
 
     async def sweep_now(_: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -36,7 +38,7 @@ def works(database: Database, sweep: Sweep) -> dict[str, Work]:
             "detail": "no notification is deleted yet",
         }
 
-    return {"sweep": sweep_now, "cleanup": clean_up}
+    return {"sweep": sweep_now, "cleanup": clean_up, FORGET.id: erasing.forget}
 
 
 async def _trim(connection: Connection) -> int:

@@ -6,6 +6,7 @@ from typing import Final
 from pydantic_core import to_json
 
 from contracts import events as e
+from contracts.erasure import FORGET
 from contracts.jobs import JOBS, ORDERS
 from kit.bus.record import Outgoing
 from kit.postgres import Connection
@@ -15,6 +16,8 @@ from services.gateway.store import operations
 from services.gateway.store.operations import Answer, Instance, Told
 
 LIFE: Final = ("alive", "stopped")
+ANSWERED: Final = frozenset((*JOBS, *ORDERS, FORGET.id))
+"""What is ordered, and answered with a result."""
 JOB: Final = "job"
 """The state of a status in which the scheduler tells of one job."""
 
@@ -29,7 +32,7 @@ async def note(connection: Connection, messages: Sequence[Message]) -> Sequence[
 
 
 def _is_answer(status: e.ServiceStatus) -> bool:
-    return (status.command in JOBS or status.command in ORDERS) and status.state in ("running", "done", "failed")
+    return status.command in ANSWERED and status.state in ("running", "done", "failed")
 
 
 def _instance(message: Message, status: e.ServiceStatus) -> Instance:

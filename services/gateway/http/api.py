@@ -32,6 +32,7 @@ from services.gateway.http import (
     notifications,
     operations,
     pages,
+    people,
     plans,
     preferences,
     problems,
@@ -74,6 +75,7 @@ BODIES: Final = (
     entries.EntryUpdate,
     failed.ReplayRequest,
     api_keys.KeyRequest,
+    people.EraseRequest,
 )
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
@@ -89,6 +91,7 @@ TAGS: Final = [
     {"name": "templates", "description": "What notifications say, per channel and language, in versions."},
     {"name": "suppressions", "description": "Addresses to which nothing is sent any more."},
     {"name": "access", "description": "Keys for programs, and what admins did: for admins."},
+    {"name": "people", "description": "Export of one person, and erasure with a report: for admins."},
     {"name": "figures", "description": "What became of it all."},
     {"name": "callbacks", "description": "What providers report; signed by them."},
     {"name": "operations", "description": "Jobs, providers, and who is alive: for admins of the tenant `default`."},
@@ -100,10 +103,10 @@ def api(desk: Desk) -> FastAPI:
     """The routes, with their errors as problems."""
     # The page's scripts come from here, too: it works in a house without a way out.
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
-    people = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
+    things = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
     strangers = (callbacks, unsubscribe)
-    admins = (failed, api_keys, audit, operations, providers)
-    for room in (sending, notifications, *people, stats, limits, *strangers, *admins, compat):
+    admins = (failed, api_keys, audit, people, operations, providers)
+    for room in (sending, notifications, *things, stats, limits, *strangers, *admins, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)

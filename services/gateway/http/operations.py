@@ -163,11 +163,17 @@ async def all_services(desk: Desk) -> tuple[ServiceShown, ...]:
 
 async def run_now(desk: Desk, caller: Caller, id: str, seconds: float = PATIENCE) -> RunShown:
     """Orders the run, and what has come of it when it ended or the seconds were over. Raises Problem 404, 503."""
-    job, run_id = known(id), new_id()
+    return await ordered(desk, caller, known(id), new_id(), {"asked_by": caller.owner}, seconds)
+
+
+async def ordered(
+    desk: Desk, caller: Caller, job: Job, run_id: UUID, args: dict[str, Any], seconds: float = PATIENCE
+) -> RunShown:
+    """The same for whatever is answered like a job. Raises Problem 503."""
     async with desk.database.connection() as connection:
         await operations.ask(connection, run_id, job.id, caller.owner)
     try:
-        order = e.Control(correlation_id=run_id, command=job.id, args={"asked_by": caller.owner})
+        order = e.Control(correlation_id=run_id, command=job.id, args=args)
         await desk.publisher.publish([Outgoing.of(order)])
     except PublishFailed:
         raise unavailable("Kafka", seconds=5) from None

@@ -97,7 +97,8 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.delete("/{user_id}", status_code=HTTPStatus.NO_CONTENT, responses={202: {}, **problems(404, 422, 503)})
     async def delete(caller: Known, user_id: UserId) -> Response:
-        """Forget where this person is reached. 204 once it is forgotten here, 202 when that takes longer."""
+        """Forget this person: what is open is cancelled, contents and addresses are blanked in every service. 204 once
+        the entry is gone here, 202 when that takes longer; an admin's erase also answers with a report."""
         _check(caller, user_id)
         gone = await people.forget(caller.tenant, user_id)
         return Response(status_code=HTTPStatus.NO_CONTENT if gone else HTTPStatus.ACCEPTED)

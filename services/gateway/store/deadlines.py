@@ -64,6 +64,12 @@ async def one(connection: Connection, tenant: str, id: str) -> Stored | None:
     return _stored(row) if row else None
 
 
+async def assigned(connection: Connection, tenant: str, user_id: str) -> list[e.Deadline]:
+    """All that this person is told of."""
+    rows = await connection.fetch(f"{_STORED} where l.tenant = $1 and l.assignees @> array[$2]", tenant, user_id)
+    return [_stored(row).event for row in rows]
+
+
 async def page(connection: Connection, tenant: str, by: Filter, limit: int) -> list[Stored]:
     """The newest first."""
     rows = await connection.fetch(

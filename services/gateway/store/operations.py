@@ -157,8 +157,11 @@ order by service, name
 
 
 async def forget(connection: Connection) -> int:
-    """Deletes runs of more than 30 days ago, and processes that were not heard of for a day; how many runs."""
+    """Deletes runs of more than 30 days ago, but no erasures, and processes not heard of for a day; how many runs."""
     await connection.execute("delete from instances where heard_at < clock_timestamp() - interval '1 day'")
-    return len(
-        await connection.fetch("delete from runs where asked_at < clock_timestamp() - interval '30 days' returning 1")
-    )
+    return len(await connection.fetch(_FORGET))
+
+
+_FORGET: Final = """
+delete from runs where asked_at < clock_timestamp() - interval '30 days' and job <> 'forget' returning 1
+"""

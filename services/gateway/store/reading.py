@@ -47,6 +47,14 @@ async def several(connection: Connection, ids: Collection[UUID]) -> dict[UUID, S
     return {row["id"]: Stored(*row.values()) for row in rows}
 
 
+async def at(connection: Connection, tenant: str, places: Collection[UUID]) -> list[Stored]:
+    """The notifications at these places, the newest first."""
+    rows = await connection.fetch(
+        f"{STORED} where tenant = $1 and place = any($2::uuid[]) order by place desc", tenant, places
+    )
+    return [Stored(*row.values()) for row in rows]
+
+
 async def has_ended(connection: Connection, id: UUID) -> bool:
     """Whether nothing is left to wait for: it has ended, or all of its children have."""
     return bool(await connection.fetchval(_HAS_ENDED, id, CANCELLED))

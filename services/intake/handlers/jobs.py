@@ -1,16 +1,18 @@
-"""The jobs that are about intake's rows."""
+"""The jobs that are about intake's rows, and forgetting a person."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from contracts.erasure import FORGET
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.postgres import Database
+from services.intake.handlers.erasing import Erasing
 from services.intake.loops.sweep import Sweep
 
 
-def works(database: Database, sweep: Sweep) -> dict[str, Work]:
+def works(database: Database, sweep: Sweep, erasing: Erasing) -> dict[str, Work]:
     """By name, as `contracts.jobs` lists them."""
 
     async def sweep_now(_: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -21,4 +23,4 @@ def works(database: Database, sweep: Sweep) -> dict[str, Work]:
         """Judged rows are not deleted yet: all of them stay."""
         return {"orders": await forget_orders(database), "notifications": 0, "detail": "no notification is deleted yet"}
 
-    return {"sweep": sweep_now, "cleanup": clean_up}
+    return {"sweep": sweep_now, "cleanup": clean_up, FORGET.id: erasing.forget}

@@ -1,4 +1,4 @@
-"""The jobs that are about the scheduler's rows."""
+"""The jobs that are about the scheduler's rows, and forgetting a person."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,13 @@ from typing import Any, Final, Protocol
 
 from contracts import events as e
 from contracts import local_time
+from contracts.erasure import FORGET, Forget
 from contracts.plan import DAILY_REPORT
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.postgres import Database
 from services.scheduler.store import overview, schedules
+from services.scheduler.store.erasing import forget_retries
 
 CHECKS: Final = ("check_deadlines", "check_urgent", "check_overdue")
 OFF: Final = {"detail": "scheduler.enabled is false: nothing fires"}
@@ -44,6 +46,7 @@ class Works:
             "process_notifications": self.process,
             "cleanup": self.clean_up,
             DAILY_REPORT: self.report,
+            FORGET.id: self.forget,
             **dict.fromkeys(CHECKS, self.check),
         }
 
@@ -72,6 +75,11 @@ class Works:
         said = await self._say(DAILY_REPORT)
         async with self._database.connection() as connection:
             return said | _when("next_report", await overview.next_report(connection, await overview.clock(connection)))
+
+    async def forget(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of a person's notifications only retries have a body here. Schedules and deadlines are said anew without the
+        person by the gateway, zone and language are gone with the person's entry in the directory."""
+        return {"retries": await forget_retries(self._database, Forget.model_validate(args))}
 
     async def _say(self, kind: str) -> dict[str, Any]:
         """Says what is due about deadlines; how many of this kind they were."""

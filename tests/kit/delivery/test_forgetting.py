@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from kit.delivery.forgetting import forget_claims
+from contracts.erasure import FORGET, Forget, hashed
+from kit.clock import utc_now
+from kit.delivery.forgetting import forget_claims, works
 from kit.delivery.store import BY_INDEX
 from kit.postgres import Database
 
@@ -80,3 +82,31 @@ async def test_page_by_page(db: Database) -> None:
     young = {await claimed(db, [(1, "sent", YOUNG)]) for _ in range(25)}
     assert await forget_claims(db, at_once=7) == 2 * len(old)
     assert await left(db) == young
+
+
+SAID: tuple[tuple[str | None, str, str | None], ...] = (
+    ("ann", "550 5.1.1 <whoever@example.com> unknown", None),
+    (None, "550 5.1.1 <Ann@Example.com>: no such user", None),
+    (None, "the number +46701740605 cannot be reached", None),
+    ("bob", "550 5.1.1 <bob@example.com> unknown", "550 5.1.1 <bob@example.com> unknown"),
+    (None, "421 come back later", "421 come back later"),
+)
+"""Whose claim, what the provider said, and what is left of that."""
+
+
+async def test_p8_of_a_person_claims_stay_and_what_was_said_goes(db: Database) -> None:
+    """By the person's id, or by an address of which only the hash is known here."""
+    ids = []
+    for user_id, detail, _ in SAID:
+        ids.append(await claimed(db, [(1, "retry", YOUNG), (2, "failed", YOUNG)]))
+        about = f'{{"tenant": "acme", "user_id": "{user_id}"}}' if user_id else '{"tenant": "acme"}'
+        async with db.connection() as connection:
+            await connection.execute("update claims set detail = $2, about = $3 where id = $1", ids[-1], detail, about)
+    hashes = tuple(map(hashed, ("ann@example.com", "+46701740605")))
+    who = Forget(tenant="acme", user_id="ann", address_hashes=hashes, through=utc_now())
+    forget = works(db)[FORGET.id]
+    assert await forget(who.model_dump(mode="json")) == {"receipts": 0, "claims": 6}
+    assert await forget(who.model_dump(mode="json")) == {"receipts": 0, "claims": 0}
+    async with db.connection() as connection:
+        rows = {row["id"]: row["detail"] for row in await connection.fetch("select id, detail from claims")}
+    assert [rows[id] for id in ids] == [left for _, _, left in SAID]

@@ -13,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from deploy.local.kafka import Kafka
 from services.gateway.handlers import jobs
+from services.gateway.handlers.erasing import Erasing
 from tests.servers import kafka_settings
 from tests.services.gateway.conftest import BOB, CAROL, due_of, settings_of
 from tests.services.gateway.streaming import Real, address, close_code, listening, paced, real, ticket
@@ -187,7 +188,8 @@ async def test_p6_4_what_is_no_longer_kept_is_a_gap(real: Real) -> None:
         await stream.of("read")
         epoch = stream.hello["epoch"]
     await as_owner(real.database, "update gateway.inbox_changes set at = at - interval '31 days'")
-    works = jobs.works(paced(real.gateway).database, sweep=None)  # type: ignore[arg-type]
+    database = paced(real.gateway).database
+    works = jobs.works(database, sweep=None, erasing=Erasing(database, announcer=None))  # type: ignore[arg-type]
     assert (await works["cleanup"]({}))["changes"] == 1
     async with listening(http, epoch=epoch, offset=1) as stream:
         assert (stream.hello["recovered"], stream.hello["offset"]) == (False, 2)
