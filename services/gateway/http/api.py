@@ -22,6 +22,7 @@ from services.gateway.http import (
     audit,
     callbacks,
     compat,
+    configuration,
     deadlines,
     demo,
     entries,
@@ -105,7 +106,7 @@ def api(desk: Desk) -> FastAPI:
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
     things = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
     strangers = (callbacks, unsubscribe)
-    admins = (failed, api_keys, audit, people, operations, providers)
+    admins = (failed, api_keys, audit, people, operations, providers, configuration)
     for room in (sending, notifications, *things, stats, limits, *strangers, *admins, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)

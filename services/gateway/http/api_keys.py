@@ -13,9 +13,9 @@ from starlette.responses import Response
 from contracts.request import Name, Strict
 from kit.clock import utc_now
 from services.gateway.http import bodies, shapes
-from services.gateway.http.desk import Desk, check_admin, id_of, instant, new_id
+from services.gateway.http.desk import Desk, check_admin, cursor, id_of, instant, new_id
 from services.gateway.http.documented import problems, takes
-from services.gateway.http.filters import After, cursor
+from services.gateway.http.filters import After
 from services.gateway.http.problems import invalid, not_found
 from services.gateway.rules import keys
 from services.gateway.rules.keys import Scope
@@ -73,7 +73,7 @@ def router(desk: Desk) -> APIRouter:
         """The tenant's keys, revoked ones too; the keys themselves nobody can see."""
         check_admin(caller)
         async with desk.database.connection() as connection:
-            found = await store.page(connection, caller.tenant, cursor(after), limit + 1)
+            found = await store.page(connection, caller.tenant, cursor("after", after, "next"), limit + 1)
         following = str(found[limit - 1].id) if len(found) > limit else None
         return KeyPage(items=tuple(ApiKey(**_shown(key)) for key in found[:limit]), next=following).response()
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, check_admin, instant
+from services.gateway.http.desk import Desk, check_admin, cursor, instant
 from services.gateway.http.documented import problems
-from services.gateway.http.filters import After, cursor
+from services.gateway.http.filters import After
 from services.gateway.rules.trust import Caller
 from services.gateway.store import audit
 from services.gateway.store.audit import Narrowed
@@ -55,7 +55,7 @@ def router(desk: Desk) -> APIRouter:
         by = Narrowed(
             who,
             path,
-            cursor(after),
+            cursor("after", after, "next"),
             instant("created_after", created_after),
             instant("created_before", created_before),
         )

@@ -14,9 +14,9 @@ from contracts.request import Label, Name, Strict
 from contracts.status import Channel, Status
 from services.gateway.http import bodies, looking, shapes
 from services.gateway.http.auditing import remark
-from services.gateway.http.desk import Desk, check_admin, instant
+from services.gateway.http.desk import Desk, check_admin, cursor, instant
 from services.gateway.http.documented import problems, takes
-from services.gateway.http.filters import PARAMETERS, After, Since, To, cursor, words
+from services.gateway.http.filters import PARAMETERS, After, Since, To, words
 from services.gateway.http.problems import invalid
 from services.gateway.http.replaying import Done, replay_all, replay_one
 from services.gateway.rules import search
@@ -101,7 +101,7 @@ def router(desk: Desk) -> APIRouter:
             user_id=user_id,
             group=group,
             words=words(request, to, FILTERS),
-            after=cursor(after),
+            after=cursor("after", after, "next"),
             created_after=instant("created_after", created_after),
             created_before=instant("created_before", created_before),
             ended_since=instant("since", since),
@@ -163,7 +163,7 @@ def _filter(asked: ReplayRequest) -> Filter:
         user_id=asked.user_id,
         group=asked.group,
         words=tuple(found),
-        after=cursor(asked.after),
+        after=cursor("after", asked.after, "next"),
         ended_since=instant("since", asked.since),
     )
 

@@ -3,12 +3,10 @@
 from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Final
-from uuid import UUID
 
 from fastapi import Query
 from starlette.requests import Request
 
-from services.gateway.http.desk import id_of
 from services.gateway.http.problems import invalid
 from services.gateway.rules import search
 
@@ -31,13 +29,3 @@ def words(request: Request, to: str | None, known: Collection[str]) -> tuple[tup
         elif name not in known:
             raise invalid([(name, f"is no filter; there are {', '.join(sorted(known))} and metadata.KEY")])
     return tuple(found)
-
-
-def cursor(after: str | None) -> UUID | None:
-    """The place after which a page begins. Raises Problem 422."""
-    if after is None:
-        return None
-    found = id_of(after)
-    if found is None:
-        raise invalid([("after", "is the `next` of the page before")])
-    return found

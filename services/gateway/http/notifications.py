@@ -14,9 +14,9 @@ from contracts.status import Channel, Status
 from services.gateway.handlers import commands
 from services.gateway.handlers.commands import Kept
 from services.gateway.http import bodies, looking, shapes
-from services.gateway.http.desk import Desk, check_horizon, instant, new_id
+from services.gateway.http.desk import Desk, check_horizon, cursor, instant, new_id
 from services.gateway.http.documented import problems, takes
-from services.gateway.http.filters import PARAMETERS, After, To, cursor, words
+from services.gateway.http.filters import PARAMETERS, After, To, words
 from services.gateway.http.problems import invalid
 from services.gateway.rules.stored import Stored
 from services.gateway.rules.trust import Caller
@@ -59,7 +59,7 @@ def router(desk: Desk) -> APIRouter:
             user_id=user_id,
             group=group,
             words=words(request, to, PARAMETERS),
-            after=cursor(after),
+            after=cursor("after", after, "next"),
             created_after=instant("created_after", created_after),
             created_before=instant("created_before", created_before),
         )

@@ -184,6 +184,7 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
         "service": 403,
         "admin": 404,
     },
+    ("GET", "/v1/admin/configuration"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("GET", "/v1/admin/services"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("GET", "/v1/admin/providers"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("POST", "/v1/admin/providers/{provider}/pause"): OPERATORS,

@@ -20,7 +20,7 @@ from kit.settings import KafkaSettings
 from services.gateway.handlers import operations
 from tests.kit.bus.support import make
 from tests.kit.control.support import instance
-from tests.services.gateway.conftest import ADMIN, ADMIN_ELSEWHERE, ALICE, House, message, settings_of
+from tests.services.gateway.conftest import ADMIN, ADMIN_ELSEWHERE, ALICE, SECRET, House, message, settings_of
 from tests.services.gateway.support import Gateway, running, until
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -99,6 +99,16 @@ async def test_only_operators(house: House) -> None:
         for method, path in (("GET", "jobs"), ("POST", "jobs/sweep/run"), ("GET", "services")):
             answer = await house.http.request(method, f"/v1/admin/{path}", headers=who)
             assert (answer.status_code, answer.json()["code"]) == (403, "operators_only")
+
+
+async def test_the_configuration_shows_no_secret(house: House) -> None:
+    """Neither the tokens' nor the database's; everything else as the file calls it."""
+    answer = await house.http.get("/v1/admin/configuration", headers=ADMIN)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert told["jwt"]["secret"] == "***" and SECRET not in answer.text
+    assert told["notifications"]["default_time_zone"] == "Europe/Paris"
+    assert (await house.http.get("/v1/admin/configuration", headers=ADMIN_ELSEWHERE)).status_code == 403
 
 
 async def test_an_unknown_job_is_told_the_known_ones(house: House) -> None:
