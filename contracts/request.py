@@ -7,6 +7,7 @@ from binascii import Error as Base64Error
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
+from math import isfinite
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -243,6 +244,8 @@ def _check_depth(value: object, left: int) -> None:
         raise ValueError("is nested more than 8 levels deep: make it flatter")
     if isinstance(value, str) and "\x00" in value:
         raise ValueError(NUL)
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError("holds a number that JSON does not know (NaN, Infinity, too large): write a text, or null")
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         _check_depth(item, left - 1)
     if isinstance(value, dict) and any("\x00" in key for key in value):

@@ -20,7 +20,7 @@ from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings, need
 from kit.stage import BATCH, After, Stage
 from kit.web_server import WebServer
-from kit.web_socket import RequestProtocol, SocketProtocol
+from kit.web_socket import SocketProtocol
 from services.gateway.calls import Calls
 from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
@@ -28,6 +28,7 @@ from services.gateway.handlers.erasing import Erasing
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
+from services.gateway.http.impatient import Impatient
 from services.gateway.http.key_ring import KeyRing
 from services.gateway.http.signing import Published, Shared
 from services.gateway.outbox.announcer import Announcer, Committed
@@ -102,7 +103,7 @@ async def build(settings: Settings) -> Parts:
 def _serving(pace: StreamPace) -> dict[str, Any]:
     """uvicorn's options. Compression of frames would cost 100 KB per connection."""
     sockets = {"ws": SocketProtocol, "ws_max_size": pace.frame_bytes, "ws_per_message_deflate": False}
-    return {"http": RequestProtocol, **sockets}
+    return {"http": Impatient, **sockets}
 
 
 def _acts(hub: Hub) -> Committed:

@@ -202,7 +202,7 @@ class Last:
             await send(message)
 
         try:
-            _check_text(scope)
+            _check_head(scope)
             await self._app(scope, receive, watched)
         except Exception as error:
             problem = _of(error, scope)
@@ -211,8 +211,15 @@ class Last:
             await problem.response()(scope, receive, send)
 
 
-def _check_text(scope: Scope) -> None:
+ONCE: Final = (b"host", b"authorization", b"content-length", b"transfer-encoding", b"content-type", b"idempotency-key")
+"""Headers of which two say two things: whoever stands before us may have believed the other one."""
+
+
+def _check_head(scope: Scope) -> None:
     """NUL can be in no text of ours: refused here, it can reach no query."""
+    names = [name for name, _ in scope["headers"]]
+    if len(names) > len(set(names)) and any(names.count(name) > 1 for name in ONCE):
+        raise Problem(HTTPStatus.BAD_REQUEST, "ambiguous_request", "a header that may be there once is there twice")
     if b"%00" in scope.get("query_string", b"") or "\x00" in scope["path"]:
         raise invalid([("", "the address holds the character NUL")])
 

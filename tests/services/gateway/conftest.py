@@ -14,6 +14,7 @@ from uuid import UUID
 import httpx
 import jwt
 import pytest
+from starlette.types import ASGIApp
 
 from contracts import events as e
 from contracts.status import Channel
@@ -118,6 +119,7 @@ class House:
     writer: Writer
     calls: Calls
     http: httpx.AsyncClient
+    face: ASGIApp
 
     async def hears(self, *events: e.Event) -> None:
         """The projector is told."""
@@ -171,9 +173,10 @@ async def opened(
         tokens = Tokens(settings.jwt, Shared(SECRET), KeyRing(database), calls)
         admission = Admission(database, Hub(database, StreamPace(), Metrics()))
         desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls)
-        asgi = httpx.ASGITransport(face(desk, Health("gateway", Metrics().registry)))
+        whole = face(desk, Health("gateway", Metrics().registry))
+        asgi = httpx.ASGITransport(whole)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=asgi, base_url="http://gateway"))
-        yield House(settings, database, writer, calls, client)
+        yield House(settings, database, writer, calls, client, whole)
 
 
 @pytest.fixture

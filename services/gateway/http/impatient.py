@@ -1,0 +1,76 @@
+"""Who sends a request drop by drop holds a connection for seconds and not for ever."""
+
+from asyncio import TimerHandle, Transport
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from kit.web_socket import RequestProtocol
+
+
+class Impatient(RequestProtocol):
+    """uvicorn's HTTP, which knows no limit for a request that does not end: a head has `head_seconds` and `head_bytes`,
+    a body `body_seconds`. How long an answer takes is not its business."""
+
+    head_seconds = 10.0
+    body_seconds = 30.0
+    head_bytes = 64 * 1024
+
+    def __init__(self, *told: Any, **more: Any) -> None:
+        super().__init__(*told, **more)
+        self._over: TimerHandle | None = None
+        self._in_head = False
+        self._head = 0
+        self._heads = 0
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect(self.head_seconds)
+
+    def data_received(self, data: bytes) -> None:
+        head = self._heads if self._in_head else None
+        super().data_received(data)
+        if self._in_head and self._heads == head:  # all of it belongs to one head
+            self._head += len(data)
+            if self._head > self.head_bytes:
+                self._end(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head = True, 0
+        self._heads += 1
+        if self._over is None:  # another request of the same connection
+            self._expect(self.head_seconds)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._expect(self.body_seconds)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_waiting()
+        super().handle_websocket_upgrade()
+
+    def _expect(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._over = self.loop.call_later(seconds, self._end, HTTPStatus.REQUEST_TIMEOUT)
+
+    def _stop_waiting(self) -> None:
+        if self._over is not None:
+            self._over.cancel()
+            self._over = None
+
+    def _end(self, status: HTTPStatus) -> None:
+        """Says why, where nothing has been said yet."""
+        if not self.transport.is_closing() and self._in_head:
+            self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()
