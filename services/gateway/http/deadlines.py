@@ -19,7 +19,7 @@ from services.gateway.http.changing import Changing
 from services.gateway.http.desk import Desk, instant, new_id
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.problems import Problem, forbidden, invalid, not_found
-from services.gateway.http.reminders import Reminder, to_come
+from services.gateway.http.reminders import ReminderToCome, to_come
 from services.gateway.rules import trust
 from services.gateway.rules.trust import Caller
 from services.gateway.store import deadlines, directory, editions
@@ -46,7 +46,7 @@ class Deadline(shapes.Shape):
     owner: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    reminders: tuple[Reminder, ...] = ()
+    reminders: tuple[ReminderToCome, ...] = ()
 
 
 class DeadlinePage(shapes.Shape):

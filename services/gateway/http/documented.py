@@ -72,7 +72,19 @@ def document(app: FastAPI, bodies: Iterable[type[BaseModel]]) -> dict[str, Any]:
     models = [(model, "validation") for model in (*bodies, ProblemBody)]
     _, extra = models_json_schema(models, ref_template=REF)  # type: ignore[arg-type]
     components = found.setdefault("components", {})
-    components["schemas"] = dict(sorted({**components.get("schemas", {}), **extra["$defs"]}.items()))
+    components["schemas"] = _together(components.get("schemas", {}), extra["$defs"])
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     found["security"] = [{"bearer": []}]
     return found
+
+
+def _together(answers: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """All models by their names; one that is both, as it is asked for. Raises ValueError where two have one name: one
+    would stand for both."""
+    if twice := [name for name in answers.keys() & asked.keys() if _fields(answers[name]) != _fields(asked[name])]:
+        raise ValueError(f"two models are called {', '.join(sorted(twice))}")
+    return dict(sorted((answers | asked).items()))
+
+
+def _fields(schema: dict[str, Any]) -> set[str]:
+    return set(schema.get("properties", ()))

@@ -16,7 +16,7 @@ from services.gateway.http import shapes
 from services.gateway.store import deadlines, directory
 
 
-class Reminder(shapes.Shape):
+class ReminderToCome(shapes.Shape):
     """What will be said to whom, and when."""
 
     rule: str
@@ -26,7 +26,7 @@ class Reminder(shapes.Shape):
 
 async def to_come(
     connection: Connection, events: Sequence[e.Deadline], default_zone: str
-) -> dict[str, tuple[Reminder, ...]]:
+) -> dict[str, tuple[ReminderToCome, ...]]:
     """By the key of each deadline: the next instant of each rule for each person, the nearest first."""
     if not events:
         return {}
@@ -40,7 +40,7 @@ async def to_come(
 
 def _reminders(
     event: e.Deadline, zones: Mapping[str, str | None], told: Plan | None, default_zone: str, now: datetime
-) -> list[Reminder]:
+) -> list[ReminderToCome]:
     if event.status != "open":
         return []
     chosen = (_read(event.plan) if isinstance(event.plan, dict) else told) or plan.DEFAULT
@@ -49,7 +49,7 @@ def _reminders(
     for user_id in event.assignees:
         zone = _zone(zones.get(f"{event.tenant}/{user_id}") or event.time_zone, default_zone)
         found += [
-            Reminder(rule=one.reminder.rule, user_id=user_id, at=one.at)
+            ReminderToCome(rule=one.reminder.rule, user_id=user_id, at=one.at)
             for one in coming(chosen, DueDate(event.due_at, day, zone, event.urgent), now)
         ]
     return sorted(found, key=lambda one: (one.at, one.user_id, one.rule))

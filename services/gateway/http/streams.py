@@ -46,7 +46,12 @@ def router(desk: Desk) -> APIRouter:
         text = await desk.admission.ticket(caller)
         return Ticket(ticket=text, expires_in=desk.admission.hub.pace.ticket).response(headers=NOT_KEPT)
 
-    @routes.get("/sse", response_class=Response, responses=STREAM | problems(403, 422, 429, 503))
+    @routes.get(
+        "/sse",
+        response_class=Response,
+        responses=STREAM | problems(403, 422, 429, 503),
+        openapi_extra={"security": []},  # a ticket takes the place of a token
+    )
     async def listen(
         request: Request,
         ticket: Annotated[str, Query(description="From `POST /v1/stream/tickets`.")] = "",
