@@ -39,12 +39,16 @@ _ANSWERS: Final = {status: told for status, told in problems(403, 413, 422, 503)
 Tenant = Annotated[str, Query(min_length=1, max_length=64, pattern=r"^[^/\s]+$")]
 
 _FORM: Final = {"type": "object", "properties": {"MessageStatus": {"type": "string"}, "ErrorCode": {"type": "string"}}}
+_REPORT: Final = {"MessageStatus": "delivered"}
 _TAKES: Final = {
     "security": [],
     "parameters": [
         parameter(name, "As `sms_sender` wrote it into the address.") for name in ("tenant", "id", "try", "provider")
     ],
-    "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": _FORM}}},
+    "requestBody": {
+        "required": True,
+        "content": {"application/x-www-form-urlencoded": {"schema": _FORM, "example": _REPORT}},
+    },
 }
 _ANSWER: Final = {name: {"type": "string"} for name in ("From", "Body", "OptOutType")}
 _TAKES_ANSWER: Final = {

@@ -75,7 +75,28 @@ def document(app: FastAPI, bodies: Iterable[type[BaseModel]]) -> dict[str, Any]:
     components["schemas"] = _together(components.get("schemas", {}), extra["$defs"])
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     found["security"] = [{"bearer": []}]
+    _give_examples(found)
     return found
+
+
+TRIED_WITH: Final = {
+    "user_id": "bob",
+    "name": "welcome",
+    "job_id": "sweep",
+    "to": "delivered@simulator.test",
+    "group": "order-17",
+    "cron": "0 8 * * mon-fri",
+    "time_zone": "Europe/Paris",
+}
+"""What `/docs` fills in where something is needed, so that a route can be tried without a thought."""
+
+
+def _give_examples(document: dict[str, Any]) -> None:
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for one in operation.get("parameters", ()):
+                if one["name"] in TRIED_WITH and one.get("required"):
+                    one.setdefault("example", TRIED_WITH[one["name"]])
 
 
 def _together(answers: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:

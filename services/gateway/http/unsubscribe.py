@@ -34,8 +34,11 @@ _CHANGED: Final = {
     503: "The database or Kafka is away for the moment; `Retry-After` says when to come back",
 }
 _FORM: Final = {"type": "object", "properties": {"List-Unsubscribe": {"type": "string"}, "again": {"type": "string"}}}
+_CLICK: Final = {"List-Unsubscribe": "One-Click"}
 _OPEN: Final[dict[str, Any]] = {"security": []}
-_TAKES: Final = _OPEN | {"requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": _FORM}}}}
+_TAKES: Final = _OPEN | {
+    "requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": _FORM, "example": _CLICK}}}
+}
 
 
 def _pages(told: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:

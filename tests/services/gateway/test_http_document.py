@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from services.gateway.http.__main__ import FILE, described
-from tests.services.gateway.conftest import ALICE, House
+from tests.services.gateway.conftest import ADMIN, ALICE, House
 
 
 def test_the_committed_document_is_that_of_the_routes() -> None:
@@ -32,6 +33,27 @@ async def test_the_docs_can_be_tried(house: House) -> None:
     page = await house.http.get("/docs")
     assert page.status_code == 200
     assert "/openapi.json" in page.text
+
+
+async def test_every_example_is_good(house: House) -> None:
+    """Whoever presses Execute without a thought is not told that he has made a mistake."""
+    document = (await house.http.get("/openapi.json")).json()
+    tried = 0
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+                example = content.get("example")
+                assert example, (method, path, "has no example")
+                if kind != "application/json":
+                    continue
+                needed = [one for one in operation.get("parameters", ()) if one.get("required")]
+                filled = {one["name"]: str(one.get("example", uuid4())) for one in needed}
+                query = {one["name"]: filled[one["name"]] for one in needed if one["in"] == "query"}
+                where = path.format(**filled)
+                answer = await house.http.request(method, where, params=query, json=example, headers=ADMIN)
+                assert answer.status_code in (200, 201, 202, 404, 503), (method, path, answer.text)
+                tried += 1
+    assert tried > 10
 
 
 async def test_the_docs_need_nothing_from_elsewhere(house: House) -> None:
