@@ -128,7 +128,7 @@ def api(desk: Desk) -> FastAPI:
 def face(desk: Desk, health: Health) -> ASGIApp:
     """What is served: the API, health and metrics, the bell and its demo page."""
     app = api(desk)
-    app.router.routes.extend((*health.routes, *pages.routes(), *demo.routes(desk)))
+    app.router.routes.extend((*health.routes, *pages.routes(), *demo.routes(desk), *compat.sockets(desk)))
     door = Door(sending.posts(desk), streams.sockets(desk), app)
     counted = limited.RateFields(door) if desk.calls.most else door
     return _for_others(counted, desk.settings.gateway.origins)

@@ -1,7 +1,6 @@
 """`WS /v1/stream`: a ticket and a place in the query, frames from here on (docs/stream.md)."""
 
 from collections.abc import Collection
-from typing import Any
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
@@ -36,7 +35,7 @@ class StreamSocket:
         await send({"type": "websocket.accept"})
         socket: SocketProtocol = scope["extensions"][SOCKET]
         socket.forget_request()
-        admitted = await self._admitted(QueryParams(scope["query_string"]), SocketWire(socket))
+        admitted = await self._admitted(QueryParams(scope["query_string"]), self._wire(socket))
         if isinstance(admitted, Close):
             socket.end(admitted.code, admitted.reason)
             return
@@ -44,6 +43,9 @@ class StreamSocket:
             await self._listen(admitted, receive)
         finally:
             self._hub.leave(admitted)
+
+    def _wire(self, socket: SocketProtocol) -> SocketWire:
+        return SocketWire(socket)
 
     def _may_open(self, headers: Headers) -> bool:
         return may_open(headers.get("origin"), headers.get("host", ""), self._public_url, self._origins)
@@ -60,10 +62,10 @@ class StreamSocket:
         pace = self._hub.pace
         chatter = Chatter(pace.frames, pace.heartbeat)
         while (message := await receive())["type"] == "websocket.receive":
-            self._answer(listener, chatter, message)
+            self._answer(listener, chatter.heard(message.get("text"), monotonic()))
 
-    def _answer(self, listener: Listener, chatter: Chatter, message: Any) -> None:
-        match chatter.heard(message.get("text"), monotonic()):
+    def _answer(self, listener: Listener, heard: str | None) -> None:
+        match heard:
             case "ping":
                 listener.wire.write(PONG)
             case "nonsense":

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from contracts import events as e
 from contracts.status import Channel, End, Status
@@ -16,9 +21,20 @@ from kit.settings import KafkaSettings
 from services.gateway.http.compat.words import STATUT
 from tests.kit.bus.support import make
 from tests.kit.control.support import instance
-from tests.services.gateway.conftest import ADMIN, ADMIN_ELSEWHERE, ALICE, BOB, SERVICE, House, settings_of
-from tests.services.gateway.support import running, until
+from tests.services.gateway.conftest import (
+    ADMIN,
+    ADMIN_ELSEWHERE,
+    ALICE,
+    BOB,
+    SERVICE,
+    House,
+    due_of,
+    settings_of,
+    token,
+)
+from tests.services.gateway.support import Gateway, others, running, until
 from tests.services.gateway.test_operations import WORKS
+from tests.waiting import PATIENCE
 
 VERIFIED = {
     "type": "email",
@@ -48,6 +64,8 @@ ADMINISTRATIVE = (
     ("POST", "/admin/notifications/traiter-en-attente"),
     ("GET", "/admin/notifications/statistiques-dispatcher"),
     ("GET", "/admin/notifications/configuration"),
+    ("GET", "/admin/notifications/test-connexions"),
+    ("POST", "/admin/notifications/test-connexions"),
     ("GET", "/admin/notifications/scheduler/status"),
     ("POST", "/admin/notifications/scheduler/trigger/process_notifications"),
 )
@@ -216,3 +234,65 @@ async def test_process_and_trigger(kafka: KafkaSettings, database: str, tmp_path
 async def test_the_slash_at_the_end_may_be_left_out(house: House, path: str) -> None:
     answer = await house.http.get(path, headers=ALICE, follow_redirects=True)
     assert answer.status_code == 200
+
+
+async def well(_: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"ok": True, "detail": None, "checks": []}
+
+
+async def no_login(_: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"ok": False, "detail": "login: 535 5.7.8 no", "checks": []}
+
+
+async def test_connections_are_tried_out_by_get_and_by_post(
+    kafka: KafkaSettings, database: str, tmp_path: Path
+) -> None:
+    await make(kafka, *ALL)
+    async with (
+        instance(kafka, database, {"test_connection": no_login}, "email_sender"),
+        instance(kafka, database, {"test_connection": well}, "sms_sender"),
+        running(settings_of(kafka, database, tmp_path)) as gateway,
+    ):
+        for method in ("GET", "POST"):
+            answer = await gateway.http.request(method, "/admin/notifications/test-connexions", headers=ADMIN)
+            assert answer.status_code == 200, answer.text
+            told = answer.json()
+            assert told["email"]["ok"] is False and told["email"]["detail"].endswith(": login: 535 5.7.8 no")
+            assert told["sms"]["ok"] is True and told["sms"]["detail"].endswith(": well")
+
+
+async def test_the_old_socket_hears_what_is_shown_in_the_old_words(
+    kafka: KafkaSettings, database: str, tmp_path: Path
+) -> None:
+    """Only what is shown, with the four types; what is said to it has no meaning; it ends with its token."""
+    await make(kafka, *ALL)
+    async with running(settings_of(kafka, database, tmp_path)) as gateway, others(kafka) as rest:
+        async with connect(socket_of(gateway, token("bob"))) as socket:
+            await socket.send("ping")
+            await socket.send("{}")
+            first = due_of(uuid4(), content=e.Content(text="t", kind="deadline_reminder", data={"dossier": 118}))
+            await rest.say(first, due_of(uuid4(), content=e.Content(text="t", kind="else")))
+            async with asyncio.timeout(PATIENCE):
+                told = [json.loads(await socket.recv()) for _ in range(2)]
+        reminder = next(frame for frame in told if frame["id"] == str(first.id))
+        assert reminder.keys() == {"type", "id", "title", "message", "data", "timestamp"}
+        assert (reminder["type"], reminder["data"]) == ("deadline_reminder", {"dossier": 118})
+        assert {frame["type"] for frame in told} == {"deadline_reminder", "new_alert"}
+
+
+@pytest.mark.parametrize("bad", ["nonsense", "expired", "key"])
+async def test_a_bad_token_is_refused_before_the_upgrade(
+    kafka: KafkaSettings, database: str, tmp_path: Path, bad: str
+) -> None:
+    late = {"exp": datetime.now(UTC) - timedelta(hours=1)}
+    text = {"nonsense": "nonsense", "expired": token("bob", **late), "key": "tk_" + "a" * 48}[bad]
+    await make(kafka, *ALL)
+    async with running(settings_of(kafka, database, tmp_path)) as gateway:
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(socket_of(gateway, text)):
+                pass
+        assert refused.value.response.status_code == 403
+
+
+def socket_of(gateway: Gateway, text: str) -> str:
+    return str(gateway.http.base_url.copy_with(scheme="ws", path=f"/api/v1/ws/{text}"))

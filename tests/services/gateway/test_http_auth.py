@@ -246,6 +246,8 @@ COMPAT = {
     ("POST", "/admin/notifications/traiter-en-attente"),
     ("GET", "/admin/notifications/statistiques-dispatcher"),
     ("GET", "/admin/notifications/configuration"),
+    ("GET", "/admin/notifications/test-connexions"),
+    ("POST", "/admin/notifications/test-connexions"),
     ("GET", "/admin/notifications/scheduler/status"),
     ("POST", "/admin/notifications/scheduler/trigger/{job_id}"),
 }

@@ -1,5 +1,7 @@
 """`/admin/notifications/`: run, count and look, in the words of the old pages."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -9,12 +11,14 @@ from starlette.responses import Response
 
 from contracts.jobs import State
 from kit.settings import masked
+from kit.settings.providers import ProviderSection
 from services.gateway.http import operations
 from services.gateway.http.compat import words
 from services.gateway.http.compat.words import Counted, by_rank, counted, total
 from services.gateway.http.desk import Desk, until
 from services.gateway.http.documented import problems
 from services.gateway.http.operations import PATIENCE, all_jobs, check_operator, has_ended, run_now
+from services.gateway.http.providers import TRIAL_PATIENCE, OrderShown, ordered
 from services.gateway.rules.trust import Caller
 from services.gateway.store import reading
 
@@ -73,6 +77,20 @@ class Scheduler(words.Whole):
     jobs: tuple[Task, ...]
 
 
+class Connection(words.Whole):
+    """Whether a channel's messages can be handed over now, and what each provider said."""
+
+    ok: bool
+    detail: str
+
+
+class Connections(words.Whole):
+    """Both channels of the old systems."""
+
+    email: Connection
+    sms: Connection
+
+
 class Triggered(words.Whole):
     """What came of a job that was run by hand."""
 
@@ -127,6 +145,16 @@ def router(desk: Desk) -> APIRouter:
             ),
         ).response()
 
+    @routes.get("/test-connexions", response_model=Connections, responses=problems(403, 503))
+    async def try_out(caller: Known) -> Response:
+        """Tester les connexions: each provider is tried out, and nothing is sent."""
+        return await _tried(caller)
+
+    @routes.post("/test-connexions", response_model=Connections, responses=problems(403, 503))
+    async def try_out_by_post(caller: Known) -> Response:
+        """The same: that page's own curl line asks so."""
+        return await _tried(caller)
+
     @routes.get("/configuration", responses=problems(403))
     async def configuration(caller: Known) -> dict[str, Any]:
         """Configuration complète: what is in force, secrets masked."""
@@ -152,6 +180,21 @@ def router(desk: Desk) -> APIRouter:
         told = Triggered(job_id=job_id, statut=STATES[run.state], resultat=only)
         return told.response(HTTPStatus.OK if has_ended(run) else HTTPStatus.ACCEPTED)
 
+    async def _tried(caller: Caller) -> Response:
+        check_operator(caller)
+        email, sms = await asyncio.gather(
+            _channel(caller, desk.settings.email_providers), _channel(caller, desk.settings.sms_providers)
+        )
+        return Connections(email=email, sms=sms).response()
+
+    async def _channel(caller: Caller, those: Sequence[ProviderSection]) -> Connection:
+        """One that works is enough: the others are what fails over to it."""
+        orders = (ordered(desk, caller, one.name, "test", TRIAL_PATIENCE) for one in those)
+        told = [(one.provider, *_outcome(one)) for one in await asyncio.gather(*orders)]
+        return Connection(
+            ok=any(ok for _, ok, _ in told), detail="; ".join(f"{name}: {detail}" for name, _, detail in told)
+        )
+
     async def _ranks(caller: Caller) -> dict[int, int]:
         async with desk.database.connection() as connection:
             return by_rank(await reading.figures_of_tenant(connection, caller.tenant))
@@ -164,6 +207,13 @@ def router(desk: Desk) -> APIRouter:
 
 def _ended(ranks: dict[int, int]) -> int:
     return sum(ranks.values()) - total(ranks, words.WAITING)
+
+
+def _outcome(order: OrderShown) -> tuple[bool, str]:
+    if order.state not in ("done", "failed"):
+        return False, f"no {order.channel} sender answers: is it running?"
+    result = order.result or {}
+    return bool(result.get("ok")), str(result.get("detail") or result.get("error") or "well")
 
 
 def _task(job: operations.JobShown) -> Task:
