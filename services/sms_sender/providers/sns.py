@@ -23,7 +23,7 @@ from contracts.status import Lane
 from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Halted, Outcome, Unavailable, Unknown, plain
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import UNKNOWN_OUTCOME
-from services.sms_sender.rules.meanings import unnumbered
+from services.sms_sender.rules.meanings import seconds_of, unnumbered
 from services.sms_sender.rules.segments import segments
 from services.sms_sender.rules.sns import outcome
 
@@ -149,12 +149,11 @@ def _taken(answer: dict[str, Any], parcel: Parcel) -> Outcome:
 
 def _refused(refusal: ClientError, parcel: Parcel) -> Outcome:
     error, about = refusal.response.get("Error", {}), refusal.response.get("ResponseMetadata", {})
-    after = str(about.get("HTTPHeaders", {}).get("retry-after", ""))
     return outcome(
         int(about.get("HTTPStatusCode", 0)),
         str(error.get("Code", "")),
         unnumbered(str(error.get("Message", "")), parcel.to),
-        float(after) if after.isascii() and after.isdigit() else 0.0,
+        seconds_of(str(about.get("HTTPHeaders", {}).get("retry-after", ""))),
     )
 
 

@@ -14,7 +14,7 @@ from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Outcome, Unava
 from kit.delivery.provider import Answer, Parcel
 from kit.delivery.rules import UNKNOWN_OUTCOME
 from kit.delivery.trial import Check, Trial
-from services.sms_sender.rules.meanings import unnumbered
+from services.sms_sender.rules.meanings import seconds_of, unnumbered
 from services.sms_sender.rules.segments import segments
 from services.sms_sender.rules.twilio import outcome
 
@@ -140,12 +140,12 @@ def _taken(answer: httpx.Response, parcel: Parcel) -> Outcome:
 
 def _refused(answer: httpx.Response, parcel: Parcel) -> Outcome:
     told = _json(answer)
-    code, text, after = told.get("code"), told.get("message"), answer.headers.get("retry-after", "")
+    code, text = told.get("code"), told.get("message")
     return outcome(
         answer.status_code,
         code if isinstance(code, int) else None,
         unnumbered(text, parcel.to) if isinstance(text, str) else answer.reason_phrase,
-        float(after) if after.isascii() and after.isdigit() else 0.0,
+        seconds_of(answer.headers.get("retry-after", "")),
     )
 
 

@@ -7,6 +7,8 @@ from typing import Final
 from contracts.suppression import Cause
 from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Halted, Outcome, Refused, Unavailable, plain
 
+LONGEST_WAIT: Final = 86_400.0
+
 
 class Meaning(Enum):
     """What it means for the message."""
@@ -39,6 +41,12 @@ _OUTCOMES: Final[Mapping[Meaning, Callable[[str, float], Outcome]]] = {
 def unnumbered(text: str, number: str) -> str:
     """What a provider says, without the number it is about: it is kept and shown for longer than the number is (P8)."""
     return text.replace(number, "<phone>")
+
+
+def seconds_of(header: str) -> float:
+    """What a Retry-After asks for, a day at most: more would hold everything up, and far more is no instant at all. 0
+    where it is no number."""
+    return min(float(header), LONGEST_WAIT) if header.isascii() and header.isdigit() else 0.0
 
 
 def outcome_of(meaning: Meaning, code: int | str, text: str, retry_after: float = 0.0) -> Outcome:

@@ -192,6 +192,8 @@ async def test_what_an_answer_comes_to(server: SnsServer, status: int, code: str
 async def test_aws_says_when_to_come_back(server: SnsServer) -> None:
     server.answer, server.retry_after = (503, "ServiceUnavailable", "as told"), "7"
     assert await said_by(server.base) == Unavailable(TRANSIENT, "ServiceUnavailable as told", retry_after=7.0)
+    server.retry_after = "9" * 400
+    assert await said_by(server.base) == Unavailable(TRANSIENT, "ServiceUnavailable as told", retry_after=86_400.0)
 
 
 async def test_a_proxys_page_of_error_is_tried_again(server: SnsServer) -> None:

@@ -153,6 +153,8 @@ async def test_a_wrong_token_halts(server: TwilioServer) -> None:
 async def test_twilio_says_when_to_come_back(server: TwilioServer) -> None:
     server.answer, server.retry_after = (429, 20429), "7"
     assert await said_by(server) == Unavailable(TRANSIENT, told(20429), retry_after=7.0)
+    server.retry_after = "9" * 400
+    assert await said_by(server) == Unavailable(TRANSIENT, told(20429), retry_after=86_400.0), "no instant is that far"
 
 
 async def test_p5_2_no_answer_in_time_is_unknown(server: TwilioServer) -> None:
