@@ -74,8 +74,8 @@ class Sns:
         try:
             async with asyncio.timeout(self.timeout / 3):
                 client = await self._ready()
-        except (BotoCoreError, TimeoutError) as error:
-            return Halted("provider_configuration", f"no AWS credentials: {type(error).__name__}", alarming=True)
+        except Exception as error:  # whatever it is, no message was under way
+            return Halted("provider_configuration", f"no AWS credentials: {_named(error)}", alarming=True)
         try:
             async with asyncio.timeout(self.timeout * 2 / 3):
                 return _taken(await client.publish(**self._message(parcel)), parcel)
@@ -91,7 +91,7 @@ class Sns:
 
     async def _ready(self) -> Any:
         """The client, once there are credentials; those that are about to expire are renewed before a message is
-        under way. Raises BotoCoreError where there are none."""
+        under way. Raises what AWS's library does where there are none."""
         if self._account.access_key_id is None:
             credentials = await self._session.get_credentials()
             if credentials is None:
@@ -155,6 +155,12 @@ def _refused(refusal: ClientError, parcel: Parcel) -> Outcome:
         unnumbered(str(error.get("Message", "")), parcel.to),
         seconds_of(str(about.get("HTTPHeaders", {}).get("retry-after", ""))),
     )
+
+
+def _named(error: Exception) -> str:
+    """What went wrong; where a role is refused, AWS's code for that."""
+    code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+    return plain(str(code or type(error).__name__))
 
 
 def _lost(error: BotoCoreError | TimeoutError) -> Outcome:

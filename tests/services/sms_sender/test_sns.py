@@ -249,6 +249,22 @@ async def test_without_credentials_nothing_is_tried_and_they_are_found_once_they
     assert "Credential=AKIA1/" in server.signatures[0]
 
 
+async def test_a_role_that_is_refused_halts_and_calls_no_message_unknown(
+    server: SnsServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("who this machine is")
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/sender")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.base)
+    server.answer = (403, "AccessDenied", "as told")
+    said = await said_by(server.base, access_key_id=None, secret_access_key=None)
+    assert said == Halted(CONFIGURATION, "no AWS credentials: AccessDenied", alarming=True)
+    assert {told["Action"] for told in server.messages} == {"AssumeRoleWithWebIdentity"}
+    (tmp_path / "token").unlink()
+    said = await said_by(server.base, access_key_id=None, secret_access_key=None)
+    assert said == Halted(CONFIGURATION, "no AWS credentials: FileNotFoundError", alarming=True)
+
+
 def test_the_time_out_leaves_a_lease_room() -> None:
     assert TIMEOUT < LEASE_SECONDS / 2
 
