@@ -5,7 +5,8 @@ from enum import Enum, auto
 from typing import Final
 
 from contracts.suppression import Cause
-from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Halted, Outcome, Refused, Unavailable, plain
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Halted, Outcome, Refused, Unavailable, Unknown, plain
+from kit.delivery.rules import UNKNOWN_OUTCOME
 
 LONGEST_WAIT: Final = 86_400.0
 
@@ -22,8 +23,10 @@ class Meaning(Enum):
     CONFIGURATION = auto()
     DESTINATION = auto()
     UNCLEAR = auto()
+    UNHEARD = auto()
 
 
+# UNHEARD: somebody in between has passed the message on, and heard no answer either (RFC 9110, 15.6.3 and 15.6.5).
 # DESTINATION is the account's fault, but only for some numbers: one of them must not hold up all the others.
 _OUTCOMES: Final[Mapping[Meaning, Callable[[str, float], Outcome]]] = {
     Meaning.TRANSIENT: lambda told, after: Unavailable(PROVIDER_UNAVAILABLE, told, after),
@@ -35,6 +38,7 @@ _OUTCOMES: Final[Mapping[Meaning, Callable[[str, float], Outcome]]] = {
     Meaning.CONFIGURATION: lambda told, after: Halted("provider_configuration", told, after, alarming=True),
     Meaning.DESTINATION: lambda told, after: Unavailable("provider_configuration", told, after, patient=True),
     Meaning.UNCLEAR: lambda told, after: Unavailable("provider_refused", told, after),
+    Meaning.UNHEARD: lambda told, _: Unknown(UNKNOWN_OUTCOME, told),
 }
 
 

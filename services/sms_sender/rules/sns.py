@@ -53,6 +53,8 @@ _STATUSES: Final[Mapping[int, Meaning]] = {
     403: Meaning.CONFIGURATION,
     404: Meaning.CONFIGURATION,
     429: Meaning.TRANSIENT,
+    502: Meaning.UNHEARD,
+    504: Meaning.UNHEARD,
 }
 
 # One code for all parameters: its text names which. The number's own fault is no other message's.
@@ -77,4 +79,4 @@ def meaning(status: int, code: str, text: str) -> Meaning:
     for family, found in _FAMILIES.items():
         if code.startswith(family):
             return found
-    return Meaning.TRANSIENT if status >= 500 else _STATUSES.get(status, Meaning.UNCLEAR)
+    return _STATUSES.get(status, Meaning.TRANSIENT if status >= 500 else Meaning.UNCLEAR)

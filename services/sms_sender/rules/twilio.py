@@ -41,6 +41,8 @@ _STATUSES: Final[Mapping[int, Meaning]] = {
     403: Meaning.CONFIGURATION,
     404: Meaning.CONFIGURATION,
     429: Meaning.TRANSIENT,
+    502: Meaning.UNHEARD,
+    504: Meaning.UNHEARD,
 }
 
 
@@ -56,7 +58,7 @@ def meaning(status: int, code: int | None) -> Meaning:
     """The class of a negative answer."""
     if code is not None and code in _CODES:
         return _CODES[code]
-    return Meaning.TRANSIENT if status >= 500 else _STATUSES.get(status, Meaning.UNCLEAR)
+    return _STATUSES.get(status, Meaning.TRANSIENT if status >= 500 else Meaning.UNCLEAR)
 
 
 _RESULTS: Final[Mapping[str, Result]] = {
