@@ -111,6 +111,17 @@ async def test_p5_2_what_left_and_was_not_answered_is_unknown(answer: str) -> No
         assert isinstance(first, Accepted) and (bad, behind) == (UNANSWERED, UNANSWERED)
 
 
+async def test_p5_5_nothing_is_begun_once_its_time_is_over() -> None:
+    """Composing may have taken all of it, and the lease may be over soon: it would be unknown, or sent by another."""
+    async with chunked({}) as (script, provider):
+        said, provider.timeout = script.said.copy(), 0.0
+        late = await provider.hand_over(parcel("late@example.com"))
+        assert late == Unavailable("sender_busy", "its time was over before it could be handed over")
+        provider.timeout = 10.0
+        assert isinstance(await provider.hand_over(parcel()), Accepted) and script.connections == 1
+        assert not any("late@" in line for line in script.said[len(said) :])
+
+
 async def test_what_never_left_our_own_end_is_surely_not_sent() -> None:
     """A server that stops to read: what lies in front of the system is not handed over."""
     big = {"text": "x" * 70 + "\n"} | {"html": ("y" * 70 + "\n") * 100_000}

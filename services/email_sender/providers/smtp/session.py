@@ -19,6 +19,7 @@ PATIENCE: Final = 5.0
 """Seconds that a mail rides behind one that is not answered; then it goes elsewhere, with most of its time left."""
 UNANSWERED: Final = Unknown(UNKNOWN_OUTCOME, "no answer after the end of the message")
 UNREAD: Final = Unavailable(PROVIDER_UNAVAILABLE, "the mail server did not read to the end of the message")
+TOO_LATE: Final = Unavailable("sender_busy", "its time was over before it could be handed over")
 ENVELOPE: Final = (Step.MAIL, Step.RCPT, Step.DATA)
 
 
@@ -87,6 +88,8 @@ class Session:
         """
         if mail.utf8 and not self._offers.utf8:
             return Refused("message_refused", "the address has letters that this mail server cannot take (SMTPUTF8)")
+        if self._loop.time() >= deadline:  # what leaves at once would be gone before the timer sees that
+            return TOO_LATE
         timer = self._loop.call_at(deadline, self._dialogue.give_up)
         try:
             said = await self._said(mail)
