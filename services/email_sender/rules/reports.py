@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from email import message_from_bytes, message_from_string
 from email.message import Message
+from email.parser import BytesHeaderParser
 from typing import Final
 
 from services.email_sender.rules.plain_words import content, in_plain_words, text
@@ -15,6 +16,10 @@ from services.email_sender.rules.report import Kind, Report, failed, mildest, sp
 
 MOST_BLOCKS: Final = 50
 MOST_PARTS: Final = 50
+LOOKED_AT: Final = 256 * 1024
+"""Bytes of a mail: its report stands before the mail of ours that it brings along."""
+MOST_WORK: Final = 5_000_000
+"""Lines times boundaries: the parser compares each line with all that it stands within."""
 COMPLAINTS: Final = frozenset({"abuse", "fraud", "opt-out", "opt-out-list"})
 """Types of feedback after which nobody writes again (RFC 5965, 7.3; RFC 6449)."""
 STATUSES: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
@@ -25,10 +30,14 @@ _STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _EMPTY_LINE: Final = re.compile(r"\r?\n\r?\n")
 
 
+class Tangled(ValueError):
+    """It would take long to read, as no report does."""
+
+
 def read(source: bytes) -> Report | None:
-    """What a mail reports; None where it reports nothing, as an automatic answer does. Raises what Python's parser does
-    on a mail that nobody could read."""
-    mail = message_from_bytes(source)
+    """What a mail reports; None where it reports nothing, as an automatic answer does. Raises Tangled, and what
+    Python's parser does on a mail that nobody could read."""
+    mail = _parsed(source[:LOOKED_AT])
     for part in _parts(mail):
         kind = part.get_content_type()
         if kind == "message/feedback-report":
@@ -40,10 +49,16 @@ def read(source: bytes) -> Report | None:
 
 def is_automatic(source: bytes) -> bool:
     """Whether nobody has written this by hand (RFC 3834, 5; and what was usual before it)."""
-    mail = message_from_bytes(source)
+    mail = BytesHeaderParser().parsebytes(source[:LOOKED_AT])
     said = str(mail.get("Auto-Submitted", "no")).partition(";")[0].strip().lower()
     bulk = str(mail.get("Precedence", "")).strip().lower() in ("bulk", "junk", "list", "auto_reply")
     return said != "no" or bulk or any(name in mail for name in HABITS)
+
+
+def _parsed(source: bytes) -> Message:
+    if len(source.splitlines()) * source.lower().count(b"boundary") > MOST_WORK:
+        raise Tangled("too many parts within each other")
+    return message_from_bytes(source)
 
 
 def _parts(mail: Message) -> Iterator[Message]:

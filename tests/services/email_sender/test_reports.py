@@ -15,7 +15,7 @@ from contracts.suppression import Cause
 from kit.delivery.rules import CalledBack, Result
 from services.email_sender.rules.coming_back import WORDS, meant_by
 from services.email_sender.rules.report import Kind, Report
-from services.email_sender.rules.reports import is_automatic, read
+from services.email_sender.rules.reports import LOOKED_AT, Tangled, is_automatic, read
 
 SAMPLES = Path(__file__).with_name("returned")
 
@@ -160,3 +160,20 @@ def test_p5_9_what_becomes_of_the_mail(kind: Kind, meant: CalledBack) -> None:
     assert meant_by(receipt) == meant
     assert meant_by(receipt.model_copy(update={"channel": "sms"})) is None
     assert meant_by(receipt.model_copy(update={"status": "queued"})) is None
+
+
+def tangled() -> bytes:
+    """Anybody may send it where complaints are taken; reading it would take many seconds."""
+    parts = [f'Content-Type: multipart/mixed; boundary="{n}"\r\n\r\n--{n}\r\n' for n in range(250)]
+    return "".join(parts).encode() + b"a\r\n" * 400_000
+
+
+def test_parts_within_parts_without_end_keep_nobody_busy() -> None:
+    with pytest.raises(Tangled):
+        read(tangled())
+    assert not is_automatic(tangled())
+
+
+def test_a_report_is_read_whatever_it_brings_along() -> None:
+    known = read(sample("postfix"))
+    assert known is not None and read(sample("postfix") + b"a\r\n" * LOOKED_AT) == known
