@@ -46,6 +46,7 @@ class Meaning(Enum):
     TRANSIENT = auto()
     DEFERRED = auto()
     RECIPIENT = auto()
+    REFUSED = auto()
     FULL = auto()
     QUOTA = auto()
     CONFIGURATION = auto()
@@ -72,6 +73,12 @@ class Reply:
         return plain(" ".join(filter(None, (str(self.code), self.enhanced, self.text))))
 
 
+SAYS_NOBODY: Final = re.compile(
+    r"(?:no|unknown|invalid) (?:such )?(?:user|mailbox|recipient|address)|(?:user|mailbox|recipient|address) (?:is )?"
+    r"(?:unknown|not found|unavailable|invalid)|does ?n[o']t exist|unrouteable address",
+    re.IGNORECASE,
+)
+"""There is no such mailbox, in the words that mail servers use."""
 _ENHANCED_CODE: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 _SAYS_RATE: Final = re.compile(r"\b(?:rate|quota|limit(?:s|ed)?|too many|throttl\w*)\b", re.IGNORECASE)
 _FOR_HIM: Final = ("4.1.", "4.2.", "4.7.")
@@ -106,6 +113,7 @@ _OUTCOMES: Final[Mapping[Meaning, Callable[[str], Outcome]]] = {
     Meaning.TRANSIENT: lambda told: Unavailable(PROVIDER_UNAVAILABLE, told),
     Meaning.DEFERRED: lambda told: Unavailable(RECIPIENT_DEFERRED, told),
     Meaning.RECIPIENT: lambda told: Refused("recipient_refused", told, suppress=Cause.HARD_BOUNCE),
+    Meaning.REFUSED: lambda told: Refused("recipient_refused", told),
     Meaning.FULL: lambda told: Unavailable("mailbox_full", told, patient=True),
     Meaning.QUOTA: lambda told: Halted("provider_quota", told),
     Meaning.CONFIGURATION: lambda told: Halted("provider_configuration", told, alarming=True),
@@ -138,7 +146,8 @@ def _by_basic(step: Step, reply: Reply) -> Meaning | None:
         case 450 | 451 if step is Step.RCPT:
             return Meaning.DEFERRED
         case 550 | 553 if step is Step.RCPT and not reply.enhanced:
-            return Meaning.RECIPIENT
+            # "relay not permitted" is a bare 550, too, and would be said of everybody: none of them is dead for that.
+            return Meaning.RECIPIENT if SAYS_NOBODY.search(reply.text) else Meaning.REFUSED
         case 552:  # at RCPT the mailbox is over its limit, later the mail is, if nothing else is said
             return Meaning.FULL if step is Step.RCPT or _SAYS_FULL.search(reply.text) else Meaning.MESSAGE
     return _BASIC.get(reply.code)

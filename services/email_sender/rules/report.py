@@ -7,14 +7,9 @@ from enum import Enum, auto
 from typing import Final
 
 from kit.delivery.outcomes import plain
-from services.email_sender.rules.replies import Meaning, Reply, Step, meaning
+from services.email_sender.rules.replies import SAYS_NOBODY, Meaning, Reply, Step, meaning
 
 _ADDRESS: Final = re.compile(r"<?[^\s<>,;:()\"]+@[^\s<>,;:()\"]+>?")
-_SAYS_NOBODY: Final = re.compile(
-    r"(?:no|unknown|invalid) (?:such )?(?:user|mailbox|recipient|address)|(?:user|mailbox|recipient|address) (?:is )?"
-    r"(?:unknown|not found|unavailable|invalid)|does ?n[o']t exist|unrouteable address",
-    re.IGNORECASE,
-)
 
 
 class Kind(Enum):
@@ -40,7 +35,7 @@ class Report:
 def failed(reply: Reply) -> Report:
     """Whether there is no such recipient, by the same table as at sending. A bare 550 may be about anything: there it
     must be said in words."""
-    step = Step.RCPT if reply.enhanced or _SAYS_NOBODY.search(reply.text) else Step.DOT
+    step = Step.RCPT if reply.enhanced or SAYS_NOBODY.search(reply.text) else Step.DOT
     gone = meaning(step, reply) is Meaning.RECIPIENT
     return Report(Kind.GONE if gone else Kind.FAILED, told(reply))
 

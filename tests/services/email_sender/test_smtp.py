@@ -136,10 +136,8 @@ async def test_what_an_answer_at_any_step_comes_to(mailbox: str, expected: Outco
         ({"MAIL": "what?"}, Unavailable("provider_unavailable", "MAIL: 0 an answer that is none")),
         ({"RCPT": "550 no such user"}, Refused("recipient_refused", "550 no such user", suppress=Cause.HARD_BOUNCE)),
         ({"RCPT": "550-5.7.1 no\r\n550 5.7.1 never"}, Refused("message_refused", "550 5.7.1 no 5.7.1 never")),
-        (
-            {"RCPT": "553 no", "DATA": "503 no valid recipients"},
-            Refused("recipient_refused", "553 no", Cause.HARD_BOUNCE),
-        ),
+        ({"RCPT": "553 no", "DATA": "503 no valid recipients"}, Refused("recipient_refused", "553 no")),
+        ({"RCPT": "550 relay not permitted"}, Refused("recipient_refused", "550 relay not permitted")),
         ({"DATA": "250 ok?"}, Unavailable("provider_unavailable", "DATA: 250 ok?")),
         ({"DOT": "250 2.0.0 queued as 42"}, Accepted(detail="250 2.0.0 queued as 42")),
         ({"DOT": "452 4.3.1 disk full"}, Unavailable("provider_unavailable", "452 4.3.1 disk full")),
