@@ -46,8 +46,10 @@ async def knocked(database: Database, route: Route[Delivery]) -> list[Delivery]:
     asking = [one for one in knocking if not one.outlet.pace.shut(urgent=one.urgent)]
     if asking or any(pace.owes() for pace in paces):
         await _asked_in_time(database, asking, paces)
-    route.waiting.put_back(one for one in knocking if not allowed(one))
-    return [one for one in knocking if allowed(one)]
+    # Who lost his partition meanwhile is let go by the next step: nobody else looks for him here.
+    going = [one for one in knocking if not one.ticket.wanted or allowed(one)]
+    route.waiting.put_back(one for one in knocking if one.ticket.wanted and not allowed(one))
+    return going
 
 
 async def _asked_in_time(database: Database, asking: Sequence[Delivery], paces: Sequence[Pace]) -> None:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 import asyncpg
 import pytest
 
 from kit.clock import monotonic
+from kit.delivery.gate import Gate
 from kit.delivery.pace.pace import LONG, LOOK, TELL, Fare, Pace, give_back
 from kit.delivery.pace.rules import Limit
+from kit.delivery.pipe.outlet import Outlet
+from kit.delivery.pipe.paying import knocked
+from kit.delivery.pipe.route import Route
 from kit.postgres import Database
+from tests.kit.delivery.support import Takes
 
 MINUTE = Limit("relay", "minute", 8)
 DAY = Limit("relay", "day", 9)
@@ -206,3 +213,28 @@ async def test_without_limits_nobody_is_asked() -> None:
     pace, one = Pace([], monotonic), Message()
     await pace.allow(None, [one], urgent=False)  # type: ignore[arg-type]
     assert pace.allows(one) and not pace.owes() and pace.shut(urgent=False) is None
+
+
+@dataclass(eq=False)
+class Held:
+    """One that waits outside."""
+
+    outlet: Outlet
+    parts: int = 1
+    fare: Fare | None = None
+    urgent: bool = False
+    ticket: Any = field(default_factory=lambda: SimpleNamespace(rank=1, wanted=True))
+
+
+async def test_whose_partition_goes_while_the_book_is_asked_does_not_wait_for_the_pace(town: Town) -> None:
+    """A day may pass until it opens, and the partition's next owner waits for him."""
+    pace = Pace([DAY], town.time)
+    outlet = Outlet(Takes(name="relay"), Gate("relay", town.time), pace)
+    route: Route[Any] = Route([outlet])
+    await town.handed(pace, 20)
+    stays, goes = Held(outlet), Held(outlet)
+    goes.ticket.wanted = False
+    for one in (stays, goes):
+        route.waiting.append(one)
+    assert await knocked(town.email, route) == [goes]
+    assert list(route.waiting) == [stays]
