@@ -1,5 +1,6 @@
 """Who is calling: a bearer token or an API key that we can check, or nobody."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -81,7 +82,7 @@ class Tokens:
             )
         except jwt.ExpiredSignatureError:
             raise unauthorized("the token has expired") from None
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, OverflowError) as error:
             raise unauthorized(f"the token cannot be used: {error}") from None
 
 
@@ -108,8 +109,15 @@ def _caller(claims: dict[str, Any]) -> Caller:
         raise unauthorized("the claim tenant is not a name of at most 64 characters without /")
     if not isinstance(roles, list):
         raise unauthorized("the claim roles is not a list")
-    until = datetime.fromtimestamp(claims["exp"], UTC)
-    return Caller(sub, tenant, frozenset(role for role in roles if isinstance(role, str)), until)
+    return Caller(sub, tenant, frozenset(role for role in roles if isinstance(role, str)), _expiry(claims["exp"]))
+
+
+def _expiry(exp: object) -> datetime:
+    """When that is (RFC 7519, 4.1.4). PyJWT takes texts and times that no calendar has. Raises Problem 401."""
+    if isinstance(exp, int | float):
+        with suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(exp, UTC)
+    raise unauthorized("the claim exp is no time in seconds since 1970 (milliseconds, perhaps)")
 
 
 def _is_name(value: object, longest: int) -> bool:
