@@ -60,7 +60,7 @@ async def rewrite(
     is changed behind its lock, and may raise."""
     shown, counters = await _locked(connection, ids)
     changed = {one.id: one.words.rewritten(said) for one in shown if not one.recalled_at}
-    shown = [one for one in shown if one.id in changed and changed[one.id] != one.words]
+    shown = [one for one in shown if one.id in changed and not changed[one.id].reads_as(one.words)]
     for one in shown:
         check(one)
 

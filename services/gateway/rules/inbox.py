@@ -1,5 +1,6 @@
 """Whether a notification is shown in somebody's inbox: decided once, and said again ever after (P6.2, P5.8)."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,3 +62,7 @@ class Words(NamedTuple):
     def rewritten(self, said: Mapping[str, Any]) -> "Words":
         """The same with other words; what is not said stays as it is."""
         return self._replace(**said)
+
+    def reads_as(self, other: "Words") -> bool:
+        """Whether nobody could tell them apart. As JSON: to Python, 1 is true."""
+        return json.dumps(self, sort_keys=True) == json.dumps(other, sort_keys=True)

@@ -168,6 +168,16 @@ async def test_updated(house: House) -> None:
     assert await changes(house) == [("updated", 2)]
 
 
+@pytest.mark.parametrize(("one", "another"), [(1, True), (0, False), (True, 1)])
+async def test_updated_by_what_only_looks_the_same_to_us(house: House, one: Any, another: Any) -> None:
+    """Python holds 1 for true; whoever reads JSON does not."""
+    id = uuid4()
+    await house.shows(due_of(id, content=e.Content(subject="title", text="text", data={"n": one})))
+    await house.http.put(f"/v1/inbox/{id}", headers=ALICE, json={"data": {"n": another}})
+    [entry] = (await inbox(house))["items"]
+    assert repr(entry["data"]) == repr({"n": another})
+
+
 async def test_updated_only_as_it_was_seen(house: House) -> None:
     """If-Match (RFC 9110, 13.1.1); a repeat whose answer was lost is no conflict, and reading is no new version."""
     id = uuid4()
