@@ -16,7 +16,7 @@ from services.gateway.store.inbox import Person
 from services.gateway.store.outbox import Keeping
 
 AT_ONCE: Final = 500
-"""Members of a group that are changed in one transaction."""
+"""Entries that are changed in one transaction."""
 
 Write = Callable[[Sequence[Placed], datetime], Awaitable[None]]
 
@@ -38,10 +38,12 @@ async def mark(connection: Connection, person: Person, id: UUID, mark: Mark) -> 
     return await _mark(connection, [entry], mark, counters)
 
 
-async def read_all(connection: Connection, person: Person, through: int | None) -> list[Kept]:
-    """A person has read all that was unread, up to this offset."""
+async def read_some(connection: Connection, person: Person, through: int | None) -> tuple[list[Kept], int]:
+    """A person has read the oldest of what is unread, up to this offset (None: up to now); and that offset."""
     counters = await inbox.lock_people(connection, [person])
-    return await _mark(connection, await entries.unread_entries(connection, person, through), "read", counters)
+    upto = counters[person] if through is None else through
+    unread = await entries.oldest_unread(connection, person, upto, AT_ONCE)
+    return await _mark(connection, unread, "read", counters), upto
 
 
 async def recall(connection: Connection, ids: Collection[UUID]) -> list[Kept]:

@@ -48,10 +48,13 @@ def router(desk: Desk) -> APIRouter:
     @routes.post("/read-all", response_model=ReadAll, responses=problems(422, 503))
     async def read_all(caller: Known, through: Through = None) -> Response:
         """You have seen everything."""
-        async with desk.database.transaction() as connection:
-            kept = await handle.read_all(connection, _person(caller), through)
-        desk.announcer.say_all(kept)
-        return ReadAll(read=len(kept)).response()
+        read, more = 0, True
+        while more:
+            async with desk.database.transaction() as connection:
+                kept, through = await handle.read_some(connection, _person(caller), through)
+            desk.announcer.say_all(kept)
+            read, more = read + len(kept), len(kept) == handle.AT_ONCE
+        return ReadAll(read=read).response()
 
     @routes.post("/{id}/read", response_model=InboxEntry, responses=problems(404, 422, 503))
     async def read(caller: Known, id: str) -> Response:

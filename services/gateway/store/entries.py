@@ -116,10 +116,10 @@ async def unread(connection: Connection, person: Person) -> int:
     return n
 
 
-async def unread_entries(connection: Connection, person: Person, through: int | None) -> list[Entry]:
-    """What this person has not read yet, the oldest first; up to this offset, where one is given."""
-    sql = f'{_ENTRY}{_OF_PERSON}{_UNREAD} and ($3::bigint is null or "offset" <= $3) order by "offset"'
-    return [Entry(*row.values()) for row in await connection.fetch(sql, *person, through)]
+async def oldest_unread(connection: Connection, person: Person, through: int, limit: int) -> list[Entry]:
+    """What this person has not read yet, the oldest first, up to this offset."""
+    sql = f'{_ENTRY}{_OF_PERSON}{_UNREAD} and "offset" <= $3 order by "offset" limit $4'
+    return [Entry(*row.values()) for row in await connection.fetch(sql, *person, through, limit)]
 
 
 async def entry(connection: Connection, person: Person, id: UUID) -> Entry | None:

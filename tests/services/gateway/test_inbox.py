@@ -108,6 +108,16 @@ async def test_read_all(house: House) -> None:
     assert await changes(house) == [("read", 4), ("read", 5), ("read", 6)]
 
 
+async def test_a_great_many_are_read_part_by_part(house: House, database: str) -> None:
+    """However many they are, no more than a part of them is in memory; and what comes meanwhile is unseen."""
+    await house.shows(*(due_of(uuid4()) for _ in range(2 * entries.AT_ONCE + 1)))
+    answer = await house.http.post("/v1/inbox/read-all", headers=BOB)
+    assert answer.json() == {"read": 2 * entries.AT_ONCE + 1}
+    assert (await inbox(house))["unread"] == 0
+    parts = "select array_agg(n order by n) from (select count(*) n from gateway.inbox group by xmin::text) parts"
+    assert await as_owner(database, parts) == [1, entries.AT_ONCE, entries.AT_ONCE]
+
+
 async def test_all_that_was_seen_is_read_and_nothing_newer(house: House) -> None:
     """What came while the person was looking at the list was not in it."""
     await house.shows(*(due_of(uuid4()) for _ in range(3)))
