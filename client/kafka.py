@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from .deadlines import Said
 from .errors import Unreachable
-from .shapes import Ask, plain
+from .shapes import Ask, Body, plain
 
 TOPICS: Final[Mapping[str, str]] = {
     "urgent": "notifications.requested.urgent",
@@ -45,23 +46,24 @@ class KafkaTocsin:
         self._servers = servers
         self._prefix = prefix
         self._producer: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()
 
     async def notify(self, *, key: str | None = None, **ask: Unpack[Ask]) -> Published:
         """Ask for a notification; once this returns it cannot get lost. The same `key` is one notification.
 
         Raises Unreachable; whether it arrived is not known then: repeat it with its key.
         """
-        key = key or str(uuid.uuid4())
+        key = _named(key)
         await self._publish([(self._topic(ask), self._record("request", key, plain(ask)))])
         return Published(self.id_of(key), key)
 
-    async def batch(self, asks: Sequence[Ask]) -> list[Published]:
-        """As many as you like, in this order. Raises Unreachable as `notify` does."""
-        keys = [str(uuid.uuid4()) for _ in asks]
-        wanted = [
-            (self._topic(ask), self._record("request", key, plain(ask))) for key, ask in zip(keys, asks, strict=True)
-        ]
-        await self._publish(wanted)
+    async def batch(self, asks: Sequence[Ask | Body]) -> list[Published]:
+        """As many as you like, in this order; an item's key is `idempotency_key`. Raises Unreachable like `notify`."""
+        bodies = [plain(ask) for ask in asks]
+        keys = [_named(body.pop("idempotency_key", None)) for body in bodies]
+        await self._publish(
+            [(self._topic(body), self._record("request", key, body)) for key, body in zip(keys, bodies, strict=True)]
+        )
         return [Published(self.id_of(key), key) for key in keys]
 
     async def cancel(self, key: str) -> None:
@@ -96,8 +98,9 @@ class KafkaTocsin:
     ) -> None:
         await self.close()
 
-    def _topic(self, ask: Ask) -> str:
-        return TOPICS[ask.get("lane", "normal")]
+    def _topic(self, ask: Ask | Body) -> str:
+        """A lane that there is not is intake's to refuse: nothing is checked here."""
+        return TOPICS.get(str(ask.get("lane")), TOPICS["normal"])
 
     def _record(self, kind: str, key: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         return {"type": kind, "tenant": self.tenant, "source": self.source, "id": key, **fields}
@@ -120,8 +123,23 @@ class KafkaTocsin:
             raise Unreachable(self._servers, error) from None
 
     async def _connected(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(bootstrap_servers=self._servers, acks="all", enable_idempotence=True)
-            await producer.start()
-            self._producer = producer
-        return self._producer
+        async with self._connecting:
+            if self._producer is None:
+                self._producer = await _started(
+                    AIOKafkaProducer(bootstrap_servers=self._servers, acks="all", enable_idempotence=True)
+                )
+            return self._producer
+
+
+async def _started(producer: AIOKafkaProducer) -> AIOKafkaProducer:
+    """Raises KafkaError, and leaves nothing open then."""
+    try:
+        await producer.start()
+    except BaseException:
+        await producer.stop()
+        raise
+    return producer
+
+
+def _named(key: str | None) -> str:
+    return str(uuid.uuid4()) if key is None else key
