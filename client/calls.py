@@ -11,7 +11,7 @@ from typing import Any, Final, Generic
 import httpx
 from pydantic import ValidationError
 
-from .errors import NotFound, Strange, TokenRefused, of_problem
+from .errors import NotFound, Refused, Strange, TokenRefused, of_problem
 from .shapes import Ask, Body, Model, Notification, Results, plain
 
 PATH: Final = "/v1/notifications"
@@ -20,6 +20,8 @@ AGAIN_AFTER: Final = (0.2, 1.0)
 GLANCES: Final = (0.05, 0.1, 0.2, 0.5)
 """Seconds between two looks at something that has not ended; the last one repeats, a change begins anew."""
 BUSY: Final = 503
+KEY: Final = "Idempotency-Key"
+LONGEST_KEY: Final = 255
 
 ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 
@@ -34,13 +36,14 @@ class Call(Generic[Model]):
     json: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
+    wait: float = 0
+    """Seconds that the gateway was asked to take before it answers."""
 
 
 def notify(ask: Ask, key: str | None, wait: float) -> Call[Notification]:
     """Ask for one."""
-    headers = {"Idempotency-Key": key or str(uuid.uuid4())}
     params = {"wait": f"{wait:g}"} if wait else {}
-    return Call(Notification, "POST", PATH, plain(ask), headers, params)
+    return Call(Notification, "POST", PATH, plain(ask), keyed(key), params, wait)
 
 
 def batch(asks: Sequence[Ask | Body]) -> Call[Results]:
@@ -64,6 +67,22 @@ def _path(id: str) -> str:
     if not ID.fullmatch(id):
         raise NotFound(404, "not_found", f"“{id}” is no id of a notification")
     return f"{PATH}/{id}"
+
+
+def keyed(key: str | None) -> dict[str, str]:
+    """The header with this key; None: with a new one. Raises Refused for what no header can carry: another key in its
+    place would not be the same request."""
+    if key is None:
+        return {KEY: str(uuid.uuid4())}
+    if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        why = f"is a text of 1 to {LONGEST_KEY} characters of ASCII"
+        raise Refused(422, "validation_failed", f"{KEY}: {why}", [(KEY, why)])
+    return {KEY: key}
+
+
+def patience(timeout: float, wait: float = 0) -> httpx.Timeout:
+    """How long an answer may take: `timeout`, and what the gateway was asked to wait for."""
+    return httpx.Timeout(timeout + wait, connect=min(timeout, 3.0))
 
 
 def checked(token: str) -> str:

@@ -22,12 +22,13 @@ class Tocsin:
     """
 
     def __init__(self, url: str, token: str, *, timeout: float = 10.0) -> None:
-        """`timeout` in seconds is for one answer; what fails because the gateway is away is tried three times."""
+        """`timeout` in seconds is for one answer, on top of its `wait`; what fails because the gateway is away is tried
+        three times."""
         self.url = url.rstrip("/")
+        self._timeout = timeout
         headers = {"Authorization": f"Bearer {calls.checked(token)}"}
-        patience = httpx.Timeout(timeout, connect=min(timeout, 3.0))
         try:
-            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=patience)
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=calls.patience(timeout))
         except httpx.InvalidURL as error:
             raise Unreachable(self.url, error) from None
 
@@ -73,7 +74,14 @@ class Tocsin:
 
     def call(self, call: Call[Model]) -> Model:
         """Any call of the modules beside this one."""
-        answer = self._answer(call.method, call.path, json=call.json, headers=call.headers, params=call.params)
+        answer = self._answer(
+            call.method,
+            call.path,
+            json=call.json,
+            headers=call.headers,
+            params=call.params,
+            timeout=calls.patience(self._timeout, call.wait),
+        )
         return calls.told(self.url, answer, call.answer)
 
     def ask(self, answer: type[Model], method: str, path: str, **more: Any) -> Model:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from .calls import ID
+from .calls import ID, keyed
 from .errors import NotFound
 from .rest import Tocsin
 from .shapes import Answer, Page
@@ -84,8 +83,7 @@ class Schedules:
 
     def create(self, *, key: str | None = None, **asked: Any) -> Schedule:
         """Makes one. The same `key` with the same content is one schedule, however often it is asked for."""
-        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
-        return self._tocsin.ask(Schedule, "POST", PATH, json=asked, headers=headers)
+        return self._tocsin.ask(Schedule, "POST", PATH, json=asked, headers=keyed(key))
 
     def all(self) -> Iterator[Schedule]:
         """One's own, the newest first; an admin's are all of the tenant."""
@@ -113,8 +111,7 @@ class Schedules:
 
     def run(self, id: str, *, key: str | None = None) -> Run:
         """Fires it once now, be it on or off. The same `key` is one run."""
-        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
-        return self._tocsin.ask(Run, "POST", _path(id, "/run"), headers=headers)
+        return self._tocsin.ask(Run, "POST", _path(id, "/run"), headers=keyed(key))
 
     def delete(self, id: str) -> None:
         """It fires no more."""

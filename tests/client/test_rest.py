@@ -8,14 +8,17 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from client.aio import AsyncTocsin
 from client.errors import NotFound, NotYet, Refused, Strange, TokenRefused, Unavailable, Unreachable
 from client.rest import Tocsin
+from client.schedules import Schedules
 from deploy.local.ports import free_port
 from kit.clock import utc_now
 from tests import servers as real
@@ -110,15 +113,18 @@ def test_nobody_there_is_said_with_the_address() -> None:
 
 
 @contextmanager
-def answering(*answers: tuple[int, bytes]) -> Iterator[tuple[str, list[str]]]:
-    """A server that gives these answers in turn, the last one for ever; its address, and the keys that it was sent."""
+def answering(*answers: tuple[int, bytes], after: float = 0) -> Iterator[tuple[str, list[str]]]:
+    """A server that gives these answers in turn, `after` so many seconds, the last one for ever; its address, and the
+    keys that it was sent."""
     keys: list[str] = []
+    over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             keys.append(self.headers["Idempotency-Key"])
             status, body = answers[min(len(keys), len(answers)) - 1]
+            over.wait(after)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -133,6 +139,7 @@ def answering(*answers: tuple[int, bytes]) -> Iterator[tuple[str, list[str]]]:
         try:
             yield f"http://127.0.0.1:{server.server_port}", keys
         finally:
+            over.set()
             server.shutdown()
             thread.join()
 
@@ -145,6 +152,31 @@ def test_what_is_away_for_a_moment_is_asked_again_with_the_same_key() -> None:
     with answering(AWAY, TAKEN) as (url, keys), Tocsin(url, "token") as tocsin:
         assert bell(tocsin).id == "1"
     assert len(keys) == 2 and len(set(keys)) == 1
+
+
+def test_an_outcome_is_waited_for_longer_than_an_answer() -> None:
+    """The gateway takes its time because it was asked to: that is not a gateway that is away."""
+    with answering(TAKEN, after=0.6) as (url, keys), Tocsin(url, "token", timeout=0.2) as tocsin:
+        assert bell(tocsin, wait=5).id == "1"
+    assert len(keys) == 1
+
+
+async def test_an_outcome_is_awaited_longer_than_an_answer() -> None:
+    with answering(TAKEN, after=0.6) as (url, keys):
+        async with AsyncTocsin(url, "token", timeout=0.2) as tocsin:
+            assert (await tocsin.notify(channel="inapp", user_id="bob", body="A bell", wait=5)).id == "1"
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("key", ["", "commande n° 7", "a\nb", "k" * 256])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_replaced(key: str) -> None:
+    with answering(TAKEN) as (url, keys), Tocsin(url, "token") as tocsin:
+        schedules = Schedules(tocsin)
+        for ask in (partial(bell, tocsin), schedules.create, partial(schedules.run, "1")):
+            with pytest.raises(Refused, match="Idempotency-Key: is a text of 1 to 255 characters of ASCII") as refused:
+                ask(key=key)
+            assert refused.value.code == "validation_failed"
+    assert keys == []
 
 
 def test_what_stays_away_is_said() -> None:
