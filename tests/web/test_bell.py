@@ -261,6 +261,17 @@ async def test_it_speaks_french(desk: Desk) -> None:
     assert await page.js(f"{ROOT}.querySelector('time').textContent") == "maintenant"
 
 
+@pytest.mark.parametrize("lang", ["fr_FR", "fr-", "français"])
+async def test_a_language_that_is_written_wrongly_hides_nothing(desk: Desk, lang: str) -> None:
+    """Many a page says `fr_FR`, which no browser takes for a language."""
+    page = await desk.person(lang="fr")
+    await page.js(f"{BELL}.setAttribute('lang', {lang!r})")
+    await desk.send("Bonjour")
+    await page.js(OPEN)
+    await titles(page, "Bonjour")
+    assert page.errors == []
+
+
 async def test_whoever_leaves_sees_nothing_any_more(desk: Desk) -> None:
     page = await desk.person()
     await desk.send("secret")

@@ -217,12 +217,14 @@ export class TocsinBell extends HTMLElement {
     return new URL(this.getAttribute("src") ?? import.meta.url, document.baseURI);
   }
 
+  /** Of those that there are words for: what a page says may be no language at all, such as `fr_FR`. */
   get #lang() {
-    return this.closest("[lang]")?.getAttribute("lang") || navigator.language;
+    const lang = this.closest("[lang]")?.getAttribute("lang") || navigator.language;
+    return lang.toLowerCase().startsWith("fr") ? "fr" : "en";
   }
 
   get #words() {
-    return this.#lang.toLowerCase().startsWith("fr") ? WORDS.fr : WORDS.en;
+    return WORDS[this.#lang];
   }
 
   // ------------------------------------------------------------------------------------------------ the gateway
