@@ -295,6 +295,25 @@ async def test_a_token_that_is_taken_no_more_is_asked_for_once_more(desk: Desk) 
     await unread(page, 1)
 
 
+async def test_a_token_that_comes_after_its_person_left_is_nobodys(desk: Desk) -> None:
+    """Who sits there now must not be shown the inbox of who sat there before, nor be signed out in that one's place."""
+    page = await desk.person()
+    await desk.send("for bob")
+    await desk.send("for carol", user="carol")
+    carol = token("carol")
+    for late in (token("bob"), "rubbish"):
+        await page.js(f"{{ {BELL}.token = () => new Promise((resolve) => (window.late = resolve)); }}")
+        await page.js(f"{{ hellos.length = 0; {BELL}.token = {carol!r}; }}")
+        await page.until("hellos.length")
+        await page.js(f"late({late!r})")
+        await page.js(f"{BELL}.open()")
+        await titles(page, "for carol")
+        await page.js(f"{ROOT}.querySelector('.panel').hidePopover()")
+    await desk.send("for carol, too", user="carol")
+    await titles(page, "for carol, too", "for carol")
+    assert await page.js(f"{BELL}.token") == carol
+
+
 async def test_whoever_has_no_good_token_is_told(desk: Desk) -> None:
     """The page then shows its door."""
     page = await desk.person()

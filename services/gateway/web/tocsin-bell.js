@@ -117,12 +117,12 @@ function icon(d) {
 function link(entry) {
   const url = entry.data?.url;
   const { protocol, href } = Object.assign(el("a"), typeof url === "string" && { href: url });
-  return protocol === "https:" || protocol === "http:" ? href : "";
+  return /^https?:$/.test(protocol) ? href : "";
 }
 
 export class TocsinBell extends HTMLElement {
   /** @type {string | (() => string | Promise<string>) | null} */ #token = null;
-  /** @type {string | null} */ #known = null;
+  /** @type {{ known?: string | null }} Whoever sits there now; what was on its way for another one finds its own. */ #who = {};
   /** @type {Map<string, Entry>} */ #entries = new Map();
   /** @type {Map<string, [Entry, HTMLLIElement]>} */ #items = new Map();
   /** @type {WebSocket | null} */ #socket = null;
@@ -231,24 +231,26 @@ export class TocsinBell extends HTMLElement {
 
   /** @param {string} method @param {string} path @returns {Promise<any>} */
   async #call(method, path, again = true) {
-    this.#known ??= typeof this.#token === "function" ? await this.#token() : this.#token;
+    const who = this.#who;
+    who.known ??= typeof this.#token === "function" ? await this.#token() : this.#token;
     const answer = await fetch(new URL(path, this.#base), {
       method,
-      headers: { authorization: `Bearer ${this.#known}` },
+      headers: { authorization: `Bearer ${who.known}` },
     });
     if (answer.ok) return answer.json();
-    if (answer.status === 401) {
-      this.#known = null;
+    if (answer.status === 401 && who === this.#who) {
+      who.known = null;
       if (again && typeof this.#token === "function") return this.#call(method, path, false);
       this.#say("out");
       this.#emit("tocsin-signed-out");
     }
-    throw new Error(`${answer.status}`);
+    throw new Error();
   }
 
   /** The same for what a person asked for: what does not work is said, and answered with nothing. @param {string} method @param {string} path */
   #ask(method, path) {
-    return this.#call(method, path).catch(() => this.#say(this.#note || "failed"));
+    const who = this.#who;
+    return this.#call(method, path).catch(() => who === this.#who && this.#say(this.#note || "failed"));
   }
 
   async #connect() {
@@ -275,7 +277,7 @@ export class TocsinBell extends HTMLElement {
     this.#socket = null;
     if (this.#note === "out") return;
     if (FOR_GOOD.includes(code)) return this.#say("failed");
-    if (code === 4403) this.#known = null;
+    if (code === 4403) this.#who.known = null;
     if (this.#tries) this.#say("away");
     // The first time soon, so that a restart is hardly seen; then ever more slowly, and never in step with the others.
     const pause = Math.min(30_000, 500 * 2 ** this.#tries++) * (0.5 + Math.random() / 2);
@@ -297,7 +299,8 @@ export class TocsinBell extends HTMLElement {
     this.#run++;
     this.#socket?.close();
     Object.values(this.#timers).forEach(clearTimeout);
-    this.#socket = this.#waiting = this.#known = null;
+    this.#socket = this.#waiting = null;
+    this.#who = {};
     this.#epoch = this.#note = "";
     this.#loaded = false;
     this.#offset = this.#tries = 0;
@@ -396,10 +399,10 @@ export class TocsinBell extends HTMLElement {
   #key(event) {
     const items = [...this.#list.children];
     const now = items.findIndex((item) => this.#within(item));
-    const to = { ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: items.length - 1 }[event.key];
-    if (to === undefined || !items[to]) return;
+    const to = items[{ ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: items.length - 1 }[event.key] ?? -1];
+    if (!to) return;
     event.preventDefault();
-    /** @type {HTMLElement} */ (items[to].firstChild).focus();
+    /** @type {HTMLElement} */ (to.firstChild).focus();
   }
 
   /** Says aloud what has come, and shows it on the device while nobody looks. @param {Entry} entry */
@@ -442,7 +445,7 @@ export class TocsinBell extends HTMLElement {
     const words = this.#words;
     this.#badge.textContent = this.#unread > 99 ? "99+" : `${this.#unread}`;
     this.#badge.hidden = !this.#unread;
-    this.#button.setAttribute("aria-label", `${TITLE}, ${words.unread(this.#unread)}`);
+    this.#button.ariaLabel = `${TITLE}, ${words.unread(this.#unread)}`;
     this.#all.textContent = words.all;
     this.#allow.textContent = words.allow;
     this.#more.textContent = words.more;
@@ -486,14 +489,17 @@ export class TocsinBell extends HTMLElement {
     if (drawn === entry) return item;
     this.#items.set(entry.id, [entry, item]);
     const [words, href, title] = [this.#words, link(entry), entry.title || TITLE];
-    const lines = [el("b", {}, title), el("span", { class: "body" }, entry.body ?? "")];
+    const lines = [
+      el("b", {}, title),
+      el("span", { class: "body" }, entry.body ?? ""),
+      el("time", { datetime: entry.created_at }, this.#ago(entry.created_at)),
+    ];
     if (!entry.read_at) lines.unshift(el("span", { class: "aside" }, words.fresh));
-    lines.push(el("time", { datetime: entry.created_at }, this.#ago(entry.created_at)));
     const main = href
       ? el("a", { class: "main", href, target: "_blank", rel: "noopener noreferrer" }, ...lines)
       : el("button", { class: "main" }, ...lines);
-    const name = `${words.archive}: ${title}`;
-    const archive = el("button", { class: "act", title: words.archive, "aria-label": name }, icon(BOX));
+    const archive = el("button", { class: "act", title: words.archive }, icon(BOX));
+    archive.ariaLabel = `${words.archive}: ${title}`;
     main.onclick = (event) => this.#choose(event, entry);
     archive.onclick = () => this.#do(entry, "archive");
     const had = this.#within(item);
