@@ -5,7 +5,7 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from kit.postgres import Connection
+from kit.postgres import Connection, fate
 from services.gateway.http import shapes
 from services.gateway.http.desk import Desk, id_of, until
 from services.gateway.http.problems import forbidden, not_found
@@ -53,8 +53,17 @@ async def shown(connection: Connection, rows: Sequence[Stored]) -> list[shapes.N
 
 
 async def awaited(desk: Desk, id: UUID, seconds: float) -> shapes.Notification | None:
-    """The notification as it is once it has ended, or when the time is over."""
+    """The notification as it is once it has ended, or when the time is over. None: it cannot be seen any more, such as
+    while the database is away. It is accepted all the same: after an error it would be asked for, and sent, again."""
+    try:
+        return await _ended(desk, id, seconds)
+    except Exception as error:
+        if fate(error) != "connection":
+            raise
+        return None
 
+
+async def _ended(desk: Desk, id: UUID, seconds: float) -> shapes.Notification | None:
     async def look() -> bool | None:
         async with desk.database.connection() as connection:
             ended = await reading.has_ended(connection, id)

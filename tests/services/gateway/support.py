@@ -133,6 +133,20 @@ async def until(look: Callable[[], Awaitable[T | None]], seconds: float = PATIEN
     return found
 
 
+@asynccontextmanager
+async def away(database: str) -> AsyncIterator[None]:
+    """The database lets nobody in, and has thrown out who was in there."""
+    name = await as_owner(database, "select current_database()")
+    owner = await asyncpg.connect(database, database="postgres")
+    try:
+        await owner.execute(f'alter database "{name}" allow_connections false')
+        await owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
+        yield
+    finally:
+        await owner.execute(f'alter database "{name}" allow_connections true')
+        await owner.close()
+
+
 async def as_owner(database: str, statement: str) -> Any:
     """A statement of the database's owner: moves the clock, looks into tables."""
     connection = await asyncpg.connect(database)

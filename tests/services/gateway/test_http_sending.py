@@ -17,6 +17,7 @@ from contracts.request import NotificationRequest
 from kit.settings import KafkaSettings
 from services.gateway.store import outbox
 from tests.services.gateway.conftest import ALICE, BELL, BOB, EMAIL, SERVICE, House, opened, settings_of
+from tests.services.gateway.support import as_owner, away, until
 
 KIB = 1024
 
@@ -275,6 +276,22 @@ async def test_wait_ends_with_the_time(house: House) -> None:
     answer = await house.http.post("/v1/notifications?wait=0.2", json=EMAIL, headers=ALICE)
     assert (answer.status_code, answer.json()["status"]) == (202, "accepted")
     assert answer.json()["timeline"]
+
+
+@pytest.mark.parametrize("path", ["/v1/notifications?wait=20", "/notifications/envoyer-immediatement"])
+async def test_p6_1_what_is_accepted_is_never_answered_by_an_error(house: House, database: str, path: str) -> None:
+    """The database goes while the outcome is waited for: who was told 503 would ask again, and two would be sent."""
+    body = EMAIL if "/v1/" in path else {"type": "email", "destinataire": EMAIL["to"], "sujet": "s", "contenu": "b"}
+    asking = asyncio.create_task(house.http.post(path, json=body, headers=ALICE))
+    accepted = "select id from gateway.notifications"
+    await until(lambda: as_owner(database, accepted))
+    async with away(database):
+        answer = await asking
+    assert answer.status_code in (201, 202), answer.text
+    told = answer.json()
+    assert UUID(told["id"]) == await as_owner(database, accepted)
+    assert told.get("status", told.get("statut")) in ("accepted", "en_attente")
+    assert answer.headers["location"].endswith(f"/notifications/{told['id']}")
 
 
 async def test_wait_is_a_number_of_seconds(house: House) -> None:

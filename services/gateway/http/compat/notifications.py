@@ -13,7 +13,7 @@ from services.gateway.http.compat import words
 from services.gateway.http.compat.words import CompatNotification, CompatPage, CompatRequest, by_rank, counted, total
 from services.gateway.http.desk import Desk, cursor
 from services.gateway.http.documented import problems, takes
-from services.gateway.http.problems import Problem, not_found
+from services.gateway.http.problems import Problem
 from services.gateway.rules.trust import Caller
 from services.gateway.store import reading, searching
 from services.gateway.store.searching import Filter, Reader
@@ -105,8 +105,7 @@ def router(desk: Desk) -> APIRouter:
         except Problem as problem:
             raise words.renamed(problem) from None
         found = await looking.awaited(desk, accepted.id, seconds)
-        if found is None:
-            raise not_found("notification")
-        return CompatNotification.of(found).response(HTTPStatus.CREATED, {"Location": f"/notifications/{found.id}"})
+        told = CompatNotification.of(found) if found else CompatNotification.new(asked, accepted)
+        return told.response(HTTPStatus.CREATED, {"Location": f"/notifications/{told.id}"})
 
     return routes

@@ -13,6 +13,7 @@ from contracts.request import NotificationRequest, Strict
 from contracts.status import Channel, Lane, Status
 from services.gateway.http import shapes
 from services.gateway.http.problems import Problem, fields_of, invalid
+from services.gateway.rules.asked import Accepted
 from services.gateway.store.reading import Figures
 
 WAITING: Final = "en_attente"
@@ -86,6 +87,22 @@ class CompatNotification(Whole):
     erreur: str | None
     date_creation: datetime
     date_envoi: datetime | None
+
+    @classmethod
+    def new(cls, asked: CompatRequest, accepted: Accepted) -> Self:
+        """What is known of one as soon as it is accepted."""
+        return cls(
+            id=accepted.id,
+            type=asked.type,
+            destinataire=asked.destinataire,
+            sujet=asked.sujet,
+            contenu=asked.contenu,
+            statut=STATUT[shapes.STATUS[accepted.rank]],
+            tentatives=0,
+            erreur=None,
+            date_creation=accepted.accepted_at,
+            date_envoi=None,
+        )
 
     @classmethod
     def of(cls, found: shapes.Notification) -> Self:
