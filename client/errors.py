@@ -71,7 +71,8 @@ def of_problem(status: int, content: bytes) -> Refused:
     code = str(body.get("code") or "unknown")
     detail = str(body.get("detail") or f"{_phrase(status)} (status {status}), without a reason")
     found = body.get("errors")
-    errors = [(str(one.get("field", "")), str(one.get("message", ""))) for one in found or () if isinstance(one, dict)]
+    items = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    errors = [(str(one.get("field", "")), str(one.get("message", ""))) for one in items]
     return _KINDS.get(status, Refused)(status, code, detail, errors)
 
 

@@ -192,7 +192,8 @@ def test_something_else_on_that_port_is_noticed(answer: tuple[int, bytes]) -> No
         bell(tocsin)
 
 
-def test_a_proxy_in_between_may_answer_what_it_likes() -> None:
-    with answering((502, b"<html>")) as (url, _), Tocsin(url, "token") as tocsin:
+@pytest.mark.parametrize("body", [b"<html>", b'{"errors": 1}', b'{"errors": true, "code": []}'])
+def test_a_proxy_in_between_may_answer_what_it_likes(body: bytes) -> None:
+    with answering((502, body)) as (url, _), Tocsin(url, "token") as tocsin:
         with pytest.raises(Refused, match=r"bad gateway \(status 502\)"):
             bell(tocsin)
