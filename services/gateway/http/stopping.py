@@ -3,6 +3,8 @@
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from contracts import events, topics
 from contracts.preferences import CATEGORIES
 from kit.unsubscribing import Subscription
@@ -36,12 +38,19 @@ class Stopping:
         if not await until(lambda: self._has_turn(turn, key), PATIENCE):
             raise unavailable("the list of preferences")
         known = await self._known(about)
-        wanted = (wishes.stopped if stop else wishes.allowed)(known, about.category)
+        try:
+            wanted = (wishes.stopped if stop else wishes.allowed)(known, about.category)
+        except ValidationError:
+            await self._give_back(turn, key)
+            raise
         in_force = wanted == known or await self._published(about, wanted)
         if in_force:
-            async with self._desk.database.connection() as connection:
-                await editions.give_back(connection, turn, TOPIC.name, key)
+            await self._give_back(turn, key)
         return in_force
+
+    async def _give_back(self, turn: UUID, key: str) -> None:
+        async with self._desk.database.connection() as connection:
+            await editions.give_back(connection, turn, TOPIC.name, key)
 
     async def _published(self, about: Subscription, wanted: dict[str, Any]) -> bool:
         told = events.Preference(

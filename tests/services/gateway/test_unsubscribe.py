@@ -137,7 +137,8 @@ async def test_a_person_who_stopped_two_hundred_is_told(nowhere: KafkaSettings, 
         full = {f"kind-{n}": {"email": False} for n in range(200)}
         told = e.Preference(user_id="bob", subject_name="categories", value=full)
         await house.remembers(Message(told, Received(PREFERENCES.name, 0, 1, utc_now(), b"", b"")))
-        assert (await house.http.post(link_of(), data=ONE_CLICK)).status_code == 409
+        for _ in range(2):
+            assert (await house.http.post(link_of(), data=ONE_CLICK)).status_code == 409
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
