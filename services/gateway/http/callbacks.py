@@ -55,7 +55,12 @@ _TAKES_ANSWER: Final = {
     "security": [],
     "requestBody": {
         "required": True,
-        "content": {"application/x-www-form-urlencoded": {"schema": {"type": "object", "properties": _ANSWER}}},
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "properties": _ANSWER},
+                "example": {"From": "+33612345678", "Body": "STOP"},
+            }
+        },
     },
 }
 
