@@ -8,6 +8,7 @@ import ssl
 
 import pytest
 
+from contracts.suppression import Cause
 from deploy.local.catcher import Catcher
 from kit.delivery.outcomes import Accepted, Outcome, Refused, Unavailable
 from tests.services.email_sender.postfix_server import HERE, LARGEST, postfix
@@ -41,13 +42,16 @@ async def test_each_refusal_is_what_the_table_says(certificate: tuple[ssl.SSLCon
                 return await provider.hand_over(parcel(to, **content))
 
             unknown = await of(f"nobody@{HERE}")
-            assert isinstance(unknown, Refused) and (unknown.reason, unknown.suppress) == ("recipient_refused", True)
+            assert isinstance(unknown, Refused) and (unknown.reason, unknown.suppress) == (
+                "recipient_refused",
+                Cause.HARD_BOUNCE,
+            )
             put_off = await of("greylisted@example.com")
             assert isinstance(put_off, Unavailable) and put_off.reason == "recipient_deferred"
             full = await of("full@example.com")
             assert isinstance(full, Unavailable) and (full.reason, full.patient) == ("mailbox_full", True)
             blocked = await of("blocked@example.com")
-            assert isinstance(blocked, Refused) and (blocked.reason, blocked.suppress) == ("message_refused", False)
+            assert isinstance(blocked, Refused) and (blocked.reason, blocked.suppress) == ("message_refused", None)
             large = await of("ann@example.com", text=big * (LARGEST // len(big) + 100))
             assert isinstance(large, Refused) and large.reason == "message_refused"
             assert isinstance(await of("ann@example.com"), Accepted)

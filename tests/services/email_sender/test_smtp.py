@@ -316,7 +316,7 @@ async def test_gmail_by_starttls_and_an_app_password(
     assert (told.type, told.host, told.port, told.security) == ("gmail", "smtp.gmail.com", 587, "starttls")
     offers = ("PIPELINING", "STARTTLS", "AUTH PLAIN")
     async with scripted(offers=offers, tls=certificate[0]) as script:
-        provider = made(told.model_copy(update={"host": "127.0.0.1", "port": script.port}), {})
+        provider = made(told.model_copy(update={"host": "127.0.0.1", "port": script.port}), {}, {})
         assert isinstance(await provider.hand_over(parcel()), Accepted)
         await provider.close()
     [login] = [line for line in script.said if line.startswith("AUTH PLAIN ")]

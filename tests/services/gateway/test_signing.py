@@ -70,7 +70,7 @@ async def published(page: Publisher, **pace: float) -> AsyncIterator[Tokens]:
     try:
         nobody: Any = None
         url = f"http://127.0.0.1:{server.port}/keys"
-        yield Tokens(JwtSettings(jwks_url=url), Published(url, **pace), nobody)
+        yield Tokens(JwtSettings(jwks_url=url), Published(url, **pace), nobody, nobody)
     finally:
         await server.stop()
 
