@@ -6,6 +6,7 @@ from typing import Final, NoReturn
 from contracts.status import Channel as Name
 from contracts.topics import EMAIL_SENDER, EMAIL_SENDER_DIRECTORY, EMAIL_SENDER_RECEIPTS, due_lanes
 from kit.bus.consumer import Consumer
+from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
@@ -81,7 +82,7 @@ async def build(settings: Settings) -> Parts:
         clock=monotonic,
     )
     parts.add("engine", engine)
-    known = Consumer(kafka, EMAIL_SENDER_DIRECTORY.name, [EMAIL_SENDER_DIRECTORY.topics])
+    known = Consumer(kafka, EMAIL_SENDER_DIRECTORY.name, [EMAIL_SENDER_DIRECTORY.topics], fetch_wait_ms=CALM_MS)
     suppressed = Stage("directory", known, database, publisher, Suppressed(Name.EMAIL).hear, metrics=parts.metrics)
     parts.add("directory", suppressed, needed=False)
     aftermath(

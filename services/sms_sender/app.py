@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from contracts.status import Channel as Name
 from contracts.topics import SMS_SENDER, SMS_SENDER_DIRECTORY, SMS_SENDER_RECEIPTS, due_lanes
 from kit.bus.consumer import Consumer
+from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
@@ -80,7 +81,7 @@ async def build(settings: Settings) -> Parts:
         clock=monotonic,
     )
     parts.add("engine", engine)
-    known = Consumer(kafka, SMS_SENDER_DIRECTORY.name, [SMS_SENDER_DIRECTORY.topics])
+    known = Consumer(kafka, SMS_SENDER_DIRECTORY.name, [SMS_SENDER_DIRECTORY.topics], fetch_wait_ms=CALM_MS)
     suppressed = Stage("directory", known, database, publisher, Suppressed(Name.SMS).hear, metrics=parts.metrics)
     parts.add("directory", suppressed, needed=False)
     aftermath(
