@@ -12,9 +12,9 @@ from starlette.responses import Response
 from contracts.jobs import State
 from kit.settings import masked
 from kit.settings.providers import ProviderSection
-from services.gateway.http import operations
+from services.gateway.http import operations, shapes
 from services.gateway.http.compat import words
-from services.gateway.http.compat.words import Counted, by_rank, counted, total
+from services.gateway.http.compat.words import Counted, counted, total
 from services.gateway.http.desk import Desk, until
 from services.gateway.http.documented import problems
 from services.gateway.http.operations import PATIENCE, all_jobs, check_operator, has_ended, run_now
@@ -108,15 +108,15 @@ def router(desk: Desk) -> APIRouter:
     async def process(caller: Known) -> Response:
         """Traiter les notifications en attente. They are sent without it, too."""
         check_operator(caller)
-        before = await _ranks(caller)
+        before = await _stats(caller)
         run = await run_now(desk, caller, PROCESS)
         fired = sum(int((part.result or {}).get("fired", 0)) for part in run.results.values())
 
-        async def settled() -> dict[int, int] | None:
-            ranks = await _ranks(caller)
-            return ranks if _ended(ranks) - _ended(before) >= fired else None
+        async def settled() -> shapes.Stats | None:
+            stats = await _stats(caller)
+            return stats if stats.reconciliation.final - before.reconciliation.final >= fired else None
 
-        after = await until(settled, SETTLE_SECONDS) or await _ranks(caller)
+        after = await until(settled, SETTLE_SECONDS) or await _stats(caller)
         return Processed(
             traitees=fired,
             envoyees=max(total(after, words.SENT) - total(before, words.SENT), 0),
@@ -128,15 +128,13 @@ def router(desk: Desk) -> APIRouter:
     async def dispatcher(caller: Known) -> Response:
         """Stats du dispatcher."""
         check_operator(caller)
-        async with desk.database.connection() as connection:
-            figures = await reading.figures_of_tenant(connection, caller.tenant)
-        ranks = by_rank(figures)
+        stats = await _stats(caller)
         (look,) = [job for job in await all_jobs(desk) if job.id == PROCESS]
         return Dispatcher(
-            en_attente=total(ranks, words.WAITING),
-            envoyees=total(ranks, words.SENT),
-            echouees=total(ranks, words.FAILED),
-            par_type=counted(figures),
+            en_attente=total(stats, words.WAITING),
+            envoyees=total(stats, words.SENT),
+            echouees=total(stats, words.FAILED),
+            par_type=counted(stats),
             dernier_passage=look.last_run,
             performance=Performance(
                 derniere_duree_secondes=look.duration_seconds,
@@ -195,18 +193,14 @@ def router(desk: Desk) -> APIRouter:
             ok=any(ok for _, ok, _ in told), detail="; ".join(f"{name}: {detail}" for name, _, detail in told)
         )
 
-    async def _ranks(caller: Caller) -> dict[int, int]:
+    async def _stats(caller: Caller) -> shapes.Stats:
         async with desk.database.connection() as connection:
-            return by_rank(await reading.figures_of_tenant(connection, caller.tenant))
+            return shapes.stats(await reading.figures_of_tenant(connection, caller.tenant))
 
     async def _alive() -> list[operations.ServiceShown]:
         return [one for one in await operations.all_services(desk) if one.state == "alive"]
 
     return routes
-
-
-def _ended(ranks: dict[int, int]) -> int:
-    return sum(ranks.values()) - total(ranks, words.WAITING)
 
 
 def _outcome(order: OrderShown) -> tuple[bool, str]:

@@ -8,9 +8,9 @@ from starlette import requests
 from starlette.responses import Response
 
 from contracts.status import Channel
-from services.gateway.http import bodies, looking, sending
+from services.gateway.http import bodies, looking, sending, shapes
 from services.gateway.http.compat import words
-from services.gateway.http.compat.words import CompatNotification, CompatPage, CompatRequest, by_rank, counted, total
+from services.gateway.http.compat.words import CompatNotification, CompatPage, CompatRequest, counted, total
 from services.gateway.http.desk import Desk, cursor
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.problems import Problem
@@ -79,14 +79,13 @@ def router(desk: Desk) -> APIRouter:
     async def statistics(caller: Known) -> Response:
         """Statistiques personnelles."""
         async with desk.database.connection() as connection:
-            figures = await reading.figures_of_owner(connection, caller.tenant, caller.owner)
-        ranks = by_rank(figures)
+            stats = shapes.stats(await reading.figures_of_owner(connection, caller.tenant, caller.owner))
         return Statistics(
-            total=sum(ranks.values()),
-            en_attente=total(ranks, words.WAITING),
-            envoyé=total(ranks, words.SENT),
-            échoué=total(ranks, words.FAILED),
-            taux_succes={type: of.taux_succes for type, of in counted(figures).items()},
+            total=stats.total,
+            en_attente=total(stats, words.WAITING),
+            envoyé=total(stats, words.SENT),
+            échoué=total(stats, words.FAILED),
+            taux_succes={type: of.taux_succes for type, of in counted(stats).items()},
         ).response()
 
     @routes.get("/{id}", response_model=CompatNotification, responses=problems(404, 503))

@@ -14,7 +14,6 @@ from contracts.status import Channel, Lane, Status
 from services.gateway.http import shapes
 from services.gateway.http.problems import Problem, fields_of, invalid
 from services.gateway.rules.asked import Accepted
-from services.gateway.store.reading import Figures
 
 WAITING: Final = "en_attente"
 SENT: Final = "envoyé"
@@ -139,31 +138,23 @@ class Counted(Whole):
     taux_succes: float | None
 
 
-def counted(figures: Figures) -> dict[str, Counted]:
+def counted(stats: shapes.Stats) -> dict[str, Counted]:
     """By type, of those that the old systems knew."""
-    return {channel: _counted(figures, channel) for channel in (Channel.EMAIL, Channel.SMS)}
+    return {channel: _counted(stats.channels.get(channel, NOTHING)) for channel in (Channel.EMAIL, Channel.SMS)}
 
 
-def _counted(figures: Figures, channel: Channel) -> Counted:
-    of = {rank: n for (one, rank), n in figures.items() if one == channel}
-    sent, failed = total(of, SENT), total(of, FAILED)
-    rate = round(sent / (sent + failed), 4) if sent + failed else None
+NOTHING: Final = shapes.ChannelFigures(total=0, open=0, sent=0, failed=0)
+
+
+def _counted(of: shapes.ChannelFigures) -> Counted:
     return Counted(
-        total=sum(of.values()), en_attente=total(of, WAITING), envoyees=sent, echouees=failed, taux_succes=rate
+        total=of.total, en_attente=of.open, envoyees=of.sent, echouees=of.failed, taux_succes=of.success_rate
     )
 
 
-def total(ranks: Mapping[int, int], statut: str) -> int:
-    """How many have come to this, of how many there are by rank."""
-    return sum(n for rank, n in ranks.items() if STATUT[shapes.STATUS[rank]] == statut)
-
-
-def by_rank(figures: Figures) -> dict[int, int]:
-    """All types together."""
-    ranks: dict[int, int] = {}
-    for (_, rank), n in figures.items():
-        ranks[rank] = ranks.get(rank, 0) + n
-    return ranks
+def total(stats: shapes.Stats, statut: Statut) -> int:
+    """How many have come to this."""
+    return sum(n for status, n in stats.statuses.items() if STATUT[Status(status)] == statut)
 
 
 EXAMPLE: Final[dict[str, Any]] = {
