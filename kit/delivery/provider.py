@@ -8,24 +8,16 @@ from kit.delivery.outcomes import Outcome
 
 
 class Parcel(NamedTuple):
-    """One message to hand over; `copy_possible`: an earlier hand-over of it may have been taken (P5.2). `instead`: what
-    it says where that is not what the due says."""
+    """One message to hand over; `copy_possible`: an earlier hand-over of it may have been taken (P5.2)."""
 
     due: Due
     try_: int = 1
     copy_possible: bool = False
-    instead: Content | None = None
 
     @property
     def content(self) -> Content:
-        if self.instead is not None:
-            return self.instead
         assert self.due.content is not None, "a due without content is never handed over"
         return self.due.content
-
-    def holding(self, content: Content) -> "Parcel":
-        """The same with other content."""
-        return self._replace(instead=content)
 
     @property
     def to(self) -> str:

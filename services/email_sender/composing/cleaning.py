@@ -3,7 +3,6 @@
 from typing import Final
 
 from contracts.events import Content
-from kit.delivery.provider import Parcel
 from kit.rendering import Unrenderable
 from kit.rendering.hypertext import cleaned
 from kit.rendering.plain import text_of
@@ -14,18 +13,16 @@ QUICK: Final = 8 * 1024
 
 
 def takes_long(content: Content) -> bool:
-    """Whether `made_safe` is better done beside the event loop: a text takes milliseconds, by the HTML's size."""
+    """Whether a mail is better composed beside the event loop: a text takes milliseconds, by the HTML's size."""
     return bool(content.raw and content.html and (content.text is None or len(content.html) > QUICK))
 
 
-def made_safe(parcel: Parcel) -> Parcel:
-    """The same mail without scripts and strange addresses. Raises Unsafe for HTML that would take for ever."""
-    content = parcel.content
+def safe(content: Content) -> tuple[str | None, str | None]:
+    """(text, HTML) without scripts and strange addresses. Raises Unsafe for HTML that would take for ever."""
     if not content.raw or content.html is None:
-        return parcel
+        return content.text, content.html
     try:
         html = cleaned(content.html)
     except Unrenderable as error:
         raise Unsafe(f"html {error.detail}") from None
-    text = text_of(html) if content.text is None else content.text
-    return parcel.holding(content.model_copy(update={"html": html, "text": text, "raw": None}))
+    return text_of(html) if content.text is None else content.text, html

@@ -57,7 +57,8 @@ class Author:
 def compose(parcel: Parcel, author: Author, now: datetime) -> Mail:
     """The mail of `parcel`. Its Message-ID is the notification's own, the same at every try (RFC 5322, 3.6.4).
 
-    Raises Unsafe when a text that must be one line is not.
+    HTML that came with a request is cleaned on the way. Raises Unsafe when a text that must be one line is not, and for
+    HTML that would take for ever.
     """
     content, key = parcel.content, parcel.due.id
     recipient = wire_address(parcel.to)

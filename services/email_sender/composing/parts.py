@@ -6,13 +6,15 @@ from typing import Final
 
 from contracts.events import Content
 from contracts.request import Attachment
+from services.email_sender.composing.cleaning import safe
 from services.email_sender.composing.words import LINE, QUOTABLE, Unsafe, base64_lines, body, is_one_line
 
 _TYPE: Final = re.compile(r"[ -~]+")
 
 
 def said(content: Content, boundary: str) -> bytes:
-    """All that comes after a mail's own headers. Raises Unsafe for a file's name or type that is not one line."""
+    """All that comes after a mail's own headers. Raises Unsafe for a file's name or type that is not one line, and for
+    HTML that would take for ever to clean."""
     inner = _readable(content, boundary)
     if not content.attachments:
         return inner
@@ -23,11 +25,12 @@ def said(content: Content, boundary: str) -> bytes:
 def _readable(content: Content, boundary: str) -> bytes:
     """Plain text, HTML and an invitation beside it where there is one; the last part is the one preferred (RFC 2046,
     5.1.4)."""
-    versions = [_text("plain", content.text)] if content.text is not None or content.html is None else []
-    if content.html is not None:
-        versions.append(_text("html", content.html))
+    text, html = safe(content)
+    versions = [_text("plain", text)] if text is not None or html is None else []
+    if html is not None:
+        versions.append(_text("html", html))
     versions += [_invitation(file) for file in (content.attachments or ()) if _invites(file)][:1]
-    if len(versions) == 1 and content.html is None:
+    if len(versions) == 1 and html is None:
         return versions[0]
     return _multipart("alternative", boundary, [_part(boundary, version) for version in versions])
 

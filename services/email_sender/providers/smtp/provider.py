@@ -12,7 +12,7 @@ from kit.clock import utc_now
 from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Outcome, Refused, Unavailable, plain
 from kit.delivery.provider import Parcel
 from kit.delivery.trial import Trial
-from services.email_sender.composing.cleaning import made_safe, takes_long
+from services.email_sender.composing.cleaning import takes_long
 from services.email_sender.composing.mail import Author, Mail, compose
 from services.email_sender.composing.words import Unsafe
 from services.email_sender.providers.smtp.opening import NotOpened, Relay, opened
@@ -86,9 +86,11 @@ class Smtp:
         return said or await self._sent(mail, deadline, urgent, rides=False)
 
     async def _mail(self, parcel: Parcel) -> Mail:
-        if parcel.content.raw:
-            parcel = await asyncio.to_thread(made_safe, parcel) if takes_long(parcel.content) else made_safe(parcel)
-        mail = compose(parcel, self._authors.get(parcel.due.tenant, self._author), utc_now())
+        author = self._authors.get(parcel.due.tenant, self._author)
+        if takes_long(parcel.content):
+            mail = await asyncio.to_thread(compose, parcel, author, utc_now())
+        else:
+            mail = compose(parcel, author, utc_now())
         return mail._replace(sender=self._returns.of(parcel.due.id, parcel.try_)) if self._returns else mail
 
     async def _open(self, deadline: float) -> Session:
