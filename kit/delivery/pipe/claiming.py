@@ -40,6 +40,8 @@ from kit.postgres import Connection, Database, fate
 AGAIN_SECONDS: Final = 0.5
 TRIES: Final = 3
 """So often an error of unknown fate must repeat before a record is suspected (P7)."""
+STALE: Final = timedelta(minutes=1)
+"""What was due so long ago may concern somebody who wants nothing any more by now (P5.7)."""
 IN_FLIGHT: Final = "in_flight"
 PROVIDER_GONE: Final = "provider_gone"
 """As a reason to hold: the settings name it no more, and only it may have the message (P5.2)."""
@@ -116,9 +118,10 @@ class Claiming:
             await self._go_on(here)
 
     def _assign(self, batch: list[Delivery]) -> None:
-        """Once for all: which provider they go to. What some of them know about themselves comes later."""
+        """Once for all: which provider they go to. Who waited outside until a pace allowed it stays with that one; what
+        some of them know about themselves comes later."""
         for route in self._routes:
-            if those := [one for one in batch if one.route is route]:
+            if those := [one for one in batch if one.route is route and not _has_its_place(one)]:
                 route.assign(those, urgent=those[0].urgent)
 
     async def _go_on(self, batch: list[Delivery]) -> None:
@@ -152,8 +155,10 @@ class Claiming:
 
     async def _claim_first(self, connection: Connection, batch: list[Delivery], this: Sorting) -> list[Delivery]:
         """P5.1 where it comes to nothing else but a first claim, as for nearly all; the others are left."""
-        taking = {outlet for route in self._routes for outlet in route.taking}
-        fresh = {one.due.id: one for one in batch if one.fresh and one.outlet in taking}
+        if not self._clock.is_set:
+            return batch
+        taking, stale = {outlet for route in self._routes for outlet in route.taking}, self._clock.now() - STALE
+        fresh = {one.due.id: one for one in batch if one.fresh and one.outlet in taking and one.due.at > stale}
         await paying.allow(connection, list(fresh.values()))
         fresh = {id: one for id, one in fresh.items() if paying.allowed(one)}
         if not fresh:
@@ -346,6 +351,10 @@ class Claiming:
     def _again(self, this: Sorting, deliveries: list[Delivery]) -> None:
         self._ways.again(deliveries)
         this.left.difference_update(deliveries)
+
+
+def _has_its_place(one: Delivery) -> bool:
+    return one.fare is not None and paying.allowed(one) and one.route.takes(one.outlet)
 
 
 def _admitted(one: Delivery, this: Sorting) -> bool:

@@ -87,6 +87,11 @@ class DatabaseClock:
         """The database's answer to a question that was asked at `asked_at`."""
         self._said, self._at = now, asked_at
 
+    @property
+    def is_set(self) -> bool:
+        """Once it heard an answer."""
+        return self._said is not None
+
     def now(self) -> datetime:
         """Never behind the database's."""
         return self.in_seconds(0.0)

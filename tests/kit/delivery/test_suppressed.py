@@ -74,6 +74,20 @@ async def test_p5_7_a_retry_to_a_suppressed_address_ends(home: House, lane: Lane
     assert [row["result"] for row in await home.claims(one)] == ["retry", "cancelled"]
 
 
+async def test_p5_7_so_does_a_first_try_that_waited(home: House) -> None:
+    """In a lane that was late, or held by a pace: STOP came while it waited."""
+    ago = datetime.now(UTC) - timedelta(hours=3)
+    late, prompt, provider = to("gone@example.com", at=ago), to("here@example.com", at=ago), Takes()
+    await learns(home, suppression("gone@example.com"))
+    async with home.sender(provider):
+        await home.put(prompt)
+        await home.hears(prompt, Sent)
+        await home.put(late)
+        failed: Failed = await home.hears(late, Failed)
+    assert (failed.outcome, failed.reason, failed.try_) == ("cancelled", "suppressed", 1)
+    assert [parcel.to for parcel in provider.parcels] == ["here@example.com"]
+
+
 async def test_p5_2_after_an_unknown_hand_over_nobody_says_it_was_not_sent(home: House) -> None:
     one = to("gone@example.com")
     async with waiting(home, one, SILENT) as (provider, retry):
