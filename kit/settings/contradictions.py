@@ -1,12 +1,16 @@
 """What is well formed and still cannot work."""
 
+import re
 from collections import Counter
 from typing import Final
 
+from contracts import addresses
+from contracts.wording import NAME
 from kit.hours import span
 from kit.settings.tree import Settings
 
 SHORTEST_SECRET: Final = 32
+LONGEST_NAME: Final = 64
 
 
 def contradictions(settings: Settings) -> list[str]:
@@ -19,6 +23,7 @@ def contradictions(settings: Settings) -> list[str]:
         *_same_names(settings),
         *_hours(settings),
         *_digests(settings),
+        *_alerts(settings),
     ]
 
 
@@ -93,3 +98,28 @@ def _digests(settings: Settings) -> list[str]:
         for category, digest in settings.notifications.digests.items()
         if (digest.every_seconds is None) == (digest.at is None)
     ]
+
+
+def _alerts(settings: Settings) -> list[str]:
+    problems = []
+    for recipient in settings.notifications.alerts.recipients:
+        try:
+            _check_recipient(settings, recipient)
+        except ValueError as error:
+            problems.append(f"notifications.alerts.recipients: {recipient} {error}.")
+    return problems
+
+
+def _check_recipient(settings: Settings, recipient: str) -> None:
+    """Raises ValueError for who cannot be told of an alert."""
+    channels = settings.notifications
+    if "@" in recipient:
+        addresses.email(recipient)
+        if not channels.email.enabled:
+            raise ValueError("is an email address, but notifications.email.enabled is false")
+    elif recipient.startswith("+"):
+        addresses.check_country(addresses.phone(recipient), channels.sms.countries)
+        if not channels.sms.enabled:
+            raise ValueError("is a number, but notifications.sms.enabled is false")
+    elif len(recipient) > LONGEST_NAME or not re.match(NAME, recipient):
+        raise ValueError("is no user id, email address or number that begins with +")

@@ -27,6 +27,7 @@ NAMES: Final[Mapping[str, Place]] = {
     "AWS_SNS_SENDER_ID": ("aws", "sender_id"),
     "AWS_SNS_MAX_PRICE": ("aws", "max_price"),
     "NOTIFICATION_LOG_LEVEL": ("log_level",),
+    "NOTIFICATION_ALERT_RECIPIENTS": ("notifications", "alerts", "recipients"),
     "NOTIFICATION_DAILY_REPORT_AT": ("notifications", "daily_report_at"),
     "NOTIFICATION_SCHEDULER_INTERVAL": ("notifications", "scheduler", "check_interval_seconds"),
     "KAFKA_BOOTSTRAP_SERVERS": ("kafka", "bootstrap_servers"),

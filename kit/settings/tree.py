@@ -136,7 +136,7 @@ class DigestSettings(Section):
 
 
 class AlertSettings(Section):
-    """Who is told when an alert comes in: user ids or addresses."""
+    """Who is told when an alert comes in: persons of the tenant `default`, email addresses, numbers."""
 
     recipients: Annotated[tuple[Line, ...], Words] = ()
 

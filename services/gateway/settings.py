@@ -27,6 +27,8 @@ class Limits:
     batch_items: int = 1000
     page: int = 50
     longest_page: int = 200
+    alerts_per_hour: int = 6
+    """Of one name that begin to be told in an hour of the clock: an alert that comes of telling alerts ends there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from kit.control.running import Work
 from kit.postgres import Connection, Database
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.outbox.sweep import Sweep
-from services.gateway.store import operations, stream
+from services.gateway.store import alerts, operations, stream
 
 STEPS_KEPT_DAYS: Final = 30
 """Who comes back after longer than this loads the inbox anew: what became of its entries is shown there."""
@@ -29,11 +29,13 @@ def works(database: Database, sweep: Sweep, erasing: Erasing) -> dict[str, Work]
         async with database.connection() as connection:
             runs = await operations.forget(connection)
             changes = await _trim(connection)
+            lives = await alerts.forget(connection)
         orders = await forget_orders(database)
         return {
             "orders": orders,
             "runs": runs,
             "changes": changes,
+            "alerts": lives,
             "notifications": 0,
             "detail": "no notification is deleted yet",
         }

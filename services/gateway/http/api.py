@@ -18,6 +18,7 @@ from contracts.schedule import ScheduleRequest
 from contracts.template import TemplatePreviewRequest, TemplateRequest
 from kit.health import Health
 from services.gateway.http import (
+    alerts,
     api_keys,
     audit,
     callbacks,
@@ -48,6 +49,7 @@ from services.gateway.http import (
     templates,
     unsubscribe,
 )
+from services.gateway.http.alertmanager import AlertmanagerWebhook
 from services.gateway.http.auditing import Audited
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
@@ -77,6 +79,7 @@ BODIES: Final = (
     failed.ReplayRequest,
     api_keys.KeyRequest,
     people.EraseRequest,
+    AlertmanagerWebhook,
 )
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
@@ -106,7 +109,7 @@ def api(desk: Desk) -> FastAPI:
     app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
     things = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
     strangers = (callbacks, unsubscribe)
-    admins = (failed, api_keys, audit, people, operations, providers, configuration)
+    admins = (failed, api_keys, audit, people, operations, providers, configuration, alerts)
     for room in (sending, notifications, *things, stats, limits, *strangers, *admins, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)

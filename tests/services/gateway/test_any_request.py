@@ -90,6 +90,7 @@ async def test_every_answer_is_one_that_the_document_foresees(
     async with AsyncExitStack() as stack:
         for service in set(SERVICES) - {"gateway"}:
             await stack.enter_async_context(instance(kafka, database, WORKS, service))
-        gateway = await stack.enter_async_context(running(settings_of(kafka, database, tmp_path)))
+        settings = settings_of(kafka, database, tmp_path, notifications={"alerts": {"recipients": ["bob"]}})
+        gateway = await stack.enter_async_context(running(settings))
         found = await asyncio.to_thread(try_all, str(gateway.http.base_url))
     assert found == [], "\n\n".join(found)

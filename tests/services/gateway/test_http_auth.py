@@ -15,6 +15,7 @@ from contracts.topics import SETTINGS
 from kit.bus.record import Received
 from kit.clock import utc_now
 from kit.stage import Message
+from services.gateway.http import alertmanager
 from services.gateway.rules import keys
 from tests.services.gateway.conftest import (
     ADMIN,
@@ -190,6 +191,7 @@ MATRIX: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/v1/admin/configuration"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("GET", "/v1/admin/services"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
     ("GET", "/v1/admin/providers"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 200},
+    ("POST", "/v1/admin/alerts"): {"owner": 403, "bob": 403, "other": 403, "service": 403, "admin": 503},
     ("POST", "/v1/admin/providers/{provider}/pause"): OPERATORS,
     ("POST", "/v1/admin/providers/{provider}/resume"): OPERATORS,
     ("POST", "/v1/admin/providers/{provider}/test"): OPERATORS,
@@ -257,7 +259,7 @@ COMPAT = {
 """Tried in test_compat.py: the same owners as under /v1, in other words."""
 LINKS = {("GET", "/v1/unsubscribe/{token}"), ("POST", "/v1/unsubscribe/{token}")}
 """Nobody's either: what we did not sign ourselves does not exist (test_unsubscribe.py)."""
-OPERATORS = ("/v1/admin/jobs", "/v1/admin/services", "/v1/admin/configuration")
+OPERATORS = ("/v1/admin/jobs", "/v1/admin/services", "/v1/admin/configuration", "/v1/admin/alerts")
 """What belongs to no tenant: only for the admins of `default`."""
 CALLERS = {"owner": ALICE, "bob": BOB, "other": CAROL, "service": SERVICE, "admin": ADMIN}
 BODIES = {
@@ -266,6 +268,7 @@ BODIES = {
     "/v1/admin/failed/replay": {"status": "failed"},
     "/v1/admin/api-keys": {"name": "billing", "scopes": ["send"]},
     "/v1/admin/people/{user_id}/erase": {"addresses": []},
+    "/v1/admin/alerts": alertmanager.EXAMPLE,
     PREFERENCES: {"categories": {}},
     "/v1/inbox/{id}": {"title": "another"},
     SCHEDULE: {"cron": "0 8 * * *", "recipients": ["bob"], "notification": {"channel": "inapp", "body": "b"}},
