@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -28,6 +28,9 @@ PATIENCE: Final = 30.0
 Failure = tuple[Outgoing, Exception]
 
 log = logs.get(__name__)
+
+
+T = TypeVar("T")
 
 
 class PublishFailed(Exception):
@@ -109,6 +112,15 @@ class Publisher:
         await self._judge(len(sendings), failed)
         if failed:
             raise PublishFailed(failed)
+
+    async def heard(self, words: Sequence[tuple[T, Outgoing]]) -> list[T]:
+        """Publishes the words; whose Kafka has acknowledged. The others are to be said again."""
+        try:
+            await self.publish([word for _, word in words])
+        except PublishFailed as failure:
+            failed = {id(word) for word, _ in failure.failed}
+            return [whose for whose, word in words if id(word) not in failed]
+        return [whose for whose, _ in words]
 
     async def _connected(self) -> AIOKafkaProducer:
         async with self._connecting:

@@ -17,7 +17,7 @@ from kit.control.hearing import switch_of
 from kit.control.instance import Instance
 from kit.control.store import Answer, Order
 from kit.postgres import Database
-from kit.service import Loop
+from kit.service import Repeating
 
 Work = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """A command's work: from its arguments to its result. It may be done again where its instance died over it."""
@@ -38,13 +38,13 @@ class CannotBeDone(Exception):
     """The order makes no sense; the text says what would. Trying again would not help."""
 
 
-class Running(Loop):
+class Running(Repeating):
     """Does what was written down, one order after the other, and answers on `ops.status`."""
 
     def __init__(
         self, instance: Instance, database: Database, publisher: Publisher, works: Mapping[str, Work], *, lease: float
     ) -> None:
-        super().__init__(self._run_on)
+        super().__init__("orders", self.once, EVERY)
         self.now: str | None = None
         """The command that is being done."""
         self._instance = instance
@@ -52,24 +52,6 @@ class Running(Loop):
         self._publisher = publisher
         self._works = {PAUSE: _switched, RESUME: _switched} | dict(works)
         self._lease = lease
-        self._woken = asyncio.Event()
-
-    def wake(self) -> None:
-        """Something may have been written down."""
-        self._woken.set()
-
-    async def _run_on(self) -> None:
-        while True:
-            self._woken.clear()
-            more = False
-            try:
-                more = await self.once()
-            except Exception as error:  # Kafka or the database may be away; the order is still there
-                log.warning("orders_not_done", error=f"{type(error).__name__}: {error}")
-            if not more:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(EVERY):
-                        await self._woken.wait()
 
     async def once(self) -> bool:
         """The next order, if there is one, and what is to be announced; whether there was one."""

@@ -1,6 +1,5 @@
 """What a provider calls back comes early, late, twice and in any order; it is written down, and said in its turn."""
 
-import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,19 +10,17 @@ from uuid import UUID
 import asyncpg
 
 from contracts.events import Event, Receipt
-from kit import logs
-from kit.bus.publisher import Publisher, PublishFailed
+from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.delivery import events
 from kit.delivery.rules import CalledBack, Result, Verdict
-from kit.postgres import Connection, Database, fate
+from kit.postgres import Connection, Database
+from kit.service import Repeating
 from kit.stage import Message
 
 EVERY: Final = 1.0
 MOST: Final = 500
 AGE: Final = timedelta(days=30)
-
-log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class Arrival:
     event: Event
 
 
-class Receipts:
+class Receipts(Repeating):
     """The handler of a stage on `notifications.receipts`, and the loop that says what follows.
 
     `meaning` is the provider's rule: what a receipt makes of a message that was sent, or nothing new. A receipt of a
@@ -48,19 +45,10 @@ class Receipts:
     def __init__(
         self, database: Database, publisher: Publisher, meaning: Callable[[Receipt], CalledBack | None]
     ) -> None:
-        self.task: asyncio.Task[None] | None = None
+        super().__init__("receipts", self._is_more, EVERY)
         self._database = database
         self._publisher = publisher
         self._meaning = meaning
-        self._wake = asyncio.Event()
-
-    async def start(self) -> None:
-        self.task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        if self.task:
-            self.task.cancel()
-            await asyncio.wait([self.task])
 
     async def take(self, connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
         """A batch, in one statement; whatever its order and its repeats."""
@@ -80,42 +68,21 @@ class Receipts:
 
     def committed(self, _: Sequence[Outgoing]) -> None:
         """There may be something to say."""
-        self._wake.set()
+        self.wake()
 
     async def once(self) -> int:
         """One look: what can be said is written into the claims and said; how much of it Kafka has."""
         async with self._database.connection() as connection:
             await connection.execute(_APPLY, MOST)
             arrivals = [_arrival(row) for row in await connection.fetch(_APPLIED, MOST)]
-        if said := await self._said(arrivals):
+        if said := await self._publisher.heard([(one, Outgoing.of(one.event)) for one in arrivals]):
             rows = [(one.id, one.try_, one.result.value, one.suppress) for one in said]
             async with self._database.connection() as connection:
                 await connection.execute(_SAID, *(list(column) for column in zip(*rows, strict=True)))
         return len(said)
 
-    async def _said(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
-        outgoing = [Outgoing.of(one.event) for one in arrivals]
-        try:
-            await self._publisher.publish(outgoing)
-        except PublishFailed as failure:
-            failed = {id(one) for one, _ in failure.failed}
-            return [one for one, out in zip(arrivals, outgoing, strict=True) if id(out) not in failed]
-        return list(arrivals)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                while await self.once() == MOST:
-                    pass
-            except Exception as error:
-                if fate(error) != "connection":
-                    log.error("receipts_not_said", exc_info=error)
-            try:
-                async with asyncio.timeout(EVERY):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            self._wake.clear()
+    async def _is_more(self) -> bool:
+        return await self.once() == MOST
 
 
 async def forget_receipts(database: Database, *, age: timedelta = AGE) -> int:

@@ -232,10 +232,13 @@ class Sender:
 
     async def _run(self) -> None:
         assert self._broken is not None
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._announcing.run())
-            tasks.create_task(self._knock())
-            await self._broken
+        await self._announcing.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._knock())
+                await self._broken
+        finally:
+            await self._announcing.stop()
 
     async def _knock(self) -> None:
         while True:

@@ -15,13 +15,12 @@ from kit.bus.topics import TopicKeeper
 from kit.control.controlled import controlled
 from kit.pacing import Growing
 from kit.postgres import Database
-from kit.service import Parts, run
+from kit.service import Parts, Repeating, run
 from kit.settings import KafkaSettings, Settings
 from kit.stage import Stage
 from services.intake.handlers import directory, jobs, outcomes
 from services.intake.handlers.erasing import Erasing
 from services.intake.handlers.judge import Judge, ends_a_group
-from services.intake.loops.beat import Beat
 from services.intake.loops.counting import Counts
 from services.intake.loops.directory_watch import DirectoryWatch
 from services.intake.loops.group_ends import GroupEnds
@@ -48,7 +47,7 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
     watch = DirectoryWatch(lambda: served(kafka, INTAKE_DIRECTORY.name, (RECIPIENTS, SETTINGS)))
-    group_ends = Beat("group_ends", GroupEnds(database, publisher, parts.metrics).once, pauses.group_ends)
+    group_ends = Repeating("group_ends", GroupEnds(database, publisher, parts.metrics).once, pauses.group_ends)
     retelling = Retelling(database, publisher)
     judge = Judge(policy, watch, retelling.ask, parts.metrics)
 
@@ -67,13 +66,13 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.add("judge", judging)
 
     parts.add("group_ends", group_ends)
-    parts.add("retelling", Beat("retelling", retelling.once, pauses.retelling))
-    parts.add("directory_watch", Beat("directory_watch", watch.once, pauses.directory))
-    parts.add("counts", Beat("counts", Counts(database, publisher).once, pauses.counts))
-    parts.add("usage", Beat("usage", Forgetting(database).once, pauses.usage))
+    parts.add("retelling", Repeating("retelling", retelling.once, pauses.retelling))
+    parts.add("directory_watch", Repeating("directory_watch", watch.once, pauses.directory))
+    parts.add("counts", Repeating("counts", Counts(database, publisher).once, pauses.counts))
+    parts.add("usage", Repeating("usage", Forgetting(database).once, pauses.usage))
     sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings))
     if sweeps(environ):
-        parts.add("sweep", Beat("sweep", sweep.once, pauses.sweep))
+        parts.add("sweep", Repeating("sweep", sweep.once, pauses.sweep))
     controlled(parts, kafka, database, publisher, jobs.works(database, sweep, Erasing(database, publisher)))
     return parts
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.intake.loops.beat import Beat
+from kit.service import Repeating
 from tests.waiting import PATIENCE
 
 
@@ -26,20 +26,20 @@ class Work:
 
 async def test_an_error_does_not_end_it_and_more_to_do_is_done_at_once() -> None:
     work = Work(OSError("away"), True, True)
-    beat = Beat("test", work.once, 0.001)
-    await beat.start()
+    loop = Repeating("test", work.once, 0.001)
+    await loop.start()
     await asyncio.wait_for(work.rested.wait(), PATIENCE)
-    assert work.times >= 4 and beat.task and not beat.task.done()
-    await beat.stop()
+    assert work.times >= 4 and loop.task and not loop.task.done()
+    await loop.stop()
 
 
 async def test_it_is_woken() -> None:
     work = Work()
-    beat = Beat("test", work.once, 3600)
-    await beat.start()
+    loop = Repeating("test", work.once, 3600)
+    await loop.start()
     await asyncio.wait_for(work.rested.wait(), PATIENCE)
     work.rested.clear()
-    beat.wake()
+    loop.wake()
     await asyncio.wait_for(work.rested.wait(), PATIENCE)
     assert work.times == 2
-    await beat.stop()
+    await loop.stop()

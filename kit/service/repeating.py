@@ -2,22 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
 
 from kit import logs
-from kit.service import Loop
+from kit.service.parts import Loop
 
 log = logs.get(__name__)
 
-LONGEST = 30.0
+LONGEST: Final = 10.0
+"""Seconds of the pause that doubles with each error in a row, where the work's own is not longer."""
 
 
-class Beat(Loop):
+class Repeating(Loop):
     """A part that calls `work` every `seconds`, and at once after `wake()`. `work` says whether there is more to do."""
 
     def __init__(self, name: str, work: Callable[[], Awaitable[bool]], seconds: float) -> None:
         super().__init__(self._go_on)
         self._name = name
-        self._do = work
+        self._work_once = work
         self._seconds = seconds
         self._woken = asyncio.Event()
 
@@ -30,7 +33,7 @@ class Beat(Loop):
         while True:
             self._woken.clear()
             try:
-                more, stumbles = await self._do(), 0
+                more, stumbles = await self._work_once(), 0
             except Exception as error:  # Kafka or the database may be away; whatever it is, the work is still there
                 more, stumbles = False, stumbles + 1
                 log.warning("loop_failed", loop=self._name, error=f"{type(error).__name__}: {error}")
@@ -38,8 +41,6 @@ class Beat(Loop):
                 await self._rest(min(self._seconds * 2 ** min(stumbles, 10), max(LONGEST, self._seconds)))
 
     async def _rest(self, seconds: float) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
-        except TimeoutError:
-            pass
