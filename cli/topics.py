@@ -8,12 +8,14 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from cli.output import Json, emit, table
 from cli.place import root
+from cli.topics_made import make
 from contracts.topics import ALL, DAY_MS, GROUPS, Topic
 from deploy.local.trouble import Trouble
 from kit.bus.admin import administrator, committed, partitions
@@ -52,10 +54,18 @@ class Seen:
     groups: tuple[GroupSeen, ...]
 
 
-def topics(json: Json = False) -> None:
+def topics(
+    making: Annotated[bool, typer.Option("--make", help="Make what is missing; waits a minute for Kafka.")] = False,
+    json: Json = False,
+) -> None:
     """List the topics, and how far behind each consumer group is; exit code 1 when Kafka does not answer."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
     kafka = load(root(), os.environ).kafka
+    if making:
+        made = make(kafka)
+        words = "\n".join(f"made  {name}" for name in made) or "all topics are there"
+        emit({"made": made}, as_json=json, people=lambda: print(words))
+        return
     try:
         seen, trouble = asyncio.run(_look_patiently(kafka)), None
     except (KafkaError, OSError, TimeoutError) as error:

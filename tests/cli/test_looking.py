@@ -108,6 +108,23 @@ async def test_topics_are_listed_with_partitions_and_lag(folder: Path, kafka: Ka
     assert "notifications.retry" in done.out and "missing" in done.out and "intake.outcomes" in done.out
 
 
+async def test_topics_that_are_missing_are_made(folder: Path, kafka: KafkaSettings) -> None:
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "KAFKA_TOPIC_PREFIX": kafka.topic_prefix}
+    done = await tocsin("topics", "--make", "--json", settings=settings, folder=folder)
+    assert done.code == 0
+    assert set(done.json["made"]) == {kafka.topic_prefix + topic.name for topic in ALL}
+    again = await tocsin("topics", "--make", settings=settings, folder=folder)
+    assert (again.code, again.out) == (0, "all topics are there\n")
+
+
+async def test_topics_that_kafka_refuses_are_named_with_the_remedy(folder: Path, kafka: KafkaSettings) -> None:
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "KAFKA_TOPIC_PREFIX": kafka.topic_prefix}
+    done = await tocsin("topics", "--make", settings=settings | {"KAFKA_REPLICATION": "3"}, folder=folder)
+    assert done.code == 1
+    assert "notifications.requested (InvalidReplicationFactorError)" in done.err
+    assert "KAFKA_REPLICATION" in done.err
+
+
 async def test_topics_are_listed_also_without_kafka(folder: Path, nowhere: dict[str, str]) -> None:
     done = await tocsin("topics", settings=nowhere, folder=folder)
     assert done.code == 1
