@@ -1,6 +1,6 @@
 # The table of contents. `make help` is made from the comments behind ##.
 .DEFAULT_GOAL := help
-.PHONY: help run stop test lint bench chaos clean
+.PHONY: help run stop compose test lint bench chaos clean
 PYTHON := .venv/bin/python
 # Most of the tests' time is waiting, so there are more workers than cores; a single file or test runs in one process.
 WORKERS = $(if $(filter %.py no:xdist,$(subst ::, ,$(ARGS))),,-n 4)
@@ -11,6 +11,9 @@ run: ## set up and start everything, send one of each, show what happens, print 
 
 stop: ## end everything that `make run` started, and nothing else
 	@test ! -x .venv/bin/tocsin || .venv/bin/tocsin down
+
+compose: ## the same stack in Docker: builds the images, makes deploy/.env, starts all (docs/deploying.md)
+	@scripts/compose.sh
 
 test: ## all tests, on servers of their own (ARGS="tests/kit -x" for some)
 	@scripts/venv.sh dev

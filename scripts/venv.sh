@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-wanted=${1:?which requirements: local, aws or dev}
+wanted=${1:?which requirements: runtime, local, aws or dev}
 log=.venv/install.log
 
 trouble() {
@@ -67,4 +67,4 @@ fi
 installed "$wanted" >"$stamp"
 # dev holds all of aws, and aws all of local.
 if [ "$wanted" = dev ]; then installed aws >.venv/.installed-aws; fi
-if [ "$wanted" != local ]; then installed local >.venv/.installed-local; fi
+if [ "$wanted" = dev ] || [ "$wanted" = aws ]; then installed local >.venv/.installed-local; fi
