@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -48,7 +49,9 @@ class Health:
         return JSONResponse(answer, status_code=503 if waiting else 200)
 
     async def _metrics(self, request: Request) -> Response:
-        return Response(generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        """In the form that is asked for: OpenMetrics has exemplars, the older text has none."""
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(self.registry), headers={"Content-Type": content_type})
 
 
 def _answer(name: str, check: Check) -> bool:

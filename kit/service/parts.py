@@ -70,7 +70,7 @@ class Parts:
 
     def __init__(self, service: str) -> None:
         self.service = service
-        self.metrics = Metrics()
+        self.metrics = Metrics(service)
         self.health = Health(service, self.metrics.registry)
         self.all: list[Named] = []
 

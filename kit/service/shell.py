@@ -203,7 +203,7 @@ async def _stop_one(named: Named, seconds: float) -> None:
 
 
 def _not_started(name: str) -> Health:
-    health = Health(name, Metrics().registry)
+    health = Health(name, Metrics(name).registry)
     health.ready_when("started", lambda: False)
     return health
 

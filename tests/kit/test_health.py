@@ -71,7 +71,7 @@ async def test_metrics_are_read_by_prometheus(http: httpx.AsyncClient, metrics: 
     metrics.accepted("email", "urgent", 3)
     metrics.due("email", "urgent", 2)
     metrics.sent("email", "smtp")
-    metrics.failed("sms", "suppressed")
+    metrics.failed("sms", "failed", "suppressed")
     metrics.retried("email", "transient")
     metrics.copy_flagged("email")
     metrics.unknown("email")
@@ -109,7 +109,7 @@ async def test_metrics_are_read_by_prometheus(http: httpx.AsyncClient, metrics: 
 
 def test_no_input_makes_the_number_of_series_grow(metrics: Metrics) -> None:
     for number in range(500):
-        metrics.failed("email", f"reason {number}")
+        metrics.failed("email", "failed", f"reason {number}")
     family = next(one for one in metrics.registry.collect() if one.name == "tocsin_notifications_failed")
     values = {sample.labels["reason"] for sample in family.samples}
     assert len(values) == MOST_VALUES + 1

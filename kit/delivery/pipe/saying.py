@@ -1,9 +1,9 @@
 """Last step but one: what was decided is published; only what Kafka acknowledged is finished."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from contracts.events import Event, Failed, Retry, Sent
 from kit import logs
@@ -62,8 +62,8 @@ class Saying:
     def _done(self, words: Sequence[Word]) -> None:
         for word in words:
             word.ticket.finish()
-        for (count, channel, label), n in Counter(self._counted(word.event) for word in words).items():
-            count(channel, label, n)
+        for (count, *labels), n in Counter(self._counted(word.event) for word in words).items():
+            count(*labels, n)
 
     async def _failed(self, word: Word, outgoing: Outgoing, error: Exception) -> None:
         if is_refusal(error):
@@ -106,18 +106,18 @@ class Saying:
         else:
             word.ticket.finish()
 
-    def _counted(self, event: Event) -> tuple[Callable[[str, str, int], None], str, str]:
+    def _counted(self, event: Event) -> tuple[Any, ...]:
         """The figure, and its labels."""
         match event:
             case Sent():
                 return self._metrics.sent, event.channel or "", event.provider or ""
             case Failed():
-                return self._metrics.failed, event.channel or "", event.reason
+                return self._metrics.failed, event.channel or "", event.outcome, event.reason
             case Retry():
                 return self._metrics.retried, event.channel or "", event.reason
             case _:
-                return _uncounted, "", ""
+                return (_uncounted,)
 
 
-def _uncounted(_channel: str, _label: str, _n: int) -> None:
+def _uncounted(_n: int) -> None:
     """Poison was counted when it was read."""

@@ -37,7 +37,7 @@ def counted(metrics: Metrics) -> Callable[[Sequence[Outgoing]], None]:
                 case e.Sent():
                     metrics.sent(Channel.INAPP, inbox.PROVIDER)
                 case e.Failed() as event:
-                    metrics.failed(Channel.INAPP, event.reason)
+                    metrics.failed(Channel.INAPP, event.outcome, event.reason)
 
     return count
 

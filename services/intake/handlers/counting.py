@@ -1,4 +1,4 @@
-"""What was decided, as figures."""
+"""What was decided, as figures; once for a batch."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,16 +8,21 @@ from kit.metrics import Metrics
 
 
 def count_said(metrics: Metrics, said: Iterable[e.Event]) -> None:
-    """Hand-overs by channel and lane, ends by reason; a batch that is done again is counted again."""
+    """What is for now and what for later by channel and lane, ends by reason; what is said again is counted again."""
     due: Counter[tuple[str, str]] = Counter()
-    failed: Counter[tuple[str, str]] = Counter()
+    later: Counter[tuple[str, str]] = Counter()
+    failed: Counter[tuple[str, str, str]] = Counter()
     for event in said:
         match event:
             case e.Due(end=None):
-                due[str(event.channel), event.lane] += 1
+                due[event.channel or "", event.lane] += 1
+            case e.Scheduled(handed=False):
+                later[event.channel or "", event.lane] += 1
             case e.Failed():
-                failed[str(event.channel), event.reason] += 1
+                failed[event.channel or "", event.outcome, event.reason] += 1
     for key, n in due.items():
         metrics.due(*key, n)
-    for key, n in failed.items():
-        metrics.failed(*key, n)
+    for key, n in later.items():
+        metrics.scheduled(*key, n)
+    for end, n in failed.items():
+        metrics.failed(*end, n)
