@@ -140,12 +140,13 @@ def _text(alert: Alert) -> str:
     """What it is, since when, of what, and what to do: a line each."""
     told = [line(part, _TEXT) for part in _described(alert).splitlines()]
     labels = sorted((name, text) for name, text in alert.labels.items() if name not in ("alertname", "severity"))
-    links = (("What to do", _web(alert.annotations.get("runbook_url"))), ("Rule", _web(alert.source)))
+    runbook = _web(alert.annotations.get("runbook_url")) or line(alert.annotations.get("runbook", ""), _LABEL)
+    links = (("What to do", runbook), ("Rule", _web(alert.source)))
     parts = (
         "\n".join(told),
         _when(alert),
         "\n".join(f"{line(name, _LABEL)}: {line(text, _LABEL)}" for name, text in labels[:_MOST_LABELS]),
-        "\n".join(f"{word}: {url}" for word, url in links if url),
+        "\n".join(f"{word}: {where}" for word, where in links if where),
     )
     return "\n\n".join(part for part in parts if part)
 

@@ -69,6 +69,13 @@ def test_the_end_is_told_without_haste_beside_its_beginning() -> None:
     assert asked.group == alerting.request(LAG, "alice", has_email=False).group
 
 
+def test_what_to_do_may_stand_in_a_document() -> None:
+    """As our own rules name it: nobody knows where the documents of an installation are served."""
+    told = alerting.request(replace(LAG, annotations={"runbook": "docs/runbook.md#lag"}), "alice", has_email=False)
+    assert "What to do: docs/runbook.md#lag" in str(told.body)
+    assert told.data and told.data["url"] == LAG.source
+
+
 def test_a_text_message_is_short() -> None:
     talkative = replace(LAG, annotations={"summary": "s", "description": "word " * 500})
     assert len(str(alerting.request(talkative, "+33612345678", has_email=False).body)) == 300
