@@ -16,6 +16,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from cli.output import Json, emit, table
 from cli.place import root
 from cli.topics_made import make
+from contracts.acls import grants, options, principal
 from contracts.topics import ALL, DAY_MS, GROUPS, Topic
 from deploy.local.trouble import Trouble
 from kit.bus.admin import administrator, committed, partitions
@@ -56,11 +57,19 @@ class Seen:
 
 def topics(
     making: Annotated[bool, typer.Option("--make", help="Make what is missing; waits a minute for Kafka.")] = False,
+    acls: Annotated[bool, typer.Option("--acls", help="Print what each program must be allowed on Kafka.")] = False,
     json: Json = False,
 ) -> None:
-    """List the topics, and how far behind each consumer group is; exit code 1 when Kafka does not answer."""
+    """List the topics, and how far behind each consumer group is; exit code 1 when Kafka does not answer.
+
+    With --acls: the commands that allow each program what it does there and nothing else, for Kafka's own
+    kafka-acls.sh; Kafka is not asked.
+    """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
     kafka = load(root(), os.environ).kafka
+    if acls:
+        _print_acls(kafka, as_json=json)
+        return
     if making:
         made = make(kafka)
         words = "\n".join(f"made  {name}" for name in made) or "all topics are there"
@@ -77,6 +86,18 @@ def topics(
     emit(shown | lists, as_json=json, people=lambda: _tables(listed, groups))
     if trouble:
         raise trouble
+
+
+def _print_acls(kafka: KafkaSettings, *, as_json: bool) -> None:
+    def commands() -> None:
+        for one in options(kafka.topic_prefix):
+            print(f"kafka-acls.sh --bootstrap-server {kafka.bootstrap_servers} --command-config admin.properties {one}")
+
+    allowed = [
+        {"principal": f"User:{principal(one.program)}"} | asdict(one) | {"name": kafka.topic_prefix + one.name}
+        for one in grants()
+    ]
+    emit({"acls": allowed}, as_json=as_json, people=commands)
 
 
 async def _look_patiently(kafka: KafkaSettings) -> Seen:

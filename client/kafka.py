@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from .deadlines import Said
 from .errors import Unreachable
+from .private import Login, Tls, options
 from .shapes import Ask, Body, plain
 
 TOPICS: Final[Mapping[str, str]] = {
@@ -39,12 +40,25 @@ class KafkaTocsin:
     What is wrong with a request is not known here: it ends `rejected`, with the field and the remedy on its timeline.
     """
 
-    def __init__(self, servers: str, *, source: str, tenant: str = "default", prefix: str = "") -> None:
-        """`source` names the program: with a key it names the notification. `prefix`: of the installation's topics."""
+    def __init__(
+        self,
+        servers: str,
+        *,
+        source: str,
+        tenant: str = "default",
+        prefix: str = "",
+        tls: Tls | None = None,
+        login: Login | None = None,
+    ) -> None:
+        """`source` names the program: with a key it names the notification. `prefix`: of the installation's topics.
+
+        Raises OSError where `tls` names a file that cannot be read or is no PEM.
+        """
         self.source = source
         self.tenant = tenant
         self._servers = servers
         self._prefix = prefix
+        self._private = options(tls, login)
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
 
@@ -126,7 +140,9 @@ class KafkaTocsin:
         async with self._connecting:
             if self._producer is None:
                 self._producer = await _started(
-                    AIOKafkaProducer(bootstrap_servers=self._servers, acks="all", enable_idempotence=True)
+                    AIOKafkaProducer(
+                        bootstrap_servers=self._servers, acks="all", enable_idempotence=True, **self._private
+                    )
                 )
             return self._producer
 

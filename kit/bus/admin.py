@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from kit.bus.placement import Committed
+from kit.bus.reaching import reaching
 from kit.settings import KafkaSettings
 
 DEADLINE = 5.0
@@ -18,9 +19,7 @@ DEADLINE = 5.0
 @asynccontextmanager
 async def administrator(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connection for a few questions. Raises KafkaError or TimeoutError where Kafka is away."""
-    client = AIOKafkaAdminClient(
-        bootstrap_servers=kafka.bootstrap_servers, client_id="tocsin", request_timeout_ms=int(DEADLINE * 1000)
-    )
+    client = AIOKafkaAdminClient(**reaching(kafka), client_id="tocsin", request_timeout_ms=int(DEADLINE * 1000))
     try:
         async with asyncio.timeout(DEADLINE):
             await client.start()

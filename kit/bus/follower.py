@@ -11,6 +11,7 @@ from contracts.topics import Topic
 from kit import logs
 from kit.bus.admin import DEADLINE
 from kit.bus.closing import close_consumer
+from kit.bus.reaching import reaching
 from kit.bus.record import Received
 from kit.clock import utc_now
 from kit.service import Loop
@@ -63,7 +64,7 @@ class Follower(Loop):
 
     def _new(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap_servers,
+            **reaching(self._settings),
             client_id="tocsin.follower",
             group_id=None,
             enable_auto_commit=False,

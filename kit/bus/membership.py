@@ -13,6 +13,7 @@ from kit import logs
 from kit.bus.admin import DEADLINE, administrator
 from kit.bus.assignment import Assignment
 from kit.bus.closing import close_consumer
+from kit.bus.reaching import reaching
 from kit.clock import monotonic, utc_now
 from kit.settings import KafkaSettings
 
@@ -186,7 +187,7 @@ class Membership:
 
     def _new(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap_servers,
+            **reaching(self._settings),
             client_id=f"tocsin.{self.group}",
             group_id=self._settings.topic_prefix + self.group,
             group_instance_id=self._instance,

@@ -11,6 +11,7 @@ from contracts.topics import ALL
 from kit import logs
 from kit.bus.admin import DEADLINE
 from kit.bus.closing import close_producer
+from kit.bus.reaching import reaching
 from kit.bus.record import Outgoing
 from kit.bus.sending import Sending, send
 from kit.clock import monotonic
@@ -126,7 +127,7 @@ class Publisher:
         async with self._connecting:
             if self._kafka is None:
                 kafka = AIOKafkaProducer(
-                    bootstrap_servers=self._settings.bootstrap_servers,
+                    **reaching(self._settings),
                     client_id=f"tocsin.{self.source}",
                     acks="all",
                     enable_idempotence=False,

@@ -12,6 +12,7 @@ from kit import logs
 from kit.bus.admin import DEADLINE, administrator, committed, partitions
 from kit.bus.closing import close_consumer
 from kit.bus.placement import Committed
+from kit.bus.reaching import reaching
 from kit.bus.record import instant
 from kit.clock import utc_now
 from kit.settings import KafkaSettings
@@ -73,7 +74,7 @@ async def spans(
     """The first offset that is there, and the next one to be written. Raises KafkaError, OSError or TimeoutError."""
     if not places:
         return {}
-    reader = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, client_id="tocsin", retry_backoff_ms=20)
+    reader = AIOKafkaConsumer(**reaching(kafka), client_id="tocsin", retry_backoff_ms=20)
     try:
         async with asyncio.timeout(DEADLINE):
             await reader.start()

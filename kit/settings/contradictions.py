@@ -7,6 +7,7 @@ from typing import Final
 from contracts import addresses
 from contracts.wording import NAME
 from kit.hours import span
+from kit.settings.connections import through_to_kafka, through_to_the_database
 from kit.settings.tree import Settings
 
 SHORTEST_SECRET: Final = 32
@@ -24,6 +25,8 @@ def contradictions(settings: Settings) -> list[str]:
         *_hours(settings),
         *_digests(settings),
         *_alerts(settings),
+        *through_to_kafka(settings),
+        *through_to_the_database(settings),
     ]
 
 

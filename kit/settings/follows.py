@@ -9,6 +9,7 @@ from kit.settings.names import name_of
 Tree = dict[str, Any]
 
 LOOPBACK: Final = ("127.", "localhost", "::1", "[::1]")
+KAFKA_FILES: Final = frozenset({"ssl_ca_location", "ssl_certificate_location", "ssl_key_location"})
 EMBEDDED_SESSION_TIMEOUT_MS: Final = 6_000
 _FOR_LINKS: Final = {"public_url": "TOCSIN_PUBLIC_URL", "link_secret": "TOCSIN_LINK_SECRET"}
 
@@ -27,6 +28,9 @@ def with_what_follows(tree: Tree, root: Path) -> tuple[Tree, list[str]]:
 def _folders(tree: Tree, root: Path) -> None:
     tree["state_dir"] = (root / str(tree.get("state_dir", ".tocsin"))).resolve()
     tree["logs_dir"] = (root / str(tree.get("logs_dir", "logs"))).resolve()
+    kafka = _branch(tree, "kafka")
+    for key in KAFKA_FILES & kafka.keys():
+        kafka[key] = root / str(kafka[key])
 
 
 def _signing(tree: Tree) -> None:

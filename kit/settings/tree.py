@@ -27,10 +27,12 @@ from kit.settings.values import (
     LogLevel,
     Port,
     Price,
+    SaslMechanism,
     Seconds,
     Secret,
     Section,
     Security,
+    SecurityProtocol,
     Servers,
     Several,
     TimeOfDay,
@@ -168,13 +170,31 @@ class NotificationSettings(Section):
 
 
 class KafkaSettings(Section):
-    """Where Kafka is, and what our topics and groups are like there."""
+    """Where Kafka is, what our topics and groups are like there, and how we speak with it: `ssl_*` are files in PEM."""
 
     bootstrap_servers: Servers = "127.0.0.1:9092"
     topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
     partitions: Annotated[int, Field(ge=1, le=1000)] = 12
     replication: Annotated[int, Field(ge=1, le=10)] = 1
     session_timeout_ms: Annotated[int, Field(ge=1000, le=600_000)] = 30_000
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    ssl_ca_location: Path | None = None
+    ssl_certificate_location: Path | None = None
+    ssl_key_location: Path | None = None
+    ssl_key_password: Secret | None = None
+    sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
+    sasl_username: Line | None = None
+    sasl_password: Secret | None = None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody in between can read what is said."""
+        return self.security_protocol.endswith("SSL")
+
+    @property
+    def has_login(self) -> bool:
+        """Whether we say who we are by name and password."""
+        return self.security_protocol.startswith("SASL")
 
 
 class SmtpSettings(Section):

@@ -63,9 +63,9 @@ class Instance:
 class Stack:
     """`async with Stack(...) as stack:` starts everything and waits until it is ready; afterwards nothing is left.
 
-    `counts` says how many instances a service has (1), `settings` are further environment variables for all,
-    `failpoints` are TOCSIN_FAILPOINTS per service, for its first life only. `module` lets a test start another program
-    in a service's place, to see that its loss is noticed.
+    `counts` says how many instances a service has (1), `settings` are further environment variables for all, `own` for
+    one service, `failpoints` are TOCSIN_FAILPOINTS per service, for its first life only. `module` lets a test start
+    another program in a service's place, to see that its loss is noticed.
     """
 
     kafka: KafkaSettings
@@ -74,6 +74,7 @@ class Stack:
     look_after: Callable[[int], None]
     counts: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     failpoints: Mapping[str, str] = field(default_factory=dict)
     services: tuple[str, ...] = SERVICES
     config: str = CONFIG
@@ -134,6 +135,7 @@ class Stack:
             "SMTP_SECURITY": "none",
             "JWT_SECRET": SECRET,
             **self.settings,
+            **self.own.get(service, {}),
         }
         if points := self.failpoints.get(service):
             environment["TOCSIN_FAILPOINTS"] = points

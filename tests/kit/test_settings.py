@@ -103,6 +103,8 @@ def test_environment_before_dotenv_before_yaml_before_default(
         ("KAFKA_PARTITIONS", "3", "kafka.partitions", 3),
         ("KAFKA_REPLICATION", "3", "kafka.replication", 3),
         ("KAFKA_SESSION_TIMEOUT_MS", "9000", "kafka.session_timeout_ms", 9000),
+        ("KAFKA_SECURITY_PROTOCOL", "ssl", "kafka.security_protocol", "SSL"),
+        ("KAFKA_SASL_MECHANISM", "scram-sha-256", "kafka.sasl_mechanism", "SCRAM-SHA-256"),
         ("DATABASE_URL", "postgresql://u:p@h/d", "database_url", "postgresql://u:p@h/d"),
         ("JWT_SECRET", SECRET, "jwt.secret", SECRET),
         ("JWT_JWKS_URL", "https://id.example.org/keys", "jwt.jwks_url", "https://id.example.org/keys"),
@@ -129,7 +131,8 @@ def test_every_name_works_in_environment_dotenv_and_yaml(
     tmp_path: Path, where: str, name: str, value: str, path: str, expected: object
 ) -> None:
     relay = {"SMTP_HOST": "mail.example.org", "SMTP_FROM_EMAIL": "x@example.org"} if name.startswith("SMTP_") else {}
-    values = relay | {name: value}
+    broker = {"KAFKA_BOOTSTRAP_SERVERS": "k:9093"} if name == "KAFKA_SECURITY_PROTOCOL" else {}
+    values = relay | broker | {name: value}
     texts = {
         "environ": {"environ": values},
         "dotenv": {"dotenv": "".join(f"{key}='{one}'\n" for key, one in values.items())},
@@ -651,6 +654,11 @@ notifications:
         "DATABASE_URL": f"postgresql://me:{SECRET}@h/d",
         "JWT_SECRET": SECRET,
         "TOCSIN_LINK_SECRET": SECRET,
+        "KAFKA_BOOTSTRAP_SERVERS": "k:9093",
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_USERNAME": "me",
+        "KAFKA_SASL_PASSWORD": SECRET,
+        "KAFKA_SSL_KEY_PASSWORD": SECRET,
     }
     settings = installed(tmp_path, config=config, environ=environ)
     shown = masked(settings)

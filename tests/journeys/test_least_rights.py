@@ -1,0 +1,106 @@
+"""All five services in a house that trusts nobody: each with a login of its own to Kafka and to PostgreSQL, over TLS,
+and with no right but those that `tocsin topics --acls` and `tocsin migrate` give it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from client.kafka import KafkaTocsin
+from client.private import Login, Tls
+from contracts import acls
+from contracts.topics import ALL, SERVICES
+from kit.settings import KafkaSettings
+from tests import servers as real
+from tests.cli.conftest import tocsin
+from tests.journeys.stack import Stack
+from tests.journeys.test_first_journeys import *  # noqa: F403 - every one of them is made here, too
+from tests.journeys.test_first_journeys import mail
+from tests.journeys.test_operating import test_every_job_is_done_by_all_its_owners  # noqa: F401
+from tests.kit.test_rights import own, prepared
+from tests.secured.certificates import Authority
+from tests.secured.kafka import SecuredKafka, allow, started
+from tests.secured.postgres import SecuredPostgres
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PROGRAMS = (*SERVICES, acls.PRODUCER, acls.OPERATOR)
+PREFIX = "house."
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kafka(session: real.Session) -> AsyncIterator[SecuredKafka]:
+    """It allows what the command prints, and nothing else."""
+    kafka = started(session, {acls.principal(program): f"{program}'s own" for program in PROGRAMS})
+    named = {"KAFKA_TOPIC_PREFIX": PREFIX}
+    printed = await tocsin("topics", "--acls", settings=named, folder=session.new_folder("place"))
+    await allow(kafka, printed.out.splitlines())
+    yield kafka
+    kafka.kill()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def postgres(session: real.Session) -> AsyncIterator[SecuredPostgres]:
+    folder = session.new_folder("secured")
+    postgres = session.keep(SecuredPostgres(folder / "postgres", Authority(folder)))
+    postgres.start()
+    await prepared(postgres)
+    yield postgres
+    postgres.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(session: real.Session, kafka: SecuredKafka, postgres: SecuredPostgres) -> AsyncIterator[Stack]:
+    """Only the tests themselves come in by the broker's own door (`stack.kafka`)."""
+    plain = KafkaSettings(bootstrap_servers=kafka.address, topic_prefix=PREFIX, partitions=3, session_timeout_ms=6000)
+    rights = {service: login(kafka, service) | {"DATABASE_URL": own(postgres, service)} for service in SERVICES}
+    folder = session.new_folder("stack")
+    async with Stack(plain, "postgresql://nobody@nowhere/", folder, session.look_after, own=rights) as stack:
+        yield stack
+
+
+def login(kafka: SecuredKafka, program: str) -> dict[str, str]:
+    """What that program is told of Kafka."""
+    name = acls.principal(program)
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.doors["password"],
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SSL_CA_LOCATION": str(kafka.authority.ca),
+        "KAFKA_SASL_USERNAME": name,
+        "KAFKA_SASL_PASSWORD": kafka.users[name],
+    }
+
+
+async def test_people_of_the_directory_are_reached_and_what_bounces_is_not_written_to_again(stack: Stack) -> None:
+    """The compacted topics, the suppressions that intake writes, and the events of each channel."""
+    put = await stack.call("PUT", "/v1/recipients/dora", user="dora", json={"email": "bounce@simulator.test"})
+    assert put.status_code in (200, 201, 202), put.text
+    for channel, status in (("email", "undelivered"), ("inapp", "sent")):
+        asked = {"channel": channel, "user_id": "dora", "subject": "Hello", "body": "You."}
+        said = await stack.post(asked, user="dora")
+        await stack.wait_for(said["id"], lambda seen, status=status: seen["status"] == status)
+    assert (await stack.final((await stack.post(mail("unavailable@simulator.test")))["id"]))["status"] == "failed"
+
+
+async def test_a_program_with_a_login_of_its_own_publishes(stack: Stack, kafka: SecuredKafka) -> None:
+    name = acls.principal(acls.PRODUCER)
+    own = {"tls": Tls(ca=kafka.authority.ca), "login": Login(name, kafka.users[name])}
+    async with KafkaTocsin(kafka.doors["password"], source="billing", prefix=PREFIX, **own) as billing:
+        said = await billing.notify(**mail("ed@example.com"))
+    await stack.wait_for(said.id, lambda seen: seen["status"] == "sent")
+
+
+async def test_the_command_sees_how_far_everybody_is(stack: Stack, kafka: SecuredKafka) -> None:
+    settings = login(kafka, acls.OPERATOR) | {"KAFKA_TOPIC_PREFIX": PREFIX}
+    seen = await tocsin("topics", "--json", settings=settings, folder=stack.folder)
+    assert seen.code == 0, seen.err
+    assert {one["name"]: one["partitions"] > 0 for one in seen.json["topics"]} == {topic.name: True for topic in ALL}
+
+
+async def test_nothing_was_refused_to_anybody_on_the_way(stack: Stack) -> None:
+    """The last one here: what all the others made the services do, they were allowed to do."""
+    for instance in stack.instances:
+        lines = instance.log.read_text().splitlines()
+        assert [line for line in lines if "authoriz" in line.lower() or "permission denied" in line.lower()] == []
