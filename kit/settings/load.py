@@ -10,6 +10,7 @@ from kit.settings.contradictions import contradictions
 from kit.settings.follows import with_what_follows
 from kit.settings.names import CONFIG_FILE
 from kit.settings.problems import SettingsError
+from kit.settings.secret_files import with_secrets_read
 from kit.settings.source import Source
 from kit.settings.tree import DERIVED, Settings
 from kit.settings.variables import from_dotenv, from_environment
@@ -28,6 +29,7 @@ def load(root: Path, environ: Mapping[str, str]) -> Settings:
     written = _configured(root, environ)
     written.overlay(from_dotenv(root / ".env", ".env"))
     written.overlay(from_environment(environ))
+    with_secrets_read(written, root)
     problems = written.problems + _derived_keys(written)
     tree, warnings = with_what_follows(written.tree, root)
     try:

@@ -5,7 +5,7 @@ from typing import Final
 
 Place = tuple[str, ...]
 
-NAMES: Final[Mapping[str, Place]] = {
+_NAMES: Final[Mapping[str, Place]] = {
     "SMTP_HOST": ("smtp", "host"),
     "SMTP_PORT": ("smtp", "port"),
     "SMTP_USERNAME": ("smtp", "username"),
@@ -67,6 +67,22 @@ NAMES: Final[Mapping[str, Place]] = {
     "TOCSIN_MAIL_PAGE_PORT": ("ports", "mail_page"),
     "TOCSIN_RETURNED_MAIL_PORT": ("ports", "returned_mail"),
 }
+
+SECRETS: Final = (
+    "SMTP_PASSWORD",
+    "TWILIO_AUTH_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "KAFKA_SSL_KEY_PASSWORD",
+    "KAFKA_SASL_PASSWORD",
+    "DATABASE_URL",
+    "JWT_SECRET",
+    "TOCSIN_LINK_SECRET",
+)
+"""Those that may also lie in a file, which SMTP_PASSWORD_FILE and so on name."""
+
+_FILES = {f"{name}_FILE": (*_NAMES[name][:-1], f"{_NAMES[name][-1]}_file") for name in SECRETS}
+NAMES: Final[Mapping[str, Place]] = {**_NAMES, **_FILES}
 
 CONFIG_FILE: Final = "TOCSIN_CONFIG"
 
