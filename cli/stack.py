@@ -109,13 +109,14 @@ def _listed(status: Status, heard: Sequence[ServiceSeen]) -> None:
 
 def _urls(settings: Settings) -> None:
     """Where to look next."""
-    home = address(settings)
+    home, private = address(settings), settings.ports.gateway
+    health = f"http://{settings.ports.host}:{private}" if private else home
     rows = [("API docs", f"{home}/docs"), ("the bell", f"{home}/demo")]
     if "mail" in settings.embedded:
         rows.append(("caught mail", f"http://127.0.0.1:{settings.ports.mail_page}/"))
     rows += [
         ("inbox", f"{home}/v1/inbox (with a token)"),
-        ("health", f"{home}/health/ready, figures at /metrics"),
+        ("health", f"{health}/health/ready, figures at /metrics"),
         ("logs", f"{settings.logs_dir}/notifications.log; text messages of the console: sms_simulation.log"),
         ("a token", "tocsin token --user alice"),
         ("what runs", "tocsin status"),

@@ -20,6 +20,7 @@ from deploy.local.teller import Teller
 from deploy.local.trouble import Trouble
 from kit.postgres import all_schemas, migrate
 from kit.settings import Settings, SettingsError, ensure_secrets, load, missing_extras, remember_database_url
+from kit.settings.names import name_of
 
 NAMES = ("intake", "scheduler", "email_sender", "sms_sender", "gateway")
 
@@ -110,17 +111,25 @@ def _mail(settings: Settings) -> Program:
 
 def _service(settings: Settings, name: str) -> Program:
     own = settings.ports.of(name)
-    host, port = (settings.gateway.host, settings.gateway.port) if own is None else (settings.ports.host, own)
-    setting = "GATEWAY_PORT" if own is None else f"TOCSIN_{name.upper()}_PORT"
-    near = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    face = {"GATEWAY_PORT": settings.gateway.port} if name == "gateway" else {}
+    health = {name_of(("ports", name)) or name: own} if own else {}
+    host = settings.gateway.host if face else settings.ports.host
+    ports = face | health
+    asked = _near(settings.ports.host if own else host)
+    port = own or settings.gateway.port
     return Program(
         name,
         _module(f"services.{name}"),
-        ready=lambda: answers_ok(port, host=near),
-        address=f"{near}:{port}",
-        ports={setting: port} | (_returned_mail(settings) if name == "email_sender" else {}),
+        ready=lambda: answers_ok(port, host=asked),
+        address=f"{_near(host)}:{next(iter(ports.values()))}",
+        ports=ports | (_returned_mail(settings) if name == "email_sender" else {}),
         host=host,
     )
+
+
+def _near(host: str) -> str:
+    """Where this machine reaches itself."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host
 
 
 def _returned_mail(settings: Settings) -> dict[str, int]:

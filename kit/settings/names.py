@@ -62,6 +62,7 @@ _NAMES: Final[Mapping[str, Place]] = {
     "TOCSIN_SCHEDULER_PORT": ("ports", "scheduler"),
     "TOCSIN_EMAIL_SENDER_PORT": ("ports", "email_sender"),
     "TOCSIN_SMS_SENDER_PORT": ("ports", "sms_sender"),
+    "TOCSIN_GATEWAY_HEALTH_PORT": ("ports", "gateway"),
     "TOCSIN_KAFKA_PORT": ("ports", "kafka"),
     "TOCSIN_MAIL_SMTP_PORT": ("ports", "mail_smtp"),
     "TOCSIN_MAIL_PAGE_PORT": ("ports", "mail_page"),

@@ -269,13 +269,15 @@ class GatewaySettings(Section):
 
 
 class PortSettings(Section):
-    """The ports beside the gateway's: health and metrics of four services, and the embedded servers."""
+    """The ports beside the gateway's own: health and metrics of each service, and the embedded servers. Without
+    `gateway`, the gateway answers for its health where it answers everybody."""
 
     host: Line = "127.0.0.1"
     intake: Port = 8101
     scheduler: Port = 8102
     email_sender: Port = 8103
     sms_sender: Port = 8104
+    gateway: Port | None = None
     kafka: Port = 9092
     mail_smtp: Port = 1025
     mail_page: Port = 8025
@@ -283,7 +285,8 @@ class PortSettings(Section):
 
     def of(self, service: str) -> int | None:
         """The health port of a service, or None when it answers for its health on a port of its own making."""
-        return getattr(self, service) if service in ("intake", "scheduler", "email_sender", "sms_sender") else None
+        known = ("intake", "scheduler", "email_sender", "sms_sender", "gateway")
+        return getattr(self, service) if service in known else None
 
 
 class Settings(Section):

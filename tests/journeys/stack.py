@@ -51,6 +51,12 @@ class Instance:
         return f"{self.service}{self.number}"
 
     @property
+    def health_port(self) -> str | int:
+        """The gateway's own port, too, unless the settings give its health another one."""
+        private = self.environment.get("TOCSIN_GATEWAY_HEALTH_PORT") if self.service == "gateway" else None
+        return private or self.port
+
+    @property
     def log(self) -> Path:
         return self.folder / f"{self.name}.log"
 
@@ -197,7 +203,7 @@ class Stack:
 
     async def _is_ready(self, instance: Instance) -> bool:
         try:
-            return (await self.http.get(f"http://127.0.0.1:{instance.port}/health/ready")).status_code == 200
+            return (await self.http.get(f"http://127.0.0.1:{instance.health_port}/health/ready")).status_code == 200
         except httpx.HTTPError:
             return False
 

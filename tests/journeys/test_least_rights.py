@@ -12,6 +12,7 @@ from client.kafka import KafkaTocsin
 from client.private import Login, Tls
 from contracts import acls
 from contracts.topics import ALL, SERVICES
+from deploy.local.ports import free_port
 from kit.settings import KafkaSettings
 from tests import servers as real
 from tests.cli.conftest import tocsin
@@ -56,6 +57,7 @@ async def stack(session: real.Session, kafka: SecuredKafka, postgres: SecuredPos
     """Only the tests themselves come in by the broker's own door (`stack.kafka`)."""
     plain = KafkaSettings(bootstrap_servers=kafka.address, topic_prefix=PREFIX, partitions=3, session_timeout_ms=6000)
     rights = {service: login(kafka, service) | {"DATABASE_URL": own(postgres, service)} for service in SERVICES}
+    rights["gateway"]["TOCSIN_GATEWAY_HEALTH_PORT"] = str(free_port())
     folder = session.new_folder("stack")
     async with Stack(plain, "postgresql://nobody@nowhere/", folder, session.look_after, own=rights) as stack:
         yield stack
@@ -71,6 +73,18 @@ def login(kafka: SecuredKafka, program: str) -> dict[str, str]:
         "KAFKA_SASL_USERNAME": name,
         "KAFKA_SASL_PASSWORD": kafka.users[name],
     }
+
+
+async def test_health_and_figures_have_a_door_of_their_own(stack: Stack) -> None:
+    """Whoever reaches the API reaches neither; the other services have no other door at all."""
+    [gateway] = stack.of("gateway")
+    for path in ("/health/live", "/health/ready", "/metrics"):
+        assert (await stack.http.get(f"http://127.0.0.1:{gateway.health_port}{path}")).status_code == 200
+        refused = await stack.http.get(stack.url + path)
+        assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+    figures = await stack.http.get(f"http://127.0.0.1:{gateway.health_port}/metrics")
+    assert "tocsin_" in figures.text
+    assert (await stack.http.get(f"http://127.0.0.1:{gateway.health_port}/v1/inbox")).status_code == 404
 
 
 async def test_people_of_the_directory_are_reached_and_what_bounces_is_not_written_to_again(stack: Stack) -> None:

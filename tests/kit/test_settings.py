@@ -121,6 +121,7 @@ def test_environment_before_dotenv_before_yaml_before_default(
         ("TOCSIN_SCHEDULER_PORT", "2", "ports.scheduler", 2),
         ("TOCSIN_EMAIL_SENDER_PORT", "3", "ports.email_sender", 3),
         ("TOCSIN_SMS_SENDER_PORT", "4", "ports.sms_sender", 4),
+        ("TOCSIN_GATEWAY_HEALTH_PORT", "9", "ports.gateway", 9),
         ("TOCSIN_KAFKA_PORT", "5", "ports.kafka", 5),
         ("TOCSIN_MAIL_SMTP_PORT", "6", "ports.mail_smtp", 6),
         ("TOCSIN_MAIL_PAGE_PORT", "7", "ports.mail_page", 7),

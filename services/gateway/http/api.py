@@ -129,9 +129,10 @@ def api(desk: Desk) -> FastAPI:
 
 
 def face(desk: Desk, health: Health) -> ASGIApp:
-    """What is served: the API, health and metrics, the bell and its demo page."""
+    """What is served: the API, the bell and its demo page; health and metrics where they have no port of their own."""
     app = api(desk)
-    app.router.routes.extend((*health.routes, *pages.routes(), *demo.routes(desk), *compat.sockets(desk)))
+    told = () if desk.settings.ports.gateway else health.routes
+    app.router.routes.extend((*told, *pages.routes(), *demo.routes(desk), *compat.sockets(desk)))
     door = Door(sending.posts(desk), streams.sockets(desk), app)
     counted = limited.RateFields(door) if desk.calls.most else door
     return _for_others(counted, desk.settings.gateway.origins)
