@@ -34,7 +34,11 @@ def places(document: Path) -> Iterator[str]:
     """What looks like a path of the repository."""
     for in_code, in_link in PLACE_IN_TEXT.findall((ROOT / document).read_text()):
         place = in_code or in_link
-        if place not in MADE_BY_HAND and not place.startswith(MADE_AT_RUN_TIME) and not NO_FILES.match(place.rstrip("/")):
+        if (
+            place not in MADE_BY_HAND
+            and not place.startswith(MADE_AT_RUN_TIME)
+            and not NO_FILES.match(place.rstrip("/"))
+        ):
             yield place
 
 
