@@ -21,7 +21,7 @@ from tests.lint.tree import ROOT, files, texts
 DOCUMENTS = [path for path in files() if path.suffix == ".md"]
 PLACE_IN_TEXT = re.compile(r"`([\w.\-]+/[\w./\-]+)`|\]\(([\w./\-]+)\)")
 MADE_AT_RUN_TIME = (".tocsin/", "logs/", ".venv/")
-MADE_BY_HAND = {"deploy/.env"}
+MADE_ELSEWHERE = {"deploy/.env", "overlays/yours", "deploy/.env"}
 NO_FILES = re.compile(r"^(application|text|multipart|tenant|order|deadline|v1|docs)/?\w*$|^[A-Z]\w+/[A-Z]")
 RULE = re.compile(r"\bP([1-9])(?:\.([0-9]+))?\b")
 TOPIC = re.compile(r"\b(?:notifications|directory|deadlines|ops)\.[a-z]+(?:\.[a-z]+)*")
@@ -34,11 +34,9 @@ def places(document: Path) -> Iterator[str]:
     """What looks like a path of the repository."""
     for in_code, in_link in PLACE_IN_TEXT.findall((ROOT / document).read_text()):
         place = in_code or in_link
-        if (
-            place not in MADE_BY_HAND
-            and not place.startswith(MADE_AT_RUN_TIME)
-            and not NO_FILES.match(place.rstrip("/"))
-        ):
+        if place in MADE_ELSEWHERE or place.startswith(MADE_AT_RUN_TIME):
+            continue
+        if not NO_FILES.match(place.rstrip("/")):
             yield place
 
 

@@ -1,0 +1,243 @@
+"""deploy/kubernetes is what Kubernetes takes, and says what the settings, the topics and the images say."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from contracts.topics import BY_NAME, GROUPS, SERVICES
+from kit.service.shell import GRACE_SECONDS, TAIL_SECONDS
+from kit.settings import load, names
+from kit.settings.tree import GatewaySettings, KafkaSettings, PortSettings
+from tests.deploy.kustomize import Manifest, render
+from tests.lint.tree import ROOT
+
+FOLDER = ROOT / "deploy/kubernetes"
+BASE, EXAMPLE = render(FOLDER / "base"), render(FOLDER / "overlays/example")
+OLDEST, NEWEST = "1.30", kubernetes_validate.latest_version()
+"""Kubernetes 1.30 brought `lifecycle.preStop.sleep` to everybody."""
+KEDA = {"scaleTargetRef", "minReplicaCount", "maxReplicaCount", "fallback", "advanced", "triggers"}
+KAFKA_TRIGGER = {"bootstrapServersFromEnv", "offsetResetPolicy", "limitToPartitionsWithLag"} | {
+    "consumerGroup",
+    "topic",
+    "lagThreshold",
+}
+"""What we use of ScaledObject and of the Kafka scaler (keda.sh/docs); compared with KEDA's definition of 2026."""
+SECRETS = {
+    "DATABASE_URL": "postgresql://tocsin:secret@postgres:5432/tocsin",
+    "TOCSIN_LINK_SECRET": "l" * 40,
+    "SMTP_PASSWORD": "secret",
+}
+
+
+def of_kind(kind: str, manifests: list[Manifest] = EXAMPLE) -> Iterator[Manifest]:
+    return (one for one in manifests if one["kind"] == kind)
+
+
+def pods() -> dict[str, Manifest]:
+    """The templates of all pods, by the name of what makes them."""
+    return {one["metadata"]["name"]: one["spec"]["template"] for kind in ("Deployment", "Job") for one in of_kind(kind)}
+
+
+def container(pod: Manifest) -> Manifest:
+    [one] = pod["spec"]["containers"]
+    return dict(one)
+
+
+def chosen(selector: Manifest) -> set[str]:
+    """The names of those whose pods a selector chooses."""
+    wanted = selector.get("matchLabels", selector).items()
+    return {name for name, pod in pods().items() if wanted <= pod["metadata"]["labels"].items()}
+
+
+def kubernetes_name(service: str) -> str:
+    return service.replace("_", "-")
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("manifests", [BASE, EXAMPLE], ids=["base", "example"])
+def test_kubernetes_knows_every_word(manifests: list[Manifest], version: str) -> None:
+    for manifest in manifests:
+        if manifest["kind"] != "ScaledObject":
+            kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_a_slip_in_a_manifest_is_found() -> None:
+    manifest = copy.deepcopy(next(of_kind("Deployment")))
+    container(manifest["spec"]["template"])["livenessProbe"]["httpGett"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(manifest, NEWEST, strict=True)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_answers_where_its_settings_say(service: str) -> None:
+    pod = pods()[kubernetes_name(service)]
+    one = container(pod)
+    assert one["image"].rpartition(":")[0].endswith(f"tocsin/{service}")
+    port = GatewaySettings().port if service == "gateway" else PortSettings().of(service)
+    assert one["ports"] == [{"name": "health", "containerPort": port}]
+    assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(port)
+    probes = {name: one[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert {name: probe["port"] for name, probe in probes.items()} == dict.fromkeys(probes, "health")
+    assert probes["readinessProbe"]["path"] == "/health/ready" and probes["livenessProbe"]["path"] == "/health/live"
+    assert one["resources"]["requests"].keys() == {"cpu", "memory"} and "memory" in one["resources"]["limits"]
+
+
+@pytest.mark.parametrize("name", pods())
+def test_a_pod_may_do_no_more_than_it_must(name: str) -> None:
+    """Pod Security Standards, `restricted`, and a file system that is only read."""
+    pod = pods()[name]["spec"]
+    may, one = pod["securityContext"], container(pods()[name])["securityContext"]
+    assert may["runAsNonRoot"] and may["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert f"USER {may['runAsUser']}:{may['runAsGroup']}" in (ROOT / "deploy/Dockerfile").read_text()
+    assert one["readOnlyRootFilesystem"] and not one["allowPrivilegeEscalation"]
+    assert one["capabilities"] == {"drop": ["ALL"]}
+    assert pod["automountServiceAccountToken"] is False and pod["enableServiceLinks"] is False
+    assert {volume["name"] for volume in pod["volumes"]} == {
+        mount["name"] for mount in container(pods()[name])["volumeMounts"]
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_time_to_end(service: str) -> None:
+    pod = pods()[kubernetes_name(service)]["spec"]
+    waits = container({"spec": pod}).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+    assert pod["terminationGracePeriodSeconds"] > waits + GRACE_SECONDS + TAIL_SECONDS
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_spread_and_never_gone_as_a_whole(service: str) -> None:
+    name = kubernetes_name(service)
+    spread = pods()[name]["spec"]["topologySpreadConstraints"]
+    assert {one["topologyKey"] for one in spread} == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
+    assert all(chosen(one["labelSelector"]) == {name} for one in spread)
+    [budget] = [one["spec"] for one in of_kind("PodDisruptionBudget") if one["metadata"]["name"] == name]
+    assert budget["maxUnavailable"] == 1 and chosen(budget["selector"]) == {name}
+    [deployment] = [one["spec"] for one in of_kind("Deployment") if one["metadata"]["name"] == name]
+    assert chosen(deployment["selector"]) == {name}
+    assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0 and "replicas" not in deployment
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_scales_on_the_lag_of_its_own_group(service: str) -> None:
+    """By topics that this group reads, and never beyond the partitions."""
+    name = kubernetes_name(service)
+    [scaled] = [one for one in of_kind("ScaledObject") if one["metadata"]["name"] == name]
+    assert scaled["apiVersion"] == "keda.sh/v1alpha1" and scaled["spec"].keys() == KEDA
+    assert scaled["spec"]["scaleTargetRef"] == {"name": name, "envSourceContainerName": "tocsin"}
+    assert 2 <= scaled["spec"]["minReplicaCount"] <= scaled["spec"]["maxReplicaCount"] <= KafkaSettings().partitions
+    triggers = [one["metadata"] for one in scaled["spec"]["triggers"] if one["type"] == "kafka"]
+    [group] = [group for group in GROUPS if group.name == service]
+    assert {one["consumerGroup"] for one in triggers} == {group.name}
+    assert {one["topic"] for one in triggers} <= {topic.name for topic in group.topics if topic.busy}
+    assert all(one.keys() == KAFKA_TRIGGER and isinstance(one["lagThreshold"], str) for one in triggers)
+    urgency = [int(one["lagThreshold"]) for one in triggers if BY_NAME[one["topic"]].lane]
+    assert urgency == sorted(urgency)
+    if service not in ("scheduler", "gateway"):
+        assert {one["topic"] for one in triggers} == {topic.name for topic in group.topics}
+
+
+def test_the_job_migrates_and_makes_topics() -> None:
+    [job] = of_kind("Job")
+    one = container(job["spec"]["template"])
+    assert one["command"] == ["sh", "-c", "tocsin migrate && tocsin topics --make"]
+    assert one["image"].rpartition(":")[0].endswith("tocsin/tools")
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"
+
+
+def test_every_policy_speaks_of_pods_that_are_there_and_of_their_ports() -> None:
+    for policy in of_kind("NetworkPolicy"):
+        about = chosen(policy["spec"]["podSelector"])
+        assert about, policy["metadata"]["name"]
+        for way in policy["spec"].get("ingress", []):
+            assert all(port["port"] == "health" for port in way["ports"])
+            assert all("ports" in container(pods()[name]) for name in about)
+
+
+def test_nothing_goes_out_but_where_it_must() -> None:
+    """Each kind by the ports it may speak to, beside Kafka, PostgreSQL and DNS, which all have."""
+    ways: dict[str, set[int]] = {name: set() for name in pods()}
+    for policy in of_kind("NetworkPolicy"):
+        for name in chosen(policy["spec"]["podSelector"]):
+            ways[name] |= {port["port"] for way in policy["spec"].get("egress", []) for port in way["ports"]}
+    everybody = {53, 9092, 9093, 5432}
+    assert ways == {
+        "prepare": everybody,
+        "intake": everybody,
+        "scheduler": everybody,
+        "email-sender": everybody | {25, 465, 587},
+        "sms-sender": everybody | {443},
+        "gateway": everybody | {443},
+    }
+    [all_of_us] = [one for one in of_kind("NetworkPolicy") if one["metadata"]["name"] == "tocsin"]
+    assert chosen(all_of_us["spec"]["podSelector"]) == set(pods()) and "ingress" not in all_of_us["spec"]
+
+
+def test_the_gateway_is_reached_through_its_service() -> None:
+    [service], [ingress] = of_kind("Service"), of_kind("Ingress")
+    assert chosen(service["spec"]["selector"]) == {"gateway"}
+    [port] = service["spec"]["ports"]
+    assert port["targetPort"] == "health"
+    [rule] = ingress["spec"]["rules"]
+    [path] = rule["http"]["paths"]
+    assert path["backend"] == {"service": {"name": service["metadata"]["name"], "port": {"name": port["name"]}}}
+
+
+def test_secrets_are_named_and_never_written() -> None:
+    assert list(of_kind("Secret")) == []
+    referred = {
+        source["secretRef"]["name"]
+        for pod in pods().values()
+        for source in container(pod)["envFrom"]
+        if "secretRef" in source
+    }
+    assert referred == {"tocsin"}
+    with_tokens = {name for name, pod in pods().items() if "env" in container(pod)}
+    assert with_tokens == {"gateway"}
+    [token] = container(pods()["gateway"])["env"]
+    assert token["name"] == token["valueFrom"]["secretKeyRef"]["key"] == "JWT_SECRET"
+
+
+def settings_of(manifests: list[Manifest]) -> dict[str, dict[str, str]]:
+    return {one["metadata"]["name"]: one["data"] for one in of_kind("ConfigMap", manifests)}
+
+
+@pytest.mark.parametrize("manifests", [BASE, EXAMPLE], ids=["base", "example"])
+def test_every_setting_is_one_of_ours(manifests: list[Manifest]) -> None:
+    assert settings_of(manifests)["tocsin-settings"].keys() <= names.NAMES.keys()
+
+
+def test_the_settings_of_the_example_are_good(tmp_path: Path) -> None:
+    told = settings_of(EXAMPLE)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/notifications.yml").write_text(told["tocsin-config"]["notifications.yml"])
+    settings = load(tmp_path, told["tocsin-settings"] | SECRETS)
+    assert settings.embedded == frozenset() and settings.warnings == ()
+    assert settings.kafka.replication == 3
+
+
+def test_what_pods_mount_and_read_is_made() -> None:
+    made = settings_of(EXAMPLE)
+    for pod in pods().values():
+        maps = {volume["configMap"]["name"] for volume in pod["spec"]["volumes"] if "configMap" in volume}
+        maps |= {source["configMapRef"]["name"] for source in container(pod)["envFrom"] if "configMapRef" in source}
+        assert maps == made.keys()
+        assert pod["spec"]["serviceAccountName"] in {one["metadata"]["name"] for one in of_kind("ServiceAccount")}
+
+
+def test_what_goes_first_can_be_chosen() -> None:
+    """`-l component in (settings, prepare)` has all that the job needs."""
+    first = {"settings", "prepare"}
+    kinds = {one["kind"] for one in EXAMPLE if one["metadata"]["labels"].get("app.kubernetes.io/component") in first}
+    assert kinds == {"Namespace", "ServiceAccount", "ConfigMap", "NetworkPolicy", "Job"}
+
+
+def test_images_carry_our_version() -> None:
+    version: Any = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert {container(pod)["image"].rpartition(":")[2] for pod in pods().values()} == {version[1]}
