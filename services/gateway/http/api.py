@@ -26,6 +26,7 @@ from services.gateway.http import (
     configuration,
     deadlines,
     demo,
+    documentation,
     entries,
     failed,
     inbox,
@@ -54,6 +55,7 @@ from services.gateway.http.auditing import Audited
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
 from services.gateway.http.door import Door
+from services.gateway.http.guarded import Guarded
 from services.gateway.http.suppressed import SuppressionRequest
 from services.gateway.rules.origins import origin_of
 from services.gateway.rules.rates import FIELDS
@@ -105,8 +107,9 @@ TAGS: Final = [
 
 def api(desk: Desk) -> FastAPI:
     """The routes, with their errors as problems."""
-    # The page's scripts come from here, too: it works in a house without a way out.
-    app = FastAPIOffline(title=TITLE, version=VERSION, openapi_tags=TAGS, redoc_url=None, static_url="/docs/static")
+    # The files of the page come from here, too: it works in a house without a way out.
+    app = FastAPIOffline(None, None, title=TITLE, version=VERSION, openapi_tags=TAGS, static_url=documentation.FILES)
+    app.router.routes.extend(documentation.routes(TITLE, "/openapi.json"))
     things = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
     strangers = (callbacks, unsubscribe)
     admins = (failed, api_keys, audit, people, operations, providers, configuration, alerts)
@@ -135,7 +138,7 @@ def face(desk: Desk, health: Health) -> ASGIApp:
     app.router.routes.extend((*told, *pages.routes(), *demo.routes(desk), *compat.sockets(desk)))
     door = Door(sending.posts(desk), streams.sockets(desk), app)
     counted = limited.RateFields(door) if desk.calls.most else door
-    return _for_others(counted, desk.settings.gateway.origins)
+    return Guarded(_for_others(counted, desk.settings.gateway.origins), desk.settings.public_url)
 
 
 def _for_others(door: ASGIApp, origins: Collection[str]) -> ASGIApp:

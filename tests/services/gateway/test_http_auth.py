@@ -118,7 +118,7 @@ async def test_a_token_that_was_good_expires(house: House) -> None:
 
 
 OPEN = {
-    *("/openapi.json", "/docs", "/docs/oauth2-redirect", "/health/live", "/health/ready", "/metrics"),
+    *("/openapi.json", "/docs", "/health/live", "/health/ready", "/metrics"),
     *("/bell/tocsin-bell.js", "/bell/tocsin-bell.d.ts"),
     *("/demo", "/demo/demo.js", "/demo/demo.css", "/demo/icon.svg", "/demo/token"),
 }
