@@ -1,6 +1,6 @@
 # The table of contents. `make help` is made from the comments behind ##.
 .DEFAULT_GOAL := help
-.PHONY: help run stop compose test lint bench chaos clean
+.PHONY: help run stop compose test lint bench chaos audit sbom clean
 PYTHON := .venv/bin/python
 # Most of the tests' time is waiting, so there are more workers than cores; a single file or test runs in one process.
 WORKERS = $(if $(filter %.py no:xdist,$(subst ::, ,$(ARGS))),,-n 4)
@@ -34,6 +34,12 @@ bench: ## messages per second and CPU per message, printed with the machine and 
 chaos: ## kill services under load, for longer than `make test` does, and count what was lost: nothing
 	@scripts/venv.sh dev
 	@TOCSIN_TEST_CHAOS=full $(PYTHON) -m pytest tests/chaos -sv $(ARGS)
+
+audit: ## known vulnerabilities of every pinned package; asks osv.dev, so it needs the network
+	@scripts/audit.sh audit
+
+sbom: ## what each installation is made of, as CycloneDX, in build/sbom/
+	@scripts/audit.sh sbom
 
 clean: stop ## stop, then remove all state, logs, caches and the virtual environment
 	rm -rf .tocsin logs .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
