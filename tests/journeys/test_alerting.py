@@ -1,0 +1,65 @@
+"""What goes wrong rings a bell: our rules in a real Prometheus, our routes in a real Alertmanager, and back to us."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from kit.settings import KafkaSettings
+from tests import servers as real
+from tests.journeys.prometheus import Alertmanager, Prometheus, eventually
+from tests.journeys.stack import Answer, Stack
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.needs("prometheus"),
+    pytest.mark.needs("alertmanager"),
+]
+
+RECIPIENTS = {"NOTIFICATION_ALERT_RECIPIENTS": "alice,desk@example.org"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(session: real.Session, kafka_address: str, postgres_url: str, template: str) -> AsyncIterator[Stack]:
+    """Watched by Prometheus, which waits for nothing before an alert fires; alice and a desk are told."""
+    kafka: KafkaSettings = real.kafka_settings(kafka_address)
+    async with real.copied_database(postgres_url, template) as database:
+        folder = session.new_folder("alerting")
+        async with Stack(kafka, database, folder, session.look_after, settings=RECIPIENTS) as stack:
+            key = await stack.call("POST", "/v1/admin/api-keys", admin=True, json={"name": "a", "scopes": ["alerts"]})
+            async with Alertmanager(stack, session.new_folder("alertmanager"), key.json()["key"]) as told:
+                async with Prometheus(stack, session.new_folder("prometheus"), told.port, hasty=True):
+                    yield stack
+    await real.delete_topics(kafka)
+
+
+async def bells(stack: Stack, alert: str) -> list[Answer]:
+    """What alice's inbox says of this alert, the newest first."""
+    shown = (await stack.call("GET", "/v1/inbox", user="alice")).json()["items"]
+    return [one for one in shown if one.get("data", {}).get("alert") == alert]
+
+
+async def test_a_service_that_dies_rings_a_bell_and_one_when_it_is_back(stack: Stack) -> None:
+    [sms] = stack.of("sms_sender")
+    stack.kill(sms)
+    await eventually(lambda: _has(stack, "TocsinServiceDown", "firing"))
+    stack.start(sms)
+    await eventually(lambda: _has(stack, "TocsinServiceDown", "resolved"))
+    over, begun = await bells(stack, "TocsinServiceDown")
+    assert (begun["title"], over["title"]) == ("Alert: sms_sender is down", "Resolved: sms_sender is down")
+    assert "docs/runbook.md#tocsinservicedown" in begun["body"]
+    mails = await stack.catcher.wait_for(to="desk@example.org", count=2)
+    assert {mail.subject for mail in mails} == {begun["title"], over["title"]}
+
+
+async def test_what_nobody_knows_of_rings_a_bell(stack: Stack) -> None:
+    """A counter that counts for the first time is an event, too."""
+    asked = await stack.post({"channel": "email", "to": "unknown@simulator.test", "subject": "s", "body": "b"})
+    await stack.final(asked["id"])
+    await eventually(lambda: _has(stack, "TocsinClaimsUnknown", "firing"))
+
+
+async def _has(stack: Stack, alert: str, state: str) -> bool:
+    return any(one["data"]["state"] == state for one in await bells(stack, alert))
