@@ -19,13 +19,14 @@ test: ## all tests, on servers of their own (ARGS="tests/kit -x" for some)
 	@scripts/venv.sh dev
 	@$(PYTHON) -m pytest $(WORKERS) $(ARGS)
 
-lint: ## ruff, mypy --strict, the import arrows, generated contracts and the table of figures unchanged
+lint: ## ruff, mypy --strict, the import arrows, generated contracts, figures and dashboards unchanged
 	@scripts/venv.sh dev
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PYTHON) -m contracts.generate --check
 	$(PYTHON) -m kit.metrics --check
+	$(PYTHON) -m deploy.grafana --check
 
 bench: ## messages per second and CPU per message, printed with the machine and the commit
 	@scripts/venv.sh dev
