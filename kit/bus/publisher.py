@@ -109,7 +109,9 @@ class Publisher:
         except (KafkaError, TimeoutError, OSError) as error:
             for one in sendings:
                 one.unless_answered(error)
-        failed = [(one.outgoing, reason) for one in sendings if (reason := one.outcome())]
+        outcomes = [(one.outgoing, one.outcome()) for one in sendings]
+        failed = [(one, reason) for one, reason in outcomes if reason]
+        logs.tell(one.event for one, reason in outcomes if not reason)
         await self._judge(len(sendings), failed)
         if failed:
             raise PublishFailed(failed)

@@ -1,5 +1,6 @@
 """A file several processes append whole lines to, and pass on to `.1`, `.2`, ... when it is full."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -23,12 +24,18 @@ class SharedFile:
         self.largest = largest
         self.kept = kept
         self._descriptor: int | None = None
+        self._torn = False
 
     def write(self, line: bytes) -> None:
-        """Append one line that ends in a line break. Raises OSError when the disk does not take it."""
+        """Append one line, or several at once, that end in line breaks. Raises OSError when the disk does not take
+        them; after one of which it took a part, the next begins on a line of its own."""
         if self._full(len(line)):
             self._rotate(len(line))
-        os.write(self._current(), line)
+        line = b"\n" + line if self._torn else line
+        written = os.write(self._current(), line)
+        self._torn = 0 < written < len(line)
+        if written < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def touch(self) -> None:
         """Makes it, if it is not there. Raises OSError where it could not be written."""

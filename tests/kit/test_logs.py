@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
+import signal
 import subprocess
 import sys
 import time
@@ -15,9 +17,12 @@ import pytest
 import structlog
 from aiokafka.errors import KafkaConnectionError, NotLeaderForPartitionError
 
+from contracts.events import Event
 from kit import logs
+from kit.logs.facts import OF_ONE, TOLD, name_of
 from kit.logs.files import SharedFile
 from kit.logs.masking import masked
+from tests.contracts.golden import everything
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 
@@ -225,8 +230,94 @@ def test_a_disk_that_refuses_stops_no_one_and_shows_nothing(tmp_path: Path, capf
     logs.configure("intake", "INFO", tmp_path / "logs", stdout=False)
     logs.get("x").info("lost", to="alice@example.org")
     said = capfd.readouterr().err
-    assert "could not be written" in said
+    assert "cannot be written" in said and "make room on the disk" in said
     assert "alice" not in said
+
+
+def test_a_folder_that_cannot_be_written_is_told_once_and_stdout_goes_on(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    logs.configure("intake", "INFO", tmp_path / "logs")
+    for number in range(5):
+        logs.get("x").info("judged", number=number)
+    out, err = capfd.readouterr()
+    printed = [json.loads(line) for line in out.splitlines()]
+    assert [line["number"] for line in printed if line["event"] == "judged"] == [0, 1, 2, 3, 4]
+    assert [line["level"] for line in printed if line["event"] == "lines_not_written"] == ["error"]
+    assert err.count("cannot be written") == 1
+
+
+def test_a_disk_with_room_again_is_told_too_with_what_is_missing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    logs.configure("intake", "INFO", tmp_path / "logs")
+    logs.get("x").info("lost")
+    logs.get("x").info("lost as well")
+    (tmp_path / "logs").unlink()
+    logs.get("x").info("written")
+    assert "2 lines are not in it" in capfd.readouterr().err
+    assert [line["event"] for line in lines(tmp_path / "logs/notifications.log")] == ["written"]
+
+
+def test_what_a_full_disk_took_half_of_spoils_no_later_line(tmp_path: Path) -> None:
+    file = SharedFile(tmp_path / "x.log")
+    file.write(b"whole\n")
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))  # as a disk does that has four bytes left
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            file.write(b"only a part of this\n")
+        with pytest.raises(OSError):
+            file.write(b"nothing of this\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    file.write(b"whole again\n")
+    assert (tmp_path / "x.log").read_bytes() == b"whole\nonly\nwhole again\n"
+
+
+# --- the facts ------------------------------------------------------------------------------------------------------
+
+
+def facts() -> list[Event]:
+    """Every example there is: also what is about no notification, and what outsiders write."""
+    return [one.read() for one in everything() if one.value]
+
+
+def test_each_fact_about_a_notification_is_a_line_with_its_id(tmp_path: Path) -> None:
+    logs.configure("intake", "INFO", tmp_path, stdout=False)
+    told = [event for event in facts() if isinstance(event, OF_ONE)]
+    logs.tell(facts())
+    written = lines(tmp_path / "notifications.log")
+    assert [(line["event"], line["id"]) for line in written] == [(name_of(one), str(one.subject)) for one in told]
+    assert {"sent", "failed", "due", "retry", "requested"} <= {line["event"] for line in written}
+
+
+def test_a_fact_goes_to_the_file_of_its_channel_too(tmp_path: Path) -> None:
+    logs.configure("gateway", "INFO", tmp_path, stdout=False)
+    logs.tell(facts())
+    for channel in ("email", "sms"):
+        general = [line for line in lines(tmp_path / "notifications.log") if line.get("channel") == channel]
+        assert lines(tmp_path / f"{channel}_notifications.log") == general != []
+
+
+def test_facts_show_no_address_and_no_text(tmp_path: Path) -> None:
+    logs.configure("intake", "INFO", tmp_path, stdout=False)
+    logs.tell(facts())
+    text = (tmp_path / "notifications.log").read_text()
+    assert masked(text) == text
+    assert {name for line in lines(tmp_path / "notifications.log") for name in line} <= {
+        *("time", "level", "service", "event", "id", "tenant", "trace_id", "process"),
+        *(field.rstrip("_") for field in TOLD),
+    }
+
+
+def test_facts_keep_quiet_where_the_level_says_so(tmp_path: Path) -> None:
+    logs.configure("intake", "WARNING", tmp_path, stdout=False)
+    logs.tell(facts())
+    assert lines(tmp_path / "notifications.log") == []
 
 
 def test_a_hash_stands_for_an_address_and_hides_it() -> None:
@@ -270,6 +361,32 @@ def test_four_processes_tear_no_line_and_lose_none_while_the_file_rotates(tmp_pa
             seen.add((int(who), int(number)))
     assert seen == {(who, number) for who in range(4) for number in range(each)}
     assert len(files) > 10
+
+
+SERVICE = """
+import sys
+from pathlib import Path
+from kit import logs
+logs.configure(sys.argv[2], "INFO", Path(sys.argv[1]), stdout=False)
+sys.stdin.readline()
+for n in range(1000):
+    logs.get("x").info("happened", number=n, channel="email")
+"""
+
+
+def test_two_services_share_the_general_file_line_by_line(tmp_path: Path) -> None:
+    services = [
+        subprocess.Popen([sys.executable, "-c", SERVICE, str(tmp_path), name], stdin=subprocess.PIPE, text=True)
+        for name in ("intake", "email_sender")
+    ]
+    for service in services:
+        assert service.stdin
+        service.stdin.write("go\n")
+        service.stdin.flush()
+    assert [service.wait(60) for service in services] == [0, 0]
+    for file in ("notifications.log", "email_notifications.log"):
+        told = [(line["service"], line["number"]) for line in lines(tmp_path / file)]
+        assert sorted(told) == [(name, number) for name in ("email_sender", "intake") for number in range(1000)]
 
 
 def test_a_full_file_is_passed_on_and_only_some_are_kept(tmp_path: Path) -> None:
