@@ -19,6 +19,7 @@ from cli import (
     topics,
     watch,
 )
+from cli.doctor import command as doctor
 from cli.output import sentences
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(stack.up)
 app.command()(stack.down)
 app.command()(stack.status)
+app.command()(doctor.doctor)
 app.command()(tokens.token)
 app.command()(send.send)
 app.command()(watch.watch)

@@ -40,10 +40,12 @@ class TopicSeen:
 
 @dataclass(frozen=True, slots=True)
 class GroupSeen:
-    """A consumer group; `behind` is how many offsets it has not done: at most so many records, for logs have gaps."""
+    """A consumer group; `behind` is how many offsets it has not done: at most so many records, for logs have gaps.
+    `done` grows while it reads."""
 
     name: str
     behind: int
+    done: int
     topics: tuple[str, ...]
 
 
@@ -76,7 +78,7 @@ def topics(
         emit({"made": made}, as_json=json, people=lambda: print(words))
         return
     try:
-        seen, trouble = asyncio.run(_look_patiently(kafka)), None
+        seen, trouble = asyncio.run(look_patiently(kafka)), None
     except (KafkaError, OSError, TimeoutError) as error:
         seen, trouble = None, _away(kafka, error)
     listed = [_topic(topic, seen) for topic in ALL]
@@ -100,7 +102,7 @@ def _print_acls(kafka: KafkaSettings, *, as_json: bool) -> None:
     emit({"acls": allowed}, as_json=as_json, people=commands)
 
 
-async def _look_patiently(kafka: KafkaSettings) -> Seen:
+async def look_patiently(kafka: KafkaSettings) -> Seen:
     """A Kafka that has just begun knows nothing of groups for a moment."""
     for _ in range(HESITATIONS):
         with suppress(GroupCoordinatorNotAvailableError):
@@ -119,12 +121,13 @@ async def look(kafka: KafkaSettings) -> Seen:
     groups = []
     for group in GROUPS:
         read = {topic.name for topic in group.topics}
-        behind = 0
+        behind = past = 0
         for place, (beginning, end) in ends.items():
             if names[place.topic] in read:
                 position = done[group.name][place]
                 behind += lag(position.offset if position else None, beginning, end)
-        groups.append(GroupSeen(group.name, behind, tuple(topic.name for topic in group.topics)))
+                past += position.offset if position else 0
+        groups.append(GroupSeen(group.name, behind, past, tuple(topic.name for topic in group.topics)))
     return Seen({names[name]: len(places) for name, places in there.items()}, tuple(groups))
 
 

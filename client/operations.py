@@ -17,6 +17,10 @@ from .shapes import Answer
 
 LOOK_AGAIN: Final = 0.5
 ENDED: Final = ("done", "failed")
+ORDER_SECONDS: Final = 5.0
+"""So long the gateway waits for what a sender answers to an order."""
+TRIAL_SECONDS: Final = 15.0
+"""The same for trying a provider out."""
 
 
 class JobSeen(Answer):
@@ -55,6 +59,7 @@ class ServiceSeen(Answer):
     heard_at: datetime
     pid: int | None = None
     version: str | None = None
+    not_ready: tuple[str, ...] = ()
 
 
 class ProviderSeen(Answer):
@@ -127,10 +132,11 @@ class Operations:
 
     def test(self, provider: str) -> OrderSeen:
         """Tries it out without sending anything: `result` has `ok`, `detail` and `checks`. Raises NotFound."""
-        return self._order(provider, "test")
+        return self._order(provider, "test", TRIAL_SECONDS)
 
-    def _order(self, provider: str, order: str) -> OrderSeen:
-        return self._tocsin.ask(OrderSeen, "POST", f"/v1/admin/providers/{quote(provider, safe='')}/{order}")
+    def _order(self, provider: str, order: str, wait: float = ORDER_SECONDS) -> OrderSeen:
+        path = f"/v1/admin/providers/{quote(provider, safe='')}/{order}"
+        return self._tocsin.ask(OrderSeen, "POST", path, wait=wait)
 
     def services(self) -> tuple[ServiceSeen, ...]:
         """Every process that was heard of lately."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -126,16 +126,18 @@ class Stack:
                 "the stack that runs was started with other settings", "stop it (`make stop`), then start it again"
             )
 
-    def _refuse_taken_ports(self) -> None:
+    def taken_ports(self) -> Iterator[tuple[str, int, str, str]]:
+        """Ports that others hold, of programs that do not run: (program, port, setting, " by process 12 (nginx)")."""
         for program in (*self.servers, *self.services):
             if self._pid(program) is not None:
                 continue
             for setting, port in program.ports.items():
                 if taken(port, program.host):
-                    raise Trouble(
-                        f"port {port} for {program.name} is taken{_by_whom(port)}",
-                        f"end that, or set {setting} to a free port",
-                    )
+                    yield program.name, port, setting, _by_whom(port)
+
+    def _refuse_taken_ports(self) -> None:
+        for name, port, setting, whom in self.taken_ports():
+            raise Trouble(f"port {port} for {name} is taken{whom}", f"end that, or set {setting} to a free port")
 
     def _start(self, group: str, programs: Sequence[Program], tell: Teller) -> None:
         self.manager.start_what_is_down(group)

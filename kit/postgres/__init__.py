@@ -2,7 +2,7 @@
 
 from kit.postgres.database import Connection, Database
 from kit.postgres.fate import Fate, fate, timed_out
-from kit.postgres.migrating import Migrations, all_schemas, migrate
+from kit.postgres.migrating import Migrations, all_schemas, behind, migrate, role_of
 from kit.postgres.not_migrated import NotMigrated
 
 __all__ = [
@@ -12,7 +12,9 @@ __all__ = [
     "Migrations",
     "NotMigrated",
     "all_schemas",
+    "behind",
     "fate",
     "migrate",
+    "role_of",
     "timed_out",
 ]

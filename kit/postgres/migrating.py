@@ -60,6 +60,18 @@ async def migrate(url: str, schemas: Migrations) -> list[str]:
     return applied
 
 
+async def behind(connection: Connection, schemas: Migrations) -> list[str]:
+    """What `migrate` would have to do here, and does not: names like "intake/0001_rows.sql". It changes nothing."""
+    rooms = {CLOCK: [Path(__file__).parent / "migrations"]} | dict(schemas)
+    waiting: list[str] = []
+    for schema, folders in rooms.items():
+        known = await connection.fetchval("select to_regclass($1) is not null", f"{schema}.migrations")
+        rows = await connection.fetch(f"select name from {schema}.migrations") if known else []
+        applied = {row["name"] for row in rows}
+        waiting += [f"{schema}: {file.name}" for file in _files(folders) if file.name not in applied]
+    return waiting
+
+
 _PATIENT: Final = {
     "application_name": "tocsin migrate",
     "lock_timeout": str(_PATIENCE_MS),

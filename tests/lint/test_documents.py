@@ -101,7 +101,7 @@ def test_the_lines_of_the_readme_are_requests() -> None:
 def test_every_topic_that_is_named_exists(document: Path) -> None:
     named = TOPIC.findall((ROOT / document).read_text())
     other = {"notifications.yml", "notifications.log", "notifications.example", "notifications.requested.jsonl"}
-    topics = {name for name in named if name not in other and not name.endswith((".py", ".sql", ".enabled"))}
+    topics = {name for name in named if name not in other and not name.endswith((".py", ".sql", ".sh", ".enabled"))}
     assert {name for name in topics if not any(topic.startswith(name) for topic in BY_NAME)} == set()
 
 
