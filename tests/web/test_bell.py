@@ -69,6 +69,33 @@ async def test_read_archived_and_all_read(desk: Desk) -> None:
     await titles(page, "three", "two")
 
 
+NO_STREAM = """
+globalThis.WebSocket = class { constructor() { setTimeout(() => this.onclose({ code: 1006 })); } close() {} };
+document.querySelector("tocsin-bell").token = document.querySelector("tocsin-bell").token;
+"""
+"""A house whose proxy lets no stream through, from the first try on."""
+
+
+async def test_all_read_where_no_stream_ever_came_up(desk: Desk) -> None:
+    """The list says what is seen, and shows what became of it; opened again, it is looked at anew."""
+    page = await desk.person()
+    await page.js(NO_STREAM)
+    await page.js(OPEN)
+    await page.until(f"!{ROOT}.querySelector('.empty').hidden")
+    other = await desk.person()
+    for title in ("one", "two"):
+        await desk.send(title)
+    await unread(other, 2)
+    await page.js(OPEN)
+    await page.js(OPEN)
+    await titles(page, "two", "one")
+    await unread(page, 2)
+    await page.js(f"{ROOT}.querySelector('header .link').click()")
+    await unread(page, 0)
+    await page.until(f"!{ROOT}.querySelector('li.new')")
+    await page.until(f"{ROOT}.querySelector('header .link').hidden")
+
+
 async def test_a_restart_of_the_gateway_loses_nothing(desk: Desk) -> None:
     """What came while nobody was there is shown once it is back, in order and none twice."""
     page = await desk.person()

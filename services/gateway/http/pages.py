@@ -70,10 +70,11 @@ class File:
 
 def without_comments(script: str) -> str:
     """A script as it is served: without its comments and indentation, and on fewer lines. It is written for that:
-    comments are JSDoc's or have a line of their own, and statements end on semicolons."""
+    comments are JSDoc's or have a line of their own, statements end on semicolons, no text holds ` = ` or ` && `."""
     script = re.sub(r"/\*\*((?!\*/).)*\*/\s*", "", script, flags=re.DOTALL)
     script = re.sub(r"^[ \t]*//.*\n", "", script, flags=re.MULTILINE)
     script = re.sub(r"^[ \t]+", "", script, flags=re.MULTILINE)
+    script = re.sub(r" (=|=>|===|!==|&&|\|\|) ", r"\1", script)
     return re.sub(r"(?<=[;,{}(\[])\n|\n(?=\n)", "", script)
 
 

@@ -1,27 +1,31 @@
 """What a person wants to get, and when not: two objects of the directory's topic, shown and changed as one."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends
+from pydantic import ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from contracts import events, topics
-from contracts.preferences import SUBJECTS, Channels, Preferences, QuietHours
+from contracts.preferences import CATEGORIES, SUBJECTS, Channels, Preferences, QuietHours
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from services.gateway.http import bodies, shapes
 from services.gateway.http.changing import PATIENCE
-from services.gateway.http.desk import Desk, new_id, until
+from services.gateway.http.desk import Desk, T, new_id, until
 from services.gateway.http.documented import problems, takes
-from services.gateway.http.problems import invalid, not_found, unavailable
+from services.gateway.http.problems import Problem, invalid, not_found, unavailable
 from services.gateway.http.recipients import UserId
+from services.gateway.http.turns import Turns
 from services.gateway.rules import trust
 from services.gateway.rules.trust import Caller
+from services.gateway.rules.wishes import categories_of, kept
 from services.gateway.store import directory
 from services.gateway.store.directory import Version
 
@@ -43,6 +47,7 @@ class PersonsPreferences(shapes.Shape):
 def router(desk: Desk) -> APIRouter:
     """The routes of preferences: a person's own, or anybody's for services and admins."""
     routes = APIRouter(prefix="/v1/recipients/{user_id}/preferences", tags=["recipients"])
+    turns = Turns(desk)
     Known = Annotated[Caller, Depends(desk.tokens.caller)]
 
     @routes.get("", response_model=PersonsPreferences, responses=problems(404, 422, 503))
@@ -58,20 +63,24 @@ def router(desk: Desk) -> APIRouter:
         openapi_extra=takes(Preferences, EXAMPLE),
     )
     async def put(request: Request, caller: Known, user_id: UserId) -> Response:
-        """Say all that this person wants. 200 once it is in force here, 202 when that takes longer."""
+        """Say all that this person wants. 200 once it is in force here, 202 when that takes longer. What a link in a
+        mail stops or allows at the same moment stays as the link left it, unless this changes it, too."""
         _check(caller, user_id)
         asked = await bodies.model(request, Preferences, desk.limits.notification_bytes)
         _check_categories(asked, desk.settings.notifications.transactional_categories)
+        seen = await _versions(caller, user_id)
+        turn = await turns.take(key := _key(caller, user_id))
+        now = await _versions(caller, user_id)
+        wanted = _wanted(asked, seen, now)
         told = [
             events.Preference(
                 tenant=caller.tenant, user_id=user_id, subject_name=subject, command=new_id(), value=value
             )
-            for subject, value in asked.parts().items()
+            for subject, value in wanted.parts().items()
         ]
-        await _publish(told)
-        versions = await until(lambda: _in_force(caller, user_id, told), PATIENCE)
+        versions = await _in_turn(turn, key, told, lambda: _in_force(caller, user_id, told))
         if versions is None:
-            late = PersonsPreferences(user_id=user_id, categories=asked.categories, quiet_hours=asked.quiet_hours)
+            late = PersonsPreferences(user_id=user_id, categories=wanted.categories, quiet_hours=wanted.quiet_hours)
             return late.response(HTTPStatus.ACCEPTED)
         return _shown(user_id, versions).response()
 
@@ -79,9 +88,24 @@ def router(desk: Desk) -> APIRouter:
     async def delete(caller: Known, user_id: UserId) -> Response:
         """Everything may come again, at any time. 204 once that is in force here, 202 when it takes longer."""
         _check(caller, user_id)
-        await _publish(events.Tombstone(tenant=caller.tenant, path=f"{user_id}/{subject}") for subject in SUBJECTS)
-        gone = await until(lambda: _forgotten(caller, user_id), PATIENCE)
+        turn = await turns.take(key := _key(caller, user_id))
+        told = [events.Tombstone(tenant=caller.tenant, path=f"{user_id}/{subject}") for subject in SUBJECTS]
+        gone = await _in_turn(turn, key, told, lambda: _forgotten(caller, user_id))
         return Response(status_code=HTTPStatus.NO_CONTENT if gone else HTTPStatus.ACCEPTED)
+
+    async def _in_turn(
+        turn: UUID, key: str, told: Iterable[events.OfDirectory], look: Callable[[], Awaitable[T | None]]
+    ) -> T | None:
+        """Publishes, and what is in force then. The turn is given back, unless that is not seen yet."""
+        try:
+            await _publish(told)
+        except Problem:  # nothing was promised
+            await turns.give_back(turn, key)
+            raise
+        seen = await until(look, PATIENCE)
+        if seen is not None:
+            await turns.give_back(turn, key)
+        return seen
 
     async def _publish(told: Iterable[events.OfDirectory]) -> None:
         try:
@@ -109,6 +133,23 @@ def router(desk: Desk) -> APIRouter:
         return done or None
 
     return routes
+
+
+def _key(caller: Caller, user_id: str) -> str:
+    return f"{caller.tenant}/{user_id}/{CATEGORIES}"
+
+
+def _wanted(asked: Preferences, seen: Mapping[str, Version], now: Mapping[str, Version]) -> Preferences:
+    """With what a link has changed between the two. Raises Problem 422 where that is one too many."""
+    before, after = (categories_of(them[CATEGORIES].value if CATEGORIES in them else None) for them in (seen, now))
+    parts = asked.parts()
+    try:
+        categories = kept(parts[CATEGORIES], before, after)
+        return Preferences.of({**parts, CATEGORIES: categories})
+    except ValidationError:
+        raise invalid(
+            [("categories", "are too many with those that a link has just stopped; read them anew")]
+        ) from None
 
 
 def _check(caller: Caller, user_id: str) -> None:

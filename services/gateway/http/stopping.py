@@ -1,27 +1,23 @@
 """Of somebody's preferences, one is changed and the others stay, also where two links are followed at once."""
 
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 from pydantic import ValidationError
 
-from contracts import events, topics
+from contracts import events
 from contracts.preferences import CATEGORIES
 from kit.unsubscribing import Subscription
-from services.gateway.http.changing import PATIENCE, Changing
-from services.gateway.http.desk import Desk, new_id, until
-from services.gateway.http.problems import unavailable
+from services.gateway.http.changing import Changing
+from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.turns import TOPIC, Turns
 from services.gateway.rules import wishes
-from services.gateway.store import editions
-
-TOPIC: Final = topics.PREFERENCES
 
 
 class Stopping:
     """Stops a category of mails to somebody, or lets it come again; every method may raise Problem 503."""
 
     def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+        self._turns = Turns(desk)
         self._preferences = Changing(desk, TOPIC)
 
     async def is_stopped(self, about: Subscription) -> bool:
@@ -34,33 +30,23 @@ class Stopping:
         The object is read, changed and published whole: whoever changes it is alone until his change is seen here. What
         was perhaps published and is not seen yet must not be overwritten: then his turn ends by itself, 15 s later.
         """
-        turn, key = new_id(), _key(about)
-        if not await until(lambda: self._has_turn(turn, key), PATIENCE):
-            raise unavailable("the list of preferences")
+        turn = await self._turns.take(key := _key(about))
         known = await self._known(about)
         try:
             wanted = (wishes.stopped if stop else wishes.allowed)(known, about.category)
         except ValidationError:
-            await self._give_back(turn, key)
+            await self._turns.give_back(turn, key)
             raise
         in_force = wanted == known or await self._published(about, wanted)
         if in_force:
-            await self._give_back(turn, key)
+            await self._turns.give_back(turn, key)
         return in_force
-
-    async def _give_back(self, turn: UUID, key: str) -> None:
-        async with self._desk.database.connection() as connection:
-            await editions.give_back(connection, turn, TOPIC.name, key)
 
     async def _published(self, about: Subscription, wanted: dict[str, Any]) -> bool:
         told = events.Preference(
             tenant=about.tenant, user_id=about.user_id, subject_name=CATEGORIES, command=new_id(), value=wanted
         )
         return await self._preferences.put(told) is not None
-
-    async def _has_turn(self, turn: UUID, key: str) -> bool | None:
-        async with self._desk.database.connection() as connection:
-            return await editions.take_first(connection, TOPIC.name, key, whose=turn) or None
 
     async def _known(self, about: Subscription) -> wishes.Categories:
         version = await self._preferences.known(_key(about))

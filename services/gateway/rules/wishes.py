@@ -34,6 +34,17 @@ def allowed(known: Categories, category: str) -> dict[str, Any]:
     return _checked({**rest, category: others} if others else rest)
 
 
+def kept(asked: Categories, seen: Categories, now: Categories) -> dict[str, Any]:
+    """What somebody asked for who had `seen` these, where a link has changed some since: `now`. What he does not change
+    himself stays as the link left it, so that neither is lost. Raises ValidationError where there are too many."""
+    merged = dict(asked)
+    for category in seen.keys() | now.keys():
+        was, said = is_stopped(seen, category), is_stopped(asked, category)
+        if said == was != is_stopped(now, category):
+            merged = (allowed if was else stopped)(merged, category)
+    return merged
+
+
 def _checked(categories: Categories) -> dict[str, Any]:
     """As they are published: what may come anyway need not be said."""
     said = {name: wanted for name, wanted in categories.items() if False in wanted.values()}

@@ -133,6 +133,7 @@ export class TocsinBell extends HTMLElement {
   #offset = 0;
   #unread = 0;
   #loaded = false;
+  /** So often in a row the stream did not come up. */
   #tries = 0;
   #run = 0;
   #note = "";
@@ -165,7 +166,7 @@ export class TocsinBell extends HTMLElement {
     this.#button.popoverTargetElement = this.#panel;
     this.#panel.addEventListener("toggle", () => this.#toggled());
     this.#panel.addEventListener("keydown", (event) => this.#key(event));
-    this.#all.onclick = () => this.#ask("POST", `/v1/inbox/read-all?through=${this.#offset}`);
+    this.#all.onclick = () => this.#readAll();
     this.#more.onclick = () => this.#load();
     this.#allow.onclick = async () => (await Notification.requestPermission(), this.#show());
   }
@@ -381,6 +382,12 @@ export class TocsinBell extends HTMLElement {
     if (said) this.#apply({ id, type: what === "read" ? what : "archived", at: said.read_at });
   }
 
+  /** Without a stream, the list says what has been seen, and what became of it. */
+  async #readAll() {
+    const seen = Math.max(this.#offset, ...[...this.#entries.values()].map((entry) => entry.offset));
+    if ((await this.#ask("POST", `/v1/inbox/read-all?through=${seen}`)) && this.#tries) this.#reload();
+  }
+
   #toggled() {
     if (!this.#isOpen) {
       // Who has closed it by the keyboard goes on from where he came.
@@ -392,7 +399,7 @@ export class TocsinBell extends HTMLElement {
     this.#panel.style.top = `${at.bottom + 8}px`;
     this.#heading.focus();
     this.#show();
-    if (!this.#loaded) this.#load();
+    if (!this.#loaded || this.#tries) this.#reload();
   }
 
   /** Arrows go from entry to entry. @param {KeyboardEvent} event */

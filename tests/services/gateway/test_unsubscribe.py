@@ -22,11 +22,13 @@ from kit.settings import KafkaSettings, Settings
 from kit.stage import Message
 from kit.unsubscribing import Unsubscribing
 from services.gateway.http.unsubscribe_page import language_of
+from services.gateway.rules.wishes import Categories, kept
 from tests.services.gateway.conftest import BOB, House, opened, settings_of
 from tests.services.gateway.support import Gateway, others, running, until
 
 SECRET = "a secret of the links of this test session"
 LINKS = Unsubscribing("", SECRET, [])
+STOP = {"email": False}
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 WANTS = "/v1/recipients/bob/preferences"
 FORM = re.compile(r'<form method="post"><input type="hidden" name="([\w-]+)" value="([\w-]+)"><button>([^<]+)</button>')
@@ -105,6 +107,50 @@ async def test_links_that_are_followed_at_once_lose_none(kafka: KafkaSettings, d
         done = {name for name, answer in zip(names, answers, strict=True) if answer.status_code != 503}
         assert done
         await until(lambda: _all_in_force(one, done))
+
+
+async def test_a_click_and_a_change_of_the_settings_at_once_lose_neither(
+    kafka: KafkaSettings, database: str, tmp_path: Path
+) -> None:
+    """A person saves a page while a link of his is followed, again and again, at two gateways."""
+    settings = _settings(kafka, database, tmp_path)
+    async with others(kafka), running(settings) as one, running(settings) as other:
+        for n in range(5):
+            before = (await one.http.get(WANTS, headers=BOB)).json()["categories"]
+            mine = {"categories": before | {f"mine-{n}": {"sms": False}}, "quiet_hours": []}
+            click, saved = await asyncio.gather(
+                other.http.post(link_of(f"link-{n}"), data=ONE_CLICK), one.http.put(WANTS, json=mine, headers=BOB)
+            )
+            assert (click.status_code, saved.status_code) == (200, 200), saved.text
+            found = await wanted(one)
+            assert found[f"link-{n}"] == {"email": False} and found[f"mine-{n}"] == {"sms": False}, n
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen", "now", "comes_to"),
+    [
+        ({"a": {"sms": False}}, {}, {}, {"a": {"sms": False}}),
+        ({"a": {"sms": False}}, {}, {"n": STOP}, {"a": {"sms": False}, "n": STOP}),
+        ({"n": {"sms": False}}, {"n": {"sms": False}}, {"n": STOP | {"sms": False}}, {"n": STOP | {"sms": False}}),
+        ({"n": STOP}, {"n": STOP}, {}, {}),
+        ({}, {"n": STOP}, {"n": STOP}, {}),
+        ({"n": {"email": True}}, {"n": STOP}, {"n": STOP}, {"n": {"email": True}}),
+        ({"n": STOP}, {}, {}, {"n": STOP}),
+    ],
+    ids=[
+        "alone",
+        "a link stopped another",
+        "a link stopped the same",
+        "a link allowed",
+        "takes back",
+        "says so",
+        "stops",
+    ],
+)
+def test_what_a_link_changed_meanwhile_stays(
+    asked: Categories, seen: Categories, now: Categories, comes_to: Categories
+) -> None:
+    assert kept(asked, seen, now) == comes_to
 
 
 async def _all_in_force(gateway: Gateway, names: set[str]) -> bool:
