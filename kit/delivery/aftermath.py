@@ -34,7 +34,7 @@ def aftermath(
     `group` reads `notifications.receipts`; `meaning` is what a receipt makes of a message of this channel. The service
     is ready without all of it.
     """
-    receipts = parts.add("receipts", Receipts(database, publisher, meaning))
+    receipts = parts.add("receipts", Receipts(database, publisher, meaning, parts.metrics))
     consumer = Consumer(kafka, group.name, [group.topics], fetch_wait_ms=CALM_MS)
     stage = Stage(
         "called_back", consumer, database, publisher, receipts.take, metrics=parts.metrics, after=receipts.committed

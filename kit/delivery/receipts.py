@@ -1,6 +1,7 @@
 """What a provider calls back comes early, late, twice and in any order; it is written down, and said in its turn."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,11 +10,13 @@ from uuid import UUID
 
 import asyncpg
 
-from contracts.events import Event, Receipt
+from contracts.events import Event, Receipt, Taken
+from contracts.status import Status
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.delivery import events
 from kit.delivery.rules import CalledBack, Result, Verdict
+from kit.metrics import Metrics
 from kit.postgres import Connection, Database
 from kit.service import Repeating
 from kit.stage import Message
@@ -43,12 +46,17 @@ class Receipts(Repeating):
     """
 
     def __init__(
-        self, database: Database, publisher: Publisher, meaning: Callable[[Receipt], CalledBack | None]
+        self,
+        database: Database,
+        publisher: Publisher,
+        meaning: Callable[[Receipt], CalledBack | None],
+        metrics: Metrics,
     ) -> None:
         super().__init__("receipts", self._is_more, EVERY)
         self._database = database
         self._publisher = publisher
         self._meaning = meaning
+        self._metrics = metrics
 
     async def take(self, connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
         """A batch, in one statement; whatever its order and its repeats."""
@@ -76,10 +84,18 @@ class Receipts(Repeating):
             await connection.execute(_APPLY, MOST)
             arrivals = [_arrival(row) for row in await connection.fetch(_APPLIED, MOST)]
         if said := await self._publisher.heard([(one, Outgoing.of(one.event)) for one in arrivals]):
+            self._count(said)
             rows = [(one.id, one.try_, one.result.value, one.suppress) for one in said]
             async with self._database.connection() as connection:
                 await connection.execute(_SAID, *(list(column) for column in zip(*rows, strict=True)))
         return len(said)
+
+    def _count(self, said: Sequence[Arrival]) -> None:
+        events = [one.event for one in said if isinstance(one.event, Taken)]
+        arrived = Counter((x.status, x.channel or "", x.provider or "") for x in events)
+        for (status, channel, provider), n in arrived.items():
+            count = self._metrics.delivered if status is Status.DELIVERED else self._metrics.undelivered
+            count(channel, provider, n)
 
     async def _is_more(self) -> bool:
         return await self.once() == MOST

@@ -117,6 +117,8 @@ class Sender:
         saying = Saying(database, publisher, metrics, self)
         self._words = Group(saying.work, self._break, linger=WORDS_LINGER)
         self._announcing = Announcing(database, publisher)
+        self._metrics = metrics
+        metrics.when_read(self._show)
 
     async def start(self) -> None:
         self._broken = asyncio.get_running_loop().create_future()
@@ -167,6 +169,22 @@ class Sender:
     def about(self) -> dict[str, Any]:
         """How each provider is doing, the preferred one first: for `ops.status`."""
         return {"providers": [{"channel": self._channel} | outlet.about() for outlet in self._route.outlets]}
+
+    def _show(self) -> None:
+        """How each provider is doing, and how much waits where: for `/metrics`."""
+        for outlet in self._hands:
+            name = outlet.provider.name
+            self._metrics.provider_state(self._channel, name, outlet.state)
+            for unit, left in outlet.pace.left().items():
+                self._metrics.budget_left(self._channel, name, unit, left)
+        for step, waiting in (
+            ("claim", sum(map(len, self._claiming))),
+            ("hand_over", sum(map(len, self._hands.values()))),
+            ("held", sum(len(route.waiting) for route in self._routes)),
+            ("record", len(self._results)),
+            ("say", len(self._words)),
+        ):
+            self._metrics.waiting(self._channel, step, waiting)
 
     # ------------------------------------------------------------------------------------------------ from step to step
 

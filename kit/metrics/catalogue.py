@@ -25,12 +25,12 @@ LABELS: Final[dict[str, str]] = {
     "provider": "a name from the settings, `inbox`, or `simulator`",
     "python": "the version of Python",
     "reason": "a stable word of P2 (docs/protocol.md)",
-    "route": "a route as the API document writes it, with its parameters in braces; `other` of a path that is none",
+    "route": "a route as the API's document writes it, parameters in braces; `other` where a path is none",
     "service": "one of the five",
     "stage": "the name of a stage, as its service's `app.py` gives it",
     "state": "of a provider: `open`, `ailing`, `shut`, `paused`, `used_up`; of a connection: `busy`, `idle`",
     "status": "the HTTP status",
-    "step": "`claim`, `hand_over`, `record`, `say`: where in the sender (`kit/delivery/pipe/`)",
+    "step": "`claim`, `hand_over`, `held`, `record`, `say`: where in the sender (`kit/delivery/pipe/`)",
     "topic": "a topic of `contracts/topics.py`",
     "version": "of the installed Tocsin",
 }
@@ -212,7 +212,7 @@ STREAMS: Final = _gauge(
 STREAM_ENDS: Final = _counter("streams_ended", "connections", GATEWAY, "code", "Connections that were closed from here")
 HTTP: Final = _counter("http_requests", "requests", GATEWAY, "method route status", "Requests answered")
 HTTP_SECONDS: Final = _histogram(
-    "http_request_seconds", "seconds", GATEWAY, "method route", "From a request to the end of its answer", ANSWER
+    "http_request_seconds", "seconds", GATEWAY, "method route", "From a request to the beginning of its answer", ANSWER
 )
 
 # --------------------------------------------------------------------------------------------------------- the process

@@ -94,6 +94,12 @@ class Database:
                 async with _committed(connection):
                     yield connection
 
+    @property
+    def usage(self) -> tuple[int, int, int]:
+        """How many connections are at work, how many wait for some, and how many there may be."""
+        idle = self._pool.get_idle_size()
+        return self._pool.get_size() - idle, idle, self._pool.get_max_size()
+
     async def alive(self) -> bool:
         """Whether `select 1` answers within two seconds."""
         try:

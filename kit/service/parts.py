@@ -13,6 +13,7 @@ from kit.metrics import Metrics
 
 PULSE_SECONDS: Final = 1.0
 SAY_AGAIN_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 0.25
 
 log = logs.get(__name__)
 
@@ -35,6 +36,14 @@ class Closable(Protocol):
     """Something that is open already and must be closed, such as a pool."""
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Pooled(Protocol):
+    """Something that holds connections: at work, idle, and the most there may be are among the figures."""
+
+    @property
+    def usage(self) -> tuple[int, int, int]: ...
 
 
 P = TypeVar("P", bound=Part | Closable)
@@ -73,6 +82,7 @@ class Parts:
         self.metrics = Metrics(service)
         self.health = Health(service, self.metrics.registry)
         self.all: list[Named] = []
+        self.add("loop_delay", LoopDelay(self.metrics))
 
     def add(self, name: str, part: P, *, needed: bool = True) -> P:
         """Take a part in, after those that are there; gives it back, so that it can be named and used. Where it is
@@ -80,6 +90,8 @@ class Parts:
         self.all.append(Named(name, part))
         if needed and hasattr(part, "ready"):
             self.health.ready_when(name, lambda: bool(part.ready))
+        if isinstance(part, Pooled):
+            self.metrics.when_read(lambda: self.metrics.pool(*part.usage))
         return part
 
     def watch(self, name: str, alive: Callable[[], Awaitable[bool]]) -> None:
@@ -105,6 +117,21 @@ class Loop:
 
     async def _run(self) -> None:
         await self._work()
+
+
+class LoopDelay(Loop):
+    """A part that sees how late the event loop comes to what is due: whatever blocks it, delays all."""
+
+    def __init__(self, metrics: Metrics, seconds: float = LOOK_SECONDS) -> None:
+        super().__init__(self._look_on)
+        self._metrics = metrics
+        self._seconds = seconds
+
+    async def _look_on(self) -> None:
+        while True:
+            begun = monotonic()
+            await asyncio.sleep(self._seconds)
+            self._metrics.loop_delayed(max(monotonic() - begun - self._seconds, 0.0))
 
 
 class Pulse(Loop):

@@ -33,6 +33,7 @@ from services.gateway.http.key_ring import KeyRing
 from services.gateway.http.signing import Published, Shared
 from services.gateway.outbox.announcer import Announcer, Committed
 from services.gateway.outbox.asking import Asking
+from services.gateway.outbox.reconciling import Reconciling
 from services.gateway.outbox.renewing import Renewing
 from services.gateway.outbox.sweep import Sweep
 from services.gateway.outbox.writer import Writer
@@ -70,6 +71,7 @@ async def build(settings: Settings) -> Parts:
     sweep = Sweep(database, announcer, _by_topic(kafka), pace, parts.metrics, says_again=again)
     parts.add("sweep", sweep)
     asking = Asking(database, publisher, _as_a_whole(kafka), lambda: _unread(seen), pace)
+    parts.add("reconciling", Reconciling(database, pace, parts.metrics, puts_back=again))
     renewing = Renewing(database, publisher, lambda: _unread(known), pace)
 
     seen = Gathering(kafka, GATEWAY.name, [GATEWAY.topics], on_anew=asking.topics_made_anew)
@@ -94,7 +96,9 @@ async def build(settings: Settings) -> Parts:
     tokens, admission = _tokens(settings, database, calls), Admission(database, hub)
     desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls)
     host, port = settings.gateway.host, settings.gateway.port
-    parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
+    parts.add(
+        "http", WebServer(face(desk, parts.health, parts.metrics), host, port, "GATEWAY_PORT", **_serving(hub.pace))
+    )
     parts.add("farewell", Farewell(hub))
     controlled(parts, kafka, database, publisher, jobs.works(database, sweep, Erasing(database, announcer)))
     return parts

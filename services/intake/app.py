@@ -68,7 +68,7 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.add("group_ends", group_ends)
     parts.add("retelling", Repeating("retelling", retelling.once, pauses.retelling))
     parts.add("directory_watch", Repeating("directory_watch", watch.once, pauses.directory))
-    parts.add("counts", Repeating("counts", Counts(database, publisher).once, pauses.counts))
+    parts.add("counts", Repeating("counts", Counts(database, publisher, parts.metrics).once, pauses.counts))
     parts.add("usage", Repeating("usage", Forgetting(database).once, pauses.usage))
     sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings))
     if sweeps(environ):

@@ -92,7 +92,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 async def test_started_in_order_and_stopped_in_reverse_at_sigterm(start: Start) -> None:
     service = await start("plain")
     line = await service.says("started")
-    assert line["parts"] == ["pool", "first", "last"]
+    assert line["parts"] == ["pool", "loop_delay", "first", "last"]
     assert (await service.asks("/health/ready")).status_code == 200
     assert "process_cpu_seconds_total" in (await service.asks("/metrics")).text
     service.terminate()

@@ -11,7 +11,7 @@ from contracts.events import Due, named
 from kit import logs
 from kit.delivery.pace import store
 from kit.delivery.pace.allowance import Allowance
-from kit.delivery.pace.rules import Entry, Limit, at_once, fitting, opening, settled
+from kit.delivery.pace.rules import Entry, Limit, Unit, at_once, fitting, left, opening, settled
 from kit.postgres import Connection
 
 QUICK: Final = 5.0
@@ -70,6 +70,7 @@ class Pace:
         self._life = QUICK if any(limit.unit == "second" for limit in limits) else LONG
         self._out: dict[UUID, Allowance] = {}
         self._shut: dict[bool, Shut] = {}
+        self._left: dict[Limit, tuple[int, float]] = {}
         self._told_at = clock()
         self._turns = 0
         self._asking = asyncio.Lock()
@@ -95,6 +96,15 @@ class Pace:
             return 0.0
         windows, self._turns = self._turns // shut.limit.most, self._turns + 1
         return max(shut.until - self._clock(), 0.0) + windows * shut.limit.window.total_seconds()
+
+    def left(self) -> dict[Unit, int]:
+        """What each window still has room for, as the book said when it was last looked into; where that was more than
+        a window ago, all of it."""
+        now, found = self._clock(), dict[Unit, int]()
+        for limit, (room, looked_at) in self._left.items():
+            kept = room if now - looked_at < limit.window.total_seconds() else limit.most
+            found[limit.unit] = min(kept, found.get(limit.unit, kept))
+        return found
 
     def allows(self, one: Paced) -> bool:
         """Whether it may be handed over now; who does so says it by `pay`."""
@@ -147,6 +157,7 @@ class Pace:
                 amount = sum(map(limit.cost, parts[:fits]))
                 entries.append(Entry(at(allowance.lapses_at), amount, allowance.id))
             await store.written(connection, book)
+        self._left = {limit: (left(limit, entries), asked_at) for limit, entries in book.items()}
         self._told(asked_at, {id: len(word.handed) for id, word in news.items()})
         if fits:
             self._out[allowance.id] = allowance

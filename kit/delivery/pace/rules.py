@@ -128,6 +128,11 @@ def fitting(limits: Mapping[Limit, Entries], wanted: Sequence[int], *, urgent: b
     return len(wanted)
 
 
+def left(limit: Limit, entries: Entries) -> int:
+    """How much of it is not used up, for urgent ones at least."""
+    return max(limit.most - _sum(entries), 0)
+
+
 def at_once(limits: Iterable[Limit], wanted: Sequence[int]) -> int:
     """How many of them one sender may have in hand by one asking: what dies with it is missed for a whole window."""
     most = [max(limit.most // LOTS, SMALLEST) for limit in limits if limit.unit != "second"]

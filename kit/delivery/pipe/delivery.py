@@ -13,6 +13,9 @@ from kit.delivery.pipe.route import Route
 from kit.delivery.rules import NO_PAST, Attempt, Past, Verdict
 from kit.engine import Ticket
 
+TRACEPARENT: Final = "traceparent"
+TRACEPARENT_BYTES: Final = 55
+
 _COMMON: Final = set(COMMON)
 
 
@@ -23,7 +26,7 @@ class Delivery:
     The token is drawn once, so that a claim whose commit was not acknowledged is recognised as ours (P5.1);
     `perhaps_claimed` says that there may be such a one. `outlet` is the one of its route that was chosen last, `fare`
     what the pace of its provider allowed it. `lease_ends` is in our own monotonic seconds; `late` is how long after its
-    planned instant the first attempt was made.
+    planned instant the first attempt was made, `took` how long its provider took to answer.
     """
 
     ticket: Ticket
@@ -36,6 +39,7 @@ class Delivery:
     lease_ends: float = 0.0
     perhaps_claimed: bool = False
     late: float | None = None
+    took: float | None = None
     fare: Fare | None = None
     verdict: Verdict | None = None
 
@@ -48,6 +52,17 @@ class Delivery:
     def urgent(self) -> bool:
         """Came by the lane that is never paused."""
         return self.ticket.rank == 0
+
+    @property
+    def wanted_at(self) -> datetime:
+        """The instant from which on it could be sent: its planned one, or that of its acceptance. A retry keeps it."""
+        return max(self.due.at, self.due.accepted_at)
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of the trace that it came with (W3C Trace Context), if it did."""
+        given = dict(self.ticket.received.headers).get(TRACEPARENT, b"")
+        return given[3:35].decode("ascii", "replace") if len(given) == TRACEPARENT_BYTES else None
 
     @property
     def about(self) -> str:

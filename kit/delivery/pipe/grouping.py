@@ -37,6 +37,10 @@ class Group(Generic[T]):
         self._busy = False
         self._stopped = False
 
+    def __len__(self) -> int:
+        """How many wait to be worked on."""
+        return len(self._waiting)
+
     def add(self, items: Iterable[T]) -> None:
         """To be worked on soon."""
         self._waiting.extend(items)

@@ -12,6 +12,8 @@ from kit.metrics import Metrics
 
 log = logs.get(__name__)
 
+HALTED: Final = "halted"
+"""As an answer: the provider takes nothing at all. It counts as no attempt, and none of its seconds count."""
 BROKEN: Final = Unknown(UNKNOWN_OUTCOME, "the provider's client failed")
 
 
@@ -41,8 +43,10 @@ class Handing:
             return
         refund = pace.pay(one)
         outcome = await self._handed_over(one)
+        one.took = self._clock.monotonic() - begun
         gate.leave(entered, outcome, begun)
         if isinstance(outcome, Halted):
+            self._metrics.answered(one.due.channel or "", provider.name, HALTED)
             refund()
             self._ways.leave([one])
         else:

@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from contracts.events import named
 from kit.delivery.gate import Gate
-from kit.delivery.pace.pace import Pace
+from kit.delivery.pace.pace import Pace, Shut
 from kit.delivery.provider import Asked, Provider
 from kit.engine import Ticket
 
@@ -39,11 +39,15 @@ class Hands(Generic[T]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_the_rest = 0
 
+    def __len__(self) -> int:
+        """How many nobody has begun with."""
+        return sum(map(len, self._queues))
+
     def put(self, items: Iterable[T]) -> None:
         """To be given, each in its turn."""
         for item in items:
             self._queues[item.ticket.rank].append(item)
-        for _ in range(min(self._most - len(self._tasks), sum(map(len, self._queues)))):
+        for _ in range(min(self._most - len(self._tasks), len(self))):
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._ended)
@@ -94,13 +98,22 @@ class Outlet:
         """It takes what comes, if only in its time."""
         return self.gate.is_open and not self.pace.used_up(urgent=urgent)
 
+    @property
+    def state(self) -> str:
+        """In a word: its gate's, or `used_up`."""
+        return USED_UP if self._used_up else self.gate.state
+
+    @property
+    def _used_up(self) -> Shut | None:
+        return self.pace.used_up(urgent=False) if self.gate.is_open else None
+
     def about(self) -> dict[str, Any]:
         """How it is doing, for people."""
-        used_up = self.pace.used_up(urgent=False) if self.gate.is_open else None
+        used_up = self._used_up
         return {
             "name": self.provider.name,
             "position": self.position + 1,
-            "state": USED_UP if used_up else self.gate.state,
+            "state": self.state,
             "reason": used_up.limit.unit if used_up else self.gate.why,
             "detail": used_up.words if used_up else self.gate.detail,
             "opens_at": named(used_up.opens_at) if used_up else None,

@@ -10,6 +10,7 @@ from kit import logs
 from kit.delivery import events, store
 from kit.delivery.awaiting import Awaited, await_receipts
 from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
+from kit.delivery.pipe.counting import counted
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.delivery.rules import Policy, Result, what_became
 from kit.delivery.store import Written
@@ -76,7 +77,7 @@ class Recording:
             self._ways.record_later(AGAIN_SECONDS, batch)
             return
         failpoint("delivery_after_result")
-        self._metrics.late(batch[0].due.channel or "", [one.late for one in batch if one.late is not None])
+        counted(self._metrics, batch, self._clock.now())
         for one in done:
             self._ways.say(one, _event(one))
         for one in late:

@@ -9,8 +9,9 @@ from contracts import events as e
 from kit.bus.record import Outgoing
 from kit.postgres import Connection
 from kit.stage import Message
-from services.gateway.store import asking
+from services.gateway.store import asking, reconciling
 from services.gateway.store.asking import Judged
+from services.gateway.store.reconciling import Lost
 
 JUDGE: Final = "intake"
 COUNTS: Final = "counts"
@@ -25,9 +26,10 @@ class Hour(BaseModel):
 
 
 class Counts(BaseModel):
-    """What `ops.status` carries as the result of the judge's counting."""
+    """What `ops.status` carries as the result of the judge's counting; `missing`: open ones of which it has no row."""
 
     hours: tuple[Hour, ...]
+    missing: int = 0
 
 
 async def note(connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
@@ -36,6 +38,8 @@ async def note(connection: Connection, messages: Sequence[Message]) -> Sequence[
     told = [event for event in said if (event.service, event.state) == (JUDGE, COUNTS)]
     if told:
         newest = max(told, key=lambda event: event.at)
-        hours = Counts.model_validate(newest.result).hours
-        await asking.note_judged(connection, [Judged(x.hour, x.accepted, x.final) for x in hours], newest.at)
+        counts = Counts.model_validate(newest.result)
+        hours = [Judged(x.hour, x.accepted, x.final) for x in counts.hours]
+        await asking.note_judged(connection, hours, newest.at)
+        await reconciling.note(connection, "judge", Lost(counts.missing, 0))
     return ()

@@ -17,6 +17,7 @@ from contracts.request import NotificationRequest
 from contracts.schedule import ScheduleRequest
 from contracts.template import TemplatePreviewRequest, TemplateRequest
 from kit.health import Health
+from kit.metrics import Metrics
 from services.gateway.http import (
     alerts,
     api_keys,
@@ -56,6 +57,7 @@ from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
 from services.gateway.http.door import Door
 from services.gateway.http.guarded import Guarded
+from services.gateway.http.measured import Measured
 from services.gateway.http.suppressed import SuppressionRequest
 from services.gateway.rules.origins import origin_of
 from services.gateway.rules.rates import FIELDS
@@ -131,14 +133,17 @@ def api(desk: Desk) -> FastAPI:
     return app
 
 
-def face(desk: Desk, health: Health) -> ASGIApp:
+def face(desk: Desk, health: Health, metrics: Metrics) -> ASGIApp:
     """What is served: the API, the bell and its demo page; health and metrics where they have no port of their own."""
     app = api(desk)
     told = () if desk.settings.ports.gateway else health.routes
     app.router.routes.extend((*told, *pages.routes(), *demo.routes(desk), *compat.sockets(desk)))
-    door = Door(sending.posts(desk), streams.sockets(desk), app)
+    posts = sending.posts(desk)
+    door = Door(posts, streams.sockets(desk), app)
     counted = limited.RateFields(door) if desk.calls.most else door
-    return Guarded(_for_others(counted, desk.settings.gateway.origins), desk.settings.public_url)
+    plain = [path for one in app.routes if "{" not in (path := getattr(one, "path", "{"))]
+    measured = Measured(_for_others(counted, desk.settings.gateway.origins), metrics, [*plain, *posts])
+    return Guarded(measured, desk.settings.public_url)
 
 
 def _for_others(door: ASGIApp, origins: Collection[str]) -> ASGIApp:

@@ -13,6 +13,7 @@ from contracts.status import RANKS, Channel, Status
 from services.gateway.rules.timeline import Entry
 from services.gateway.rules.views import fields_of
 from services.gateway.store.reading import Figures, Stored
+from services.gateway.store.reconciling import Lost
 
 STATUS = {rank: status for status, rank in RANKS.items()}
 
@@ -227,11 +228,16 @@ class ChannelFigures(Shape):
 
 
 class Reconciliation(Shape):
-    """The proof that nothing is lost: `accepted` = `final` + `open`."""
+    """The proof that nothing is lost: `accepted` = `final` + `open`, and `lost` is 0.
+
+    `lost` is of the whole house, and for admins: what nobody accounts for, though the services count by themselves. In
+    a house of one tenant it is not among `open`, so that `accepted` = `final` + `open` + `lost`.
+    """
 
     accepted: int
     final: int
     open: int
+    lost: int | None = None
 
 
 class Stats(Shape):
@@ -247,8 +253,8 @@ _UNSUCCESSFUL = (Status.FAILED, Status.REJECTED, Status.EXPIRED, Status.UNDELIVE
 _SUCCESSFUL = (Status.SENT, Status.DELIVERED)
 
 
-def stats(figures: Figures) -> Stats:
-    """The figures of an owner or a tenant."""
+def stats(figures: Figures, lost: Lost | None = None, *, whole: bool = False) -> Stats:
+    """The figures of an owner or a tenant; `lost` in the whole house, `whole` where that is this tenant's."""
     channels = sorted({channel for (channel, _), n in figures.items() if n and channel})
     open_ = _sum(figures, lambda status: not status.is_final)
     total = _sum(figures, lambda _status: True)
@@ -256,7 +262,17 @@ def stats(figures: Figures) -> Stats:
         total=total,
         statuses={status: _sum(figures, lambda s, status=status: s is status) for status in Status},
         channels={channel: _channel(figures, channel) for channel in channels},
-        reconciliation=Reconciliation(accepted=total, final=total - open_, open=open_),
+        reconciliation=_reconciliation(total, open_, lost, whole),
+    )
+
+
+def _reconciliation(total: int, open_: int, lost: Lost | None, whole: bool) -> Reconciliation:
+    shown = lost if lost and whole else Lost(0, 0)
+    return Reconciliation(
+        accepted=total + shown.uncounted,
+        final=total - open_,
+        open=open_ - (shown.lost - shown.uncounted),
+        lost=lost.lost if lost else None,
     )
 
 

@@ -14,8 +14,9 @@ from kit.postgres import Database, fate
 from kit.service import Loop
 from services.gateway.rules.lives import LIVES, LONG_PAST
 from services.gateway.settings import Pace
-from services.gateway.store import asking
+from services.gateway.store import asking, reconciling
 from services.gateway.store.asking import Hour
+from services.gateway.store.reconciling import Lost
 
 log = logs.get(__name__)
 
@@ -97,6 +98,8 @@ class Asking(Loop):
                 await asking.ask_late(connection, hour, LIVES, LONG_PAST)
             await asking.compare(connection)
             differ = await asking.differs(connection)
+            if not differ:
+                await reconciling.note(connection, "between", Lost(0, 0))
         if differ:
             await self._say_hours_again()
 
@@ -108,6 +111,7 @@ class Asking(Loop):
             return
         async with self._database.connection() as connection:
             before = min(known) - timedelta(seconds=self._pace.slack)
+            await reconciling.note(connection, "between", await reconciling.standing(connection, before))
             hours = await asking.differing_since(connection, before, self._pace.slack)
         if hours:
             log.warning("counts_differ", hours=[e.named(hour) for hour in hours])

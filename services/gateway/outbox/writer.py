@@ -51,6 +51,7 @@ class Writer(Loop):
         self._queue: deque[_Call] = deque()
         self._queued = 0
         self._something = asyncio.Event()
+        metrics.when_read(lambda: metrics.queued(self._queued))
 
     async def accept(self, asked: Sequence[Asked]) -> list[Result]:
         """Accept them, each for itself, in the order given. Raises Unavailable when nobody can say whether they are."""
@@ -121,14 +122,19 @@ class Writer(Loop):
 
     def _publish(self, asked: Iterable[Asked], results: Mapping[UUID, Accepted | Conflict]) -> None:
         accepted: Counter[tuple[str, str]] = Counter()
+        repeated: Counter[str] = Counter()
         for one in asked:
             result = results[one.id]
             if isinstance(result, Accepted) and result.first:
                 self._announcer.say((one.id, one.id), one.event(result.accepted_at))
                 for channel in one.request.all_channels:
                     accepted[channel, one.request.lane] += 1
+            elif isinstance(result, Accepted):
+                repeated[one.request.lane] += 1
         for (name, lane), n in accepted.items():
             self._metrics.accepted(name, lane, n)
+        for lane, n in repeated.items():
+            self._metrics.repeated(lane, n)
 
 
 def _result(asked: Asked, first: Asked, result: Result, told: set[UUID]) -> Result:

@@ -120,6 +120,11 @@ with g as (
            clock_timestamp() + make_interval(secs => {first_look})
     from made join g using (id) where g.parent is null
     on conflict do nothing
+    returning accepted_at
+), counted as (
+    insert into asked_hours as a (hour, slot, asked)
+    select date_bin('1 hour', accepted_at, 'epoch'), pg_backend_pid() % 16, count(*) from kept group by 1
+    on conflict (hour, slot) do update set asked = a.asked + excluded.asked
 ), found as (
     insert into finds (tenant, key, value, place)
     select made.tenant, f.key, f.value, made.place from made join {finds} f using (id)

@@ -115,6 +115,11 @@ async def figures_of_tenant(connection: Connection, tenant: str) -> Figures:
     return _figures(rows) + await _not_counted_yet(connection, tenant, None)
 
 
+async def is_the_only_tenant(connection: Connection, tenant: str) -> bool:
+    """Whether its figures are those of the whole house."""
+    return not await connection.fetchval("select exists (select from hours where tenant <> $1)", tenant)
+
+
 async def _not_counted_yet(connection: Connection, tenant: str, owner: str | None) -> Figures:
     """The projector counts; what was accepted a moment ago, or while Kafka is away, waits for it in the outbox."""
     return _figures(await connection.fetch(_NOT_COUNTED_YET, tenant, owner))

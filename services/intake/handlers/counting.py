@@ -1,10 +1,22 @@
 """What was decided, as figures; once for a batch."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from uuid import UUID
 
 from contracts import events as e
 from kit.metrics import Metrics
+
+
+def count_repeats(metrics: Metrics, events: Iterable[e.Event], known: Collection[UUID]) -> None:
+    """Requests that were there: before this batch, or earlier in it. One that is asked about again is none."""
+    there, repeated = set(known), Counter[str]()
+    for event in events:
+        if isinstance(event, e.Requested):
+            repeated[event.lane] += event.id in there
+            there.add(event.id)
+    for lane, n in repeated.items():
+        metrics.repeated(lane, n)
 
 
 def count_said(metrics: Metrics, said: Iterable[e.Event]) -> None:

@@ -13,7 +13,7 @@ from kit.bus.record import Outgoing
 from kit.metrics import Metrics
 from kit.postgres import Connection
 from kit.stage import Message
-from services.intake.handlers.counting import count_said
+from services.intake.handlers.counting import count_repeats, count_said
 from services.intake.handlers.gathering import Wanted, with_requests
 from services.intake.rules.collapsing import key_of
 from services.intake.rules.facts import FOR_EVER, CollapseKey, Facts, GroupEnd, Newest, Policy, Tenanted
@@ -74,6 +74,7 @@ class Judge:
         await self._write(connection, before, ledger, locked)
         self._look_around(events, said)
         said = _once(events, said)
+        count_repeats(self.metrics, events, {id for id, row in before.items() if not row.is_stub})
         count_said(self.metrics, said)
         return [Outgoing.of(event) for event in said]
 

@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from kit.postgres import Connection
 from services.intake.rules.hearing import Known
 from services.intake.rules.row import Row, State
+
+MOST_ROWS: Final = 20_000
+"""Open notifications are counted row by row up to so many, every few seconds."""
 
 
 class Tally:
@@ -44,6 +47,36 @@ _ADD: Final = """
 insert into hours as h (stage, hour, accepted, final)
 select $1, * from unnest($2::timestamptz[], $3::bigint[], $4::bigint[])
 on conflict (hour, stage) do update set accepted = h.accepted + excluded.accepted, final = h.final + excluded.final
+"""
+
+
+class Open(NamedTuple):
+    """How many are open, by the counts, and by the rows: as many as there are, or None where they are too many."""
+
+    counted: int
+    rows: int | None
+
+    @property
+    def missing(self) -> int:
+        """Open ones without a row: lost."""
+        return max(self.counted - self.rows, 0) if self.rows is not None else 0
+
+    @property
+    def best(self) -> int:
+        """What is surely there, as far as somebody has looked."""
+        return self.counted if self.rows is None else self.rows
+
+
+async def open_now(connection: Connection, most: int = MOST_ROWS) -> Open:
+    """Both of one moment, so that they differ only by what is lost."""
+    row = await connection.fetchrow(_OPEN_NOW, most + 1)
+    assert row is not None
+    return Open(row["counted"], row["rows"] if row["rows"] <= most else None)
+
+
+_OPEN_NOW: Final = """
+select (select coalesce(sum(accepted - final), 0)::bigint from hours) as counted,
+       (select count(*) from (select from notifications where look_at is not null limit $1) as o) as rows
 """
 
 

@@ -76,7 +76,7 @@ async def passes(home: House, seconds: float) -> None:
 async def called_back(home: House) -> AsyncIterator[None]:
     """Those who hear receipts, as a sender puts them together."""
     await make(home.kafka, RECEIPTS)
-    receipts = Receipts(home.database, home.publisher, meaning)
+    receipts = Receipts(home.database, home.publisher, meaning, Metrics())
     consumer = Consumer(home.kafka, "sms_sender.receipts", [[RECEIPTS]])
     stage = Stage(
         "called_back", consumer, home.database, home.publisher, receipts.take, metrics=Metrics(),

@@ -65,7 +65,7 @@ async def waiting(home: House) -> int:
 
 @pytest.fixture
 async def receipts(home: House) -> Receipts:
-    return Receipts(home.database, home.publisher, meaning)
+    return Receipts(home.database, home.publisher, meaning, Metrics())
 
 
 @pytest.mark.parametrize(("status", "kind"), [("delivered", Delivered), ("undelivered", Undelivered)])

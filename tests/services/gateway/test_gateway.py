@@ -136,7 +136,7 @@ async def test_p6_1_two_gateways_publish_each_row_once(judge: Others, settings: 
         for id in ids:
             assert (await one.get(id))["status"] == (await other.get(id))["status"] == "sent"
         stats = (await one.http.get("/v1/admin/stats", headers=ADMIN)).json()
-        assert stats["reconciliation"] == {"accepted": 100, "final": 100, "open": 0}
+        assert stats["reconciliation"] == {"accepted": 100, "final": 100, "open": 0, "lost": 0}
 
 
 async def test_p6_2_the_bell_rings_once(judge: Others, settings: Settings) -> None:

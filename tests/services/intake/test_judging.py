@@ -14,6 +14,7 @@ from contracts.status import Channel, End, Lane, Status
 from kit.postgres import Database
 from services.intake.rules.facts import Policy
 from services.intake.rules.row import State
+from services.intake.store import counts
 from tests.kit.bus.support import until_true
 from tests.services.intake.samples import again, cancel, id_of, move, requested, ripe, unacceptable
 from tests.services.intake.support import Desk
@@ -258,6 +259,26 @@ async def test_p9_the_counts_tell_accepted_and_final(desk: Desk) -> None:
     assert (counted["accepted"], counted["final"]) == (2, 2)
 
 
+async def test_p9_an_open_one_without_a_row_is_missed(desk: Desk) -> None:
+    """Counts and rows are of one moment: whatever they differ by is lost."""
+    (due,) = await desk.hear(await asked(desk), await asked(desk, "k2"))[:1]
+    await desk.told(e.Sent(**due.passed_on(), at=due.at))
+    async with desk.db.connection() as connection:
+        assert await counts.open_now(connection) == counts.Open(counted=1, rows=1)
+        await connection.execute("delete from notifications where id = $1", id_of("k2"))
+        found = await counts.open_now(connection)
+        assert (found, found.missing, found.best) == (counts.Open(1, 0), 1, 0)
+        many = await counts.open_now(connection, most=-1)
+        assert (many, many.missing, many.best) == (counts.Open(1, None), 0, 1), "too many to be looked at"
+
+
+async def test_what_is_repeated_is_counted(desk: Desk) -> None:
+    request = await asked(desk)
+    await desk.hear(request, request)
+    await desk.hear(request, await asked(desk, "k2"))
+    assert desk.metrics.registry.get_sample_value("tocsin_requests_repeated_total", {"lane": "normal"}) == 2
+
+
 async def test_two_that_accept_the_same_at_once(db: Database, database: str) -> None:
     """The second waits for the first, finds its row there, and judges its batch again."""
     one, other = Desk(db), Desk(db)
@@ -298,7 +319,8 @@ async def test_channels_that_are_off(db: Database) -> None:
     assert isinstance(failed, e.Failed) and failed.reason == "channel_disabled"
     assert (
         desk.metrics.registry.get_sample_value(
-            "tocsin_notifications_failed_total", {"channel": "email", "reason": "channel_disabled"}
+            "tocsin_notifications_failed_total",
+            {"channel": "email", "outcome": "rejected", "reason": "channel_disabled"},
         )
         == 1
     )
