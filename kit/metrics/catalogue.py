@@ -15,6 +15,7 @@ LABELS: Final[dict[str, str]] = {
     "answer": "`sent`, `retry`, `failed`, `unknown` (a Result of `kit/delivery/rules.py`) or `halted`",
     "channel": "`email`, `sms`, `inapp`",
     "code": "a WebSocket close code of `services/gateway/stream/codes.py`",
+    "fate": "`told`, `repeated` (told before), `held` (too many of its name), `dropped` (about alerts' own telling)",
     "group": "a consumer group of `contracts/topics.py`",
     "kind": "what waits: `timer`, `schedule`, `reminder`, `daily_report`; of what fired: a type of event; "
     "of the outbox: `request`, `cancel`, `move`, `group`, `inbox`; of a sweep: what it said again",
@@ -213,6 +214,10 @@ STREAM_ENDS: Final = _counter("streams_ended", "connections", GATEWAY, "code", "
 HTTP: Final = _counter("http_requests", "requests", GATEWAY, "method route status", "Requests answered")
 HTTP_SECONDS: Final = _histogram(
     "http_request_seconds", "seconds", GATEWAY, "method route", "From a request to the beginning of its answer", ANSWER
+)
+
+ALERTS: Final = _counter(
+    "alerts", "alerts", GATEWAY, "fate", "Posted by Alertmanager: each is told to `alerts.recipients`, or why not"
 )
 
 # --------------------------------------------------------------------------------------------------------- the process

@@ -178,6 +178,9 @@ class Metrics:
         self._book.add(c.HTTP, 1, method, route, str(status))
         self._book.spread(c.HTTP_SECONDS, method, route).put([seconds])
 
+    def alerts(self, fate: str, n: int) -> None:
+        self._book.add(c.ALERTS, n, fate)
+
     # ---------------------------------------------------------------------------------------------------- the process
 
     def pool(self, busy: int, idle: int, most: int) -> None:

@@ -94,7 +94,7 @@ async def build(settings: Settings) -> Parts:
 
     calls = parts.add("calls", Calls(database, settings.notifications.limits.per_caller.minute, utc_now))
     tokens, admission = _tokens(settings, database, calls), Admission(database, hub)
-    desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls)
+    desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, parts.metrics)
     host, port = settings.gateway.host, settings.gateway.port
     parts.add(
         "http", WebServer(face(desk, parts.health, parts.metrics), host, port, "GATEWAY_PORT", **_serving(hub.pace))

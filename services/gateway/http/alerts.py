@@ -1,10 +1,10 @@
 """Alerts come back in: what Prometheus has noticed and Alertmanager posts is told to who is to be told."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -48,6 +48,11 @@ class AlertsTaken(shapes.Shape):
     dropped: int = 0
     notifications: tuple[UUID, ...] = ()
 
+    @property
+    def fates(self) -> dict[str, int]:
+        """How many of each."""
+        return {"told": self.told, "repeated": self.repeated, "held": self.held, "dropped": self.dropped}
+
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
@@ -77,8 +82,10 @@ def router(desk: Desk) -> APIRouter:
         posted = await bodies.model(request, AlertmanagerWebhook, desk.limits.batch_bytes)
         alerts = {(one.life, one.state): one for one in (posted.alert() for posted in posted.alerts)}
         taken = await tell(desk, list(alerts.values()))
-        remark(request, f"{taken.told} told, {taken.repeated} repeated, {taken.held} held, {taken.dropped} dropped")
-        log.info("alerts_taken", **_figures(taken), left_out=posted.truncatedAlerts)
+        remark(request, ", ".join(f"{n} {fate}" for fate, n in taken.fates.items()))
+        log.info("alerts_taken", **taken.fates, left_out=posted.truncatedAlerts)
+        for fate, n in taken.fates.items():
+            desk.metrics.alerts(fate, n)
         return taken.response(HTTPStatus.ACCEPTED)
 
     return routes
@@ -154,10 +161,6 @@ def _is_first(asked: Asked, result: object) -> bool:
     if isinstance(result, Unstorable):
         log.error("alert_not_storable", id=str(asked.id))
     return isinstance(result, Accepted) and result.first
-
-
-def _figures(taken: AlertsTaken) -> Mapping[str, Any]:
-    return {name: getattr(taken, name) for name in ("told", "repeated", "held", "dropped")}
 
 
 def _check(caller: Caller) -> None:

@@ -12,6 +12,7 @@ from contracts import local_time
 from contracts.identity import uuid7
 from kit.bus.publisher import Publisher
 from kit.clock import monotonic, unix_ms, utc_now
+from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.settings import Settings
 from services.gateway.calls import Calls
@@ -43,6 +44,7 @@ class Desk:
     limits: Limits
     admission: Admission
     calls: Calls
+    metrics: Metrics
 
 
 def new_id() -> UUID:

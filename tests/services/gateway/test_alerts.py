@@ -131,6 +131,14 @@ async def test_what_was_held_back_is_told_when_it_is_repeated(told: House, datab
     assert counts(await post(told, resolved(many[-2]))) == (1, 0, 0, 0)
 
 
+async def test_what_becomes_of_them_is_counted(told: House) -> None:
+    """From the first post on there is a 0 to rise from: what is held back is watched by an alert, too."""
+    await post(told, alert(), alert(1, labels={"about": "alerts"}))
+    shown = (await told.http.get("/metrics")).text
+    for line in ('fate="told"} 1.0', 'fate="held"} 0.0', 'fate="dropped"} 1.0'):
+        assert f"tocsin_alerts_total{{{line}" in shown
+
+
 async def test_what_watches_the_telling_is_not_told(told: House) -> None:
     assert counts(await post(told, alert(labels={"about": "alerts"}), alert(1))) == (1, 0, 0, 1)
 
