@@ -96,9 +96,7 @@ async def build(settings: Settings) -> Parts:
     tokens, admission = _tokens(settings, database, calls), Admission(database, hub)
     desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, parts.metrics)
     host, port = settings.gateway.host, settings.gateway.port
-    parts.add(
-        "http", WebServer(face(desk, parts.health, parts.metrics), host, port, "GATEWAY_PORT", **_serving(hub.pace))
-    )
+    parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
     parts.add("farewell", Farewell(hub))
     controlled(parts, kafka, database, publisher, jobs.works(database, sweep, Erasing(database, announcer)))
     return parts

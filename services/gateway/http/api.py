@@ -17,7 +17,6 @@ from contracts.request import NotificationRequest
 from contracts.schedule import ScheduleRequest
 from contracts.template import TemplatePreviewRequest, TemplateRequest
 from kit.health import Health
-from kit.metrics import Metrics
 from services.gateway.http import (
     alerts,
     api_keys,
@@ -133,7 +132,7 @@ def api(desk: Desk) -> FastAPI:
     return app
 
 
-def face(desk: Desk, health: Health, metrics: Metrics) -> ASGIApp:
+def face(desk: Desk, health: Health) -> ASGIApp:
     """What is served: the API, the bell and its demo page; health and metrics where they have no port of their own."""
     app = api(desk)
     told = () if desk.settings.ports.gateway else health.routes
@@ -142,7 +141,7 @@ def face(desk: Desk, health: Health, metrics: Metrics) -> ASGIApp:
     door = Door(posts, streams.sockets(desk), app)
     counted = limited.RateFields(door) if desk.calls.most else door
     plain = [path for one in app.routes if "{" not in (path := getattr(one, "path", "{"))]
-    measured = Measured(_for_others(counted, desk.settings.gateway.origins), metrics, [*plain, *posts])
+    measured = Measured(_for_others(counted, desk.settings.gateway.origins), desk.metrics, [*plain, *posts])
     return Guarded(measured, desk.settings.public_url)
 
 

@@ -172,15 +172,9 @@ async def opened(
         calls = Calls(database, settings.notifications.limits.per_caller.minute, clock)
         tokens = Tokens(settings.jwt, Shared(SECRET), KeyRing(database), calls)
         admission = Admission(database, Hub(database, StreamPace(), Metrics()))
-<<<<<<< HEAD
-        desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls)
-        metrics = Metrics("gateway")
-        whole = face(desk, Health("gateway", metrics.registry), metrics)
-=======
         metrics = Metrics("gateway")
         desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, metrics)
         whole = face(desk, Health("gateway", metrics.registry))
->>>>>>> 3724202 (Count what becomes of alerts, and say when they are held back)
         asgi = httpx.ASGITransport(whole)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=asgi, base_url="http://gateway"))
         yield House(settings, database, writer, calls, client, whole)
