@@ -89,17 +89,17 @@ def _asked(tocsin: Tocsin, settings: Settings, own: Mapping[str, Any], user: str
 
 
 def _gateway(url: str) -> Finding:
+    """Whoever brings no token is told so, in words of ours; its health may be on a port of its own."""
+    strange = trouble("gateway", f"what answers at {url} is not Tocsin", "look at GATEWAY_PORT, or give --url")
     try:
-        live = httpx.get(f"{url}/health/live", timeout=TIMEOUT)
-        told = live.json() if live.is_success else {}
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        told = httpx.get(f"{url}/v1/stats", timeout=TIMEOUT).json()
+    except httpx.TransportError as error:
         remedy = "`tocsin up` starts it; --url says where it is instead; behind a proxy, look at that, too"
-        if not isinstance(error, httpx.TransportError):
-            return trouble("gateway", f"what answers at {url} is not Tocsin", "look at GATEWAY_PORT, or give --url")
         return trouble("gateway", f"the gateway does not answer at {url} ({type(error).__name__})", remedy)
-    if not isinstance(told, dict) or told.get("service") != "gateway":
-        return trouble("gateway", f"what answers at {url} is not Tocsin", "look at GATEWAY_PORT, or give --url")
-    return well("gateway", f"answers at {url}")
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return strange
+    ours = isinstance(told, dict) and told.get("code") == "unauthorized"
+    return well("gateway", f"answers at {url}") if ours else strange
 
 
 def _token(tocsin: Tocsin, token: str, settings: Settings) -> Finding:
@@ -116,7 +116,8 @@ def _token(tocsin: Tocsin, token: str, settings: Settings) -> Finding:
 def _own(settings: Settings) -> dict[str, Any]:
     """What each service of this machine says at its health port; None: nobody is there."""
     hosts = {name: (settings.ports.host, settings.ports.of(name)) for name in SERVICES}
-    hosts["gateway"] = settings.gateway.host, settings.gateway.port
+    if settings.ports.gateway is None:
+        hosts["gateway"] = settings.gateway.host, settings.gateway.port
     return {
         name: _ready_at("127.0.0.1" if host in ("0.0.0.0", "::") else host, port)
         for name, (host, port) in hosts.items()
