@@ -147,6 +147,15 @@ class Stack:
             environment["TOCSIN_FAILPOINTS"] = points
         return Instance(service, number, environment, port, self.folder)
 
+    async def another(self, service: str, **settings: str) -> Instance:
+        """One more instance, with these settings beside the others; returns when it is ready."""
+        instance = self._instance(service, len(self.of(service)))
+        instance.environment.update(settings)
+        self.instances.append(instance)
+        self.start(instance)
+        await self.ready([instance])
+        return instance
+
     def of(self, service: str) -> list[Instance]:
         """The instances of a service."""
         return [instance for instance in self.instances if instance.service == service]
