@@ -85,7 +85,7 @@ async def build(settings: Settings) -> Parts:
     parts.add("renewing", renewing)
     for name, consumer, handle, batch, after in (
         ("projector", seen, projector.project, ENOUGH, None),
-        ("inapp", shown, inbox.show, BATCH, _both(inbox.counted(parts.metrics), _hints(hub))),
+        ("inapp", shown, inbox.timed(parts.metrics), BATCH, _both(inbox.counted(parts.metrics), _hints(hub))),
         ("directory", known, directory.remember, BATCH, None),
         ("counts", told, operations.note, BATCH, None),
     ):

@@ -1,6 +1,7 @@
 """In-app notifications into inboxes, each exactly once: the row that decides is also the claim (P6.2, P5.8)."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from contracts import events as e
@@ -8,7 +9,7 @@ from contracts.status import Channel, Status
 from kit.bus.record import Outgoing
 from kit.metrics import Metrics
 from kit.postgres import Connection
-from kit.stage import Message
+from kit.stage import Handle, Message
 from services.gateway.rules import inbox
 from services.gateway.rules.inbox import Claim
 from services.gateway.store import inbox as entries
@@ -26,6 +27,19 @@ async def show(connection: Connection, messages: Sequence[Message]) -> Sequence[
         # Another gateway has decided meanwhile, for a person whose name this `end` does not carry.
         claims |= await entries.claims(connection, quicker)
     return [Outgoing.of(inbox.answer(due, claims[due.id])) for due in dues]
+
+
+def timed(metrics: Metrics) -> Handle:
+    """`show`, and how long each was on its way until the inbox had it."""
+
+    async def show_and_time(connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
+        said = await show(connection, messages)
+        wanted = {one.event.id: _wanted_at(one.event) for one in messages if isinstance(one.event, e.Due)}
+        sent = [one.event for one in said if isinstance(one.event, e.Sent)]
+        metrics.ended(Channel.INAPP, [max((one.at - wanted[one.id]).total_seconds(), 0.0) for one in sent])
+        return said
+
+    return show_and_time
 
 
 def counted(metrics: Metrics) -> Callable[[Sequence[Outgoing]], None]:
@@ -53,6 +67,11 @@ async def _decide(connection: Connection, dues: Sequence[e.Due], counters: dict[
     made = await entries.add(connection, rows)
     await entries.set_counters(connection, counters)
     return made
+
+
+def _wanted_at(due: e.Due) -> datetime:
+    """Its planned instant, or that of its acceptance."""
+    return max(due.at, due.accepted_at)
 
 
 def _person(due: e.Due) -> Person:

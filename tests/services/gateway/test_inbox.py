@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,8 +11,11 @@ import pytest
 
 from contracts import events as e
 from contracts.status import Status
+from kit.clock import utc_now
+from kit.metrics import Metrics
 from services.gateway.handlers import entries
-from tests.services.gateway.conftest import ADMIN, ALICE, BELL, BOB, CAROL, House, due_of
+from services.gateway.handlers import inbox as handler
+from tests.services.gateway.conftest import ADMIN, ALICE, BELL, BOB, CAROL, House, due_of, message
 from tests.services.gateway.support import as_owner
 
 
@@ -33,6 +37,22 @@ async def test_shown(house: House) -> None:
     assert entry["data"] == {"n": 1}
     assert page["unread"] == 1
     assert (await inbox(house, who=CAROL))["items"] == []
+
+
+async def test_how_long_it_was_on_its_way_is_a_figure(house: House) -> None:
+    """From its planned instant on, where that is later than its acceptance; what is not shown has none."""
+    metrics = Metrics("gateway")
+    now = utc_now()
+    dues = [due_of(uuid4(), accepted_at=now - timedelta(minutes=9), at=now - timedelta(seconds=90))]
+    dues += [due_of(uuid4(), end="cancelled")]
+    async with house.database.transaction() as connection:
+        await handler.timed(metrics)(connection, [message(due) for due in dues])
+    told = metrics.registry.get_sample_value
+    within = {
+        le: told("tocsin_notification_end_to_end_seconds_bucket", {"channel": "inapp", "le": le})
+        for le in ("60.0", "300.0", "+Inf")
+    }
+    assert within == {"60.0": 0, "300.0": 1, "+Inf": 1}
 
 
 async def test_p6_2_a_repeat_is_shown_once_and_says_the_same(house: House) -> None:
