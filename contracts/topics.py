@@ -89,14 +89,6 @@ DUE_INAPP = Topic(
     reporter="gateway",
     key="tenant/user_id",
 )
-DUE_WEBHOOK = Topic(
-    "notifications.due.webhook",
-    (e.Due,),
-    writers=("gateway", "scheduler"),
-    readers=("gateway",),
-    reporter="gateway",
-    key="tenant/delivery_id",
-)
 RETRY = Topic(
     "notifications.retry",
     (e.Retry,),
@@ -190,7 +182,6 @@ ALL: tuple[Topic, ...] = (
     SCHEDULED,
     *DUE.values(),
     DUE_INAPP,
-    DUE_WEBHOOK,
     RETRY,
     SENT,
     FAILED,

@@ -21,7 +21,8 @@ LABELS: Final[dict[str, str]] = {
     "of the outbox: `request`, `cancel`, `move`, `group`, `inbox`; of a sweep: what it said again",
     "lane": "`urgent`, `normal`, `bulk`",
     "method": "the HTTP method; `OTHER` of one that we do not serve",
-    "outcome": "`failed`, `rejected`, `cancelled`, `expired`",
+    "outcome": "`failed`, `rejected`, `cancelled`, `expired`; "
+    "of an attempt of a webhook: `delivered`, `retried`, `failed`, `gone`",
     "per": "`second`, `minute`, `day`",
     "provider": "a name from the settings, `inbox`, or `simulator`",
     "python": "the version of Python",
@@ -211,6 +212,12 @@ STREAMS: Final = _gauge(
     "streams_open", "connections", GATEWAY, "", "Connections (WebSocket, SSE) that are told what happens"
 )
 STREAM_ENDS: Final = _counter("streams_ended", "connections", GATEWAY, "code", "Connections that were closed from here")
+WEBHOOKS: Final = _counter(
+    "webhook_attempts", "attempts", GATEWAY, "outcome", "Posts to webhooks, and what came of them"
+)
+WEBHOOKS_PENDING: Final = _gauge(
+    "webhook_deliveries_pending", "deliveries", GATEWAY, "", "Wait to be posted to webhooks; counted up to 100,000"
+)
 HTTP: Final = _counter("http_requests", "requests", GATEWAY, "method route status", "Requests answered")
 HTTP_SECONDS: Final = _histogram(
     "http_request_seconds", "seconds", GATEWAY, "method route", "From a request to the beginning of its answer", ANSWER

@@ -173,6 +173,13 @@ class Metrics:
     def stream_ended(self, code: int) -> None:
         self._book.add(c.STREAM_ENDS, 1, str(code))
 
+    def webhook(self, outcome: str) -> None:
+        """An attempt: delivered, retried, failed (for good) or gone (410)."""
+        self._book.add(c.WEBHOOKS, 1, outcome)
+
+    def webhooks_pending(self, count: int) -> None:
+        self._book.set(c.WEBHOOKS_PENDING, count)
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """`route` as the API writes it, without what stands in the place of its parameters."""
         self._book.add(c.HTTP, 1, method, route, str(status))

@@ -53,6 +53,8 @@ _NAMES: Final[Mapping[str, Place]] = {
     "GATEWAY_ADDRESS_ANYONE": ("gateway", "address_anyone"),
     "GATEWAY_ORIGINS": ("gateway", "origins"),
     "GATEWAY_DEMO": ("gateway", "demo"),
+    "GATEWAY_WEBHOOKS_ALLOW_HTTP": ("gateway", "webhooks", "allow_http"),
+    "GATEWAY_WEBHOOKS_PRIVATE_NETWORKS": ("gateway", "webhooks", "private_networks"),
     "TOCSIN_PUBLIC_URL": ("public_url",),
     "TOCSIN_LINK_SECRET": ("link_secret",),
     "TOCSIN_STATE_DIR": ("state_dir",),

@@ -25,6 +25,7 @@ from kit.settings.values import (
     HttpUrl,
     Line,
     LogLevel,
+    Network,
     Port,
     Price,
     SaslMechanism,
@@ -252,6 +253,14 @@ class JwtSettings(Section):
     audience: Line = "tocsin"
 
 
+class WebhookSettings(Section):
+    """Where webhooks may lead: https out into the world, unless `http` is allowed (development), and into no network of
+    the house but these."""
+
+    allow_http: bool = False
+    private_networks: Annotated[tuple[Network, ...], Words] = ()
+
+
 class GatewaySettings(Section):
     """Where the gateway listens, who may address anyone (a closed installation removes `user`), which other sites'
     pages may open streams (`origins`; those of the gateway itself always may), and whether its page `/demo` gives
@@ -266,6 +275,7 @@ class GatewaySettings(Section):
     )
     origins: Annotated[tuple[HttpUrl, ...], Words] = ()
     demo: bool = False
+    webhooks: WebhookSettings = WebhookSettings()
 
 
 class PortSettings(Section):

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Any, Final, NoReturn
 
 from contracts.topics import BY_NAME, DUE_INAPP, GATEWAY, GATEWAY_COUNTS, GATEWAY_DIRECTORY, GATEWAY_INAPP, SENT, Group
@@ -25,6 +26,7 @@ from services.gateway.calls import Calls
 from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
 from services.gateway.handlers.erasing import Erasing
+from services.gateway.http import alerts
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
@@ -37,11 +39,14 @@ from services.gateway.outbox.reconciling import Reconciling
 from services.gateway.outbox.renewing import Renewing
 from services.gateway.outbox.sweep import Sweep
 from services.gateway.outbox.writer import Writer
-from services.gateway.settings import Limits, Pace, StreamPace, sweeps
+from services.gateway.settings import Limits, Pace, StreamPace, WebhookPace, sweeps
 from services.gateway.stream.admission import Admission
 from services.gateway.stream.beat import Beat, Farewell
 from services.gateway.stream.hearing import of_events, of_records
 from services.gateway.stream.hub import Hub
+from services.gateway.webhooks.delivering import Delivering
+from services.gateway.webhooks.notice import Notice
+from services.gateway.webhooks.posting import Poster
 
 NAME: Final = "gateway"
 
@@ -95,6 +100,8 @@ async def build(settings: Settings) -> Parts:
     calls = parts.add("calls", Calls(database, settings.notifications.limits.per_caller.minute, utc_now))
     tokens, admission = _tokens(settings, database, calls), Admission(database, hub)
     desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, parts.metrics)
+    notice = Notice(lambda found: alerts.tell(desk, found), settings.notifications.alerts.recipients)
+    parts.add("webhooks", Delivering(database, _poster(settings), notice, WebhookPace(), parts.metrics))
     host, port = settings.gateway.host, settings.gateway.port
     parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
     parts.add("farewell", Farewell(hub))
@@ -116,6 +123,12 @@ def _acts(hub: Hub) -> Committed:
 def _hints(hub: Hub) -> After:
     """What this gateway has shown, its own listeners need not hear of by Kafka."""
     return lambda said: hub.hint(of_events(one.event for one in said))
+
+
+def _poster(settings: Settings) -> Poster:
+    """To where webhooks may lead."""
+    allowed = settings.gateway.webhooks
+    return Poster(allowed.allow_http, [ip_network(text) for text in allowed.private_networks], WebhookPace().patience)
 
 
 def _both(first: After, second: After) -> After:

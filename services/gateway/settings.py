@@ -98,3 +98,29 @@ class StreamPace:
     """The longest frame from a client."""
     frames: int = 20
     """Frames that a client may say within `heartbeat` seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookPace:
+    """How webhooks are delivered; seconds unless they say otherwise."""
+
+    at_once: int = 64
+    """Posts under way at one gateway."""
+    each: int = 8
+    """Of them to one receiver: one that is slow holds up only itself."""
+    patience: float = 15.0
+    """How long a receiver may take for all of its answer (Standard Webhooks: 15 to 30)."""
+    lease: float = 60.0
+    """Longer than `patience`, and what it takes to write down what came of it."""
+    look_every: float = 0.5
+    measure_every: float = 10.0
+    """How often it is counted how many wait."""
+    farewell: float = 3.0
+    """For what is under way when the gateway stops; what is not over then is posted again."""
+    per_tenant: int = 50
+    """Webhooks that a tenant may have."""
+    kept_days: int = 30
+    """How long deliveries are shown: longer than Kafka keeps what happened (7 days), so that what is heard again is
+    known."""
+    body_days: int = 7
+    """For how long what was delivered can be replayed."""

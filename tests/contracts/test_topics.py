@@ -65,7 +65,7 @@ def test_no_service_reads_what_nobody_writes_and_every_group_reads_as_its_servic
 def test_every_reader_has_a_group_that_reads_it() -> None:
     """The operations' topics and the receipts are read without a group of the list, or by services still to come."""
     read = {(group.name.partition(".")[0], topic.name) for group in topics.GROUPS for topic in group.topics}
-    without = {"ops.control", "ops.status", "notifications.receipts", "notifications.due.webhook"}
+    without = {"ops.control", "ops.status", "notifications.receipts"}
     for topic in topics.ALL:
         if topic.name not in without and not topic.compacted:
             for service in topic.readers:

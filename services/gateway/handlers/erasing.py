@@ -14,7 +14,7 @@ from kit.postgres import Database
 from services.gateway.handlers import commands
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.rules.projection import CANCELLED
-from services.gateway.store import people
+from services.gateway.store import people, webhook_deliveries
 
 AT_ONCE: Final = 500
 PATIENCE: Final = 60.0
@@ -43,8 +43,9 @@ class Erasing:
         cancelled = sum([await self._cancel(who, some) for some in _parts(places)])
         await self._until_said(places)
         blanked = sum([await self._blank(some) for some in _parts(places)])
+        told = sum([await self._untell(some) for some in _parts(places)])
         entries = await people.blank_inbox(self._database, who)
-        return {"cancelled": cancelled, "notifications": blanked, "inbox": entries}
+        return {"cancelled": cancelled, "notifications": blanked, "inbox": entries, "webhooks": told}
 
     async def _cancel(self, who: Forget, places: Sequence[UUID]) -> int:
         """Through the outbox, like everybody's cancel: also what intake has not read yet ends so."""
@@ -74,6 +75,11 @@ class Erasing:
     async def _blank(self, places: Sequence[UUID]) -> int:
         async with self._database.transaction() as connection:
             return await people.blank(connection, places)
+
+    async def _untell(self, places: Sequence[UUID]) -> int:
+        """What receivers have got they have got; what waits for them, and what is kept of it, is taken away."""
+        async with self._database.transaction() as connection:
+            return await webhook_deliveries.forget(connection, places)
 
 
 def _command() -> UUID:

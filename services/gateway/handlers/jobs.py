@@ -10,7 +10,8 @@ from kit.control.running import Work
 from kit.postgres import Connection, Database
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.outbox.sweep import Sweep
-from services.gateway.store import alerts, operations, stream
+from services.gateway.settings import WebhookPace
+from services.gateway.store import alerts, operations, stream, webhook_deliveries
 
 STEPS_KEPT_DAYS: Final = 30
 """Who comes back after longer than this loads the inbox anew: what became of its entries is shown there."""
@@ -30,12 +31,14 @@ def works(database: Database, sweep: Sweep, erasing: Erasing) -> dict[str, Work]
             runs = await operations.forget(connection)
             changes = await _trim(connection)
             lives = await alerts.forget(connection)
+            deliveries = await _clean_webhooks(connection)
         orders = await forget_orders(database)
         return {
             "orders": orders,
             "runs": runs,
             "changes": changes,
             "alerts": lives,
+            "webhook_deliveries": deliveries,
             "notifications": 0,
             "detail": "no notification is deleted yet",
         }
@@ -47,5 +50,15 @@ async def _trim(connection: Connection) -> int:
     """Drops the steps of streams that nobody goes back to; how many."""
     gone = 0
     while n := await stream.trim(connection, STEPS_KEPT_DAYS, STEPS_AT_ONCE):
+        gone += n
+    return gone
+
+
+async def _clean_webhooks(connection: Connection) -> int:
+    """Drops the bodies of what was delivered, and later all of a delivery; how many of these."""
+    pace, gone = WebhookPace(), 0
+    while await webhook_deliveries.blank_old(connection, pace.body_days, STEPS_AT_ONCE):
+        pass
+    while n := await webhook_deliveries.delete_old(connection, pace.kept_days, STEPS_AT_ONCE):
         gone += n
     return gone

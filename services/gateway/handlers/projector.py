@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kit.bus.record import Outgoing
 from kit.postgres import Connection
 from kit.stage import Message
+from services.gateway.handlers import webhooks
 from services.gateway.rules import consequences, projection
 from services.gateway.rules.consequences import Known, Row
 from services.gateway.rules.projection import SENT, Batch
@@ -20,6 +21,8 @@ async def project(connection: Connection, messages: Sequence[Message]) -> Sequen
     await _write_lines(connection, batch, rows)
     await _end_answered(connection, batch, rows)
     await _keep_the_rest(connection, batch, rows)
+    if tenants := {row.tenant for row in rows if row.watched}:
+        await webhooks.tell(connection, messages, tenants)
     if moves := consequences.counts(rows):
         # Last: these rows are the ones that gateways share, and so they are locked for a moment only.
         await projecting.count(connection, moves)

@@ -49,6 +49,9 @@ from services.gateway.http import (
     suppressions,
     templates,
     unsubscribe,
+    webhook_deliveries,
+    webhook_shapes,
+    webhooks,
 )
 from services.gateway.http.alertmanager import AlertmanagerWebhook
 from services.gateway.http.auditing import Audited
@@ -83,6 +86,8 @@ BODIES: Final = (
     api_keys.KeyRequest,
     people.EraseRequest,
     AlertmanagerWebhook,
+    webhook_shapes.WebhookRequest,
+    webhook_shapes.WebhookReplayRequest,
 )
 TAGS: Final = [
     {"name": "notifications", "description": "Ask, see, move, cancel."},
@@ -97,6 +102,7 @@ TAGS: Final = [
     {"name": "deadlines", "description": "What is due, and when people are reminded."},
     {"name": "templates", "description": "What notifications say, per channel and language, in versions."},
     {"name": "suppressions", "description": "Addresses to which nothing is sent any more."},
+    {"name": "webhooks", "description": "Other systems, told what became of notifications: for admins."},
     {"name": "access", "description": "Keys for programs, and what admins did: for admins."},
     {"name": "people", "description": "Export of one person, and erasure with a report: for admins."},
     {"name": "figures", "description": "What became of it all."},
@@ -113,7 +119,8 @@ def api(desk: Desk) -> FastAPI:
     app.router.routes.extend(documentation.routes(TITLE, "/openapi.json"))
     things = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
     strangers = (callbacks, unsubscribe)
-    admins = (failed, api_keys, audit, people, operations, providers, configuration, alerts)
+    access = (webhooks, webhook_deliveries, api_keys, audit, people)
+    admins = (failed, *access, operations, providers, configuration, alerts)
     for room in (sending, notifications, *things, stats, limits, *strangers, *admins, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)

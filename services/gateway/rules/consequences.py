@@ -29,6 +29,8 @@ class Row(NamedTuple):
     sent_at: datetime | None
     asked_here: bool
     """REST has accepted it, and written down how it is found."""
+    watched: bool = False
+    """The tenant has webhooks."""
 
     @property
     def move(self) -> tuple[datetime, str, str, str | None, str | None]:

@@ -131,7 +131,8 @@ on conflict (id) do update set
     replay_of = coalesce(n.replay_of, excluded.replay_of),
     request = coalesce(n.request, excluded.request)
 returning id, place, date_bin('1 hour', accepted_at, 'epoch'), tenant, owner, was, counted, rank, posted, parent, edit,
-    sent_at, fingerprint is not null
+    sent_at, fingerprint is not null,
+    coalesce(n.tenant = any((select array_agg(tenant) from webhooks where enabled)::text[]), false)
 """
 
 

@@ -120,6 +120,7 @@ class House:
     calls: Calls
     http: httpx.AsyncClient
     face: ASGIApp
+    desk: Desk
 
     async def hears(self, *events: e.Event) -> None:
         """The projector is told."""
@@ -177,7 +178,7 @@ async def opened(
         whole = face(desk, Health("gateway", metrics.registry))
         asgi = httpx.ASGITransport(whole)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=asgi, base_url="http://gateway"))
-        yield House(settings, database, writer, calls, client, whole)
+        yield House(settings, database, writer, calls, client, whole, desk)
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ class Process:
 
 @asynccontextmanager
 async def process(
-    session: Session, kafka: KafkaSettings, database: str, folder: Path, failpoints: str = ""
+    session: Session, kafka: KafkaSettings, database: str, folder: Path, failpoints: str = "", **more: str
 ) -> AsyncIterator[Process]:
     """`python -m services.gateway`, killed at the end if it still lives."""
     port = free_port()
@@ -61,6 +61,7 @@ async def process(
         "JWT_SECRET": SECRET,
         "GATEWAY_PORT": str(port),
         "TOCSIN_FAILPOINTS": failpoints,
+        **more,
     }
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.gateway", cwd=folder, env=environ, stdout=asyncio.subprocess.DEVNULL
