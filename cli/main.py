@@ -18,6 +18,7 @@ from cli import (
     tokens,
     topics,
     watch,
+    webhooks,
 )
 from cli.doctor import command as doctor
 from cli.output import sentences
@@ -45,6 +46,7 @@ app.add_typer(failed.app, name="failed", help="What did not arrive, and sending 
 app.add_typer(template.app, name="template", help="What notifications say, per channel and language.")
 app.add_typer(jobs.app, name="jobs", help="What runs by itself every day, and running it now.")
 app.add_typer(providers.app, name="providers", help="Who carries messages out: how each does, pause, resume, test.")
+app.add_typer(webhooks.app, name="webhooks", help="Other systems that are told what becomes of notifications.")
 app.add_typer(config.app, name="config", help="The settings in force, and whether they are good.")
 
 

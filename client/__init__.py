@@ -16,6 +16,7 @@ from .rest import Tocsin
 from .schedules import Schedules
 from .shapes import Line, Notification, Result
 from .templates import Templates
+from .webhooks import Webhooks
 
 __all__ = [
     "AsyncTocsin",
@@ -34,4 +35,5 @@ __all__ = [
     "TokenRefused",
     "Unavailable",
     "Unreachable",
+    "Webhooks",
 ]
