@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from contracts import events as e
-from contracts import identity, outside
+from contracts import identity, outside, trace
 from contracts.record import Encoded, Headers, Place, Undecodable, problems_of, sentence, text_of, what_can_be_read
 from contracts.status import Lane
 from contracts.topics import Topic
@@ -27,6 +27,8 @@ def encode(event: e.Event, source: str) -> Encoded:
         ("ce_id", identity.event_id_text(subject, event.ce_type, event.n).encode()),
         ("ce_subject", str(subject).encode()),
     ]
+    if isinstance(event, e.OfNotification | e.Ripe) and event.trace:
+        headers += trace.to_headers(event.trace)
     return Encoded(event.key.encode(), value, headers)
 
 

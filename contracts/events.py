@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field, f
 from contracts import identity, local_time
 from contracts.request import Attachment, NotificationRequest
 from contracts.status import Channel, End, Lane, Status
+from contracts.trace import Trace
 
 
 class Event(BaseModel):
@@ -45,7 +46,8 @@ class Event(BaseModel):
 class OfNotification(Event):
     """What every event of one notification carries, so that any of them may be the first that a reader sees (P2).
 
-    `template` is the version that it was rendered by ("welcome@3"), from its `due` on.
+    `template` is the version that it was rendered by ("welcome@3"), from its `due` on. `trace` says to which trace it
+    belongs (`contracts/trace.py`), where whoever asked for it has said so.
     """
 
     id: UUID
@@ -56,6 +58,7 @@ class OfNotification(Event):
     user_id: str | None = None
     group: str | None = None
     template: str | None = None
+    trace: Trace = None
 
     @property
     def subject(self) -> UUID:
@@ -149,12 +152,13 @@ class Again(Event):
 
 
 class Ripe(Event):
-    """The planned instant of this round has come."""
+    """The planned instant of this round has come. `trace`: where the scheduler records traces."""
 
     ce_type = "tocsin.ripe"
     id: UUID
     round: int
     lane: Lane = Lane.NORMAL
+    trace: Trace = None
 
     @property
     def subject(self) -> UUID:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from contracts import addresses, identity, local_time
+from contracts import addresses, identity, local_time, trace
 from contracts import events as e
 from contracts.deadline import OutsideDeadline
 from contracts.record import (
@@ -139,6 +139,7 @@ class _Record:
         if source := printable(text_of(headers.get("ce_source"))):
             said["source"] = source
         self.ce_id = printable(text_of(headers.get("ce_id")))
+        self.trace = trace.of_headers(headers)
         self.problems = problems
         self.is_of_no_type = False
         self.envelope = self._envelope(said)
@@ -180,6 +181,7 @@ class _Record:
             "owner": self.envelope.owner,
             "lane": self.topic.lane or Lane.NORMAL,
             "accepted_at": self.place.timestamp,
+            "trace": self.trace,
         }
 
     def _request(self) -> e.Event:

@@ -1,11 +1,12 @@
 """Records become messages; what nobody can read, or store, is passed over and reported once (P7)."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+from uuid import UUID
 
 from contracts.cloudevents import Undecodable
-from contracts.events import Event, Poison
+from contracts.events import Event, OfNotification, Poison, Ripe
 from contracts.topics import BY_NAME
 from kit.bus.record import Outgoing, Received
 from kit.poison import poison_of
@@ -53,6 +54,13 @@ class Batch:
         self.first.setdefault(received.topic, f"{received.partition}@{received.offset}: {named(error)}")
         if report and BY_NAME[received.topic].reporter == self._service:
             self.reports.append(Outgoing.of(poison_of(received, told(error), self._service)))
+
+
+def traced(events: Iterable[Event]) -> Iterator[tuple[UUID, str | None]]:
+    """The notifications that these are about, with the traces that they belong to."""
+    for event in events:
+        if isinstance(event, OfNotification | Ripe) and event.trace:
+            yield event.id, event.trace
 
 
 def named(error: BaseException) -> str:

@@ -15,7 +15,8 @@ from kit.metrics import Metrics
 from kit.pacing import Growing
 from kit.poison import Brake
 from kit.postgres import Connection, Database, fate, timed_out
-from kit.reading import Batch, Message, named
+from kit.reading import Batch, Message, named, traced
+from kit.tracing import OFF, Tracer
 
 __all__ = ["After", "Handle", "Message", "Stage"]
 
@@ -64,6 +65,7 @@ class Stage:
         batch: int | Sequence[int] | Growing = BATCH,
         reporter: bool = True,
         after: After | None = None,
+        tracer: Tracer = OFF,
     ) -> None:
         """`batch`: the most records of one transaction; one number, one per lane of the consumer, or growing while
         nothing urgent comes. `reporter` False: poison is only counted here, even of topics that this service (the
@@ -78,6 +80,7 @@ class Stage:
         self._batch = batch
         self._reporter = reporter
         self._after = after
+        self._tracer = tracer
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -147,12 +150,14 @@ class Stage:
 
     async def _do(self, records: Sequence[Received]) -> int:
         """The number of records that were passed over. Raises HeldUp."""
-        batch = Batch(self._publisher.source if self._reporter else "")
-        out = await self._judged(batch.read(records), batch)
+        batch, began = Batch(self._publisher.source if self._reporter else ""), self._tracer.now()
+        messages = batch.read(records)
+        out = await self._judged(messages, batch)
         self._judge_slow(batch)
         failpoint("stage_after_commit")
         await self._publish([*out, *batch.reports])
         failpoint("stage_before_offsets")
+        self._tracer.done(self.name, traced(message.event for message in messages), began)
         if self._after:
             self._after(out)
         for topic, count in batch.poison.items():

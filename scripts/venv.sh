@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-wanted=${1:?which requirements: runtime, local, aws or dev}
+wanted=${1:?which requirements: runtime, local, aws, tracing or dev}
 log=.venv/install.log
 
 trouble() {
@@ -65,6 +65,9 @@ if ! .venv/bin/python -m pip install --disable-pip-version-check --require-hashe
     trouble "the requirements cannot be installed: look at the network (the first run needs it) and at the disk's space, then try again. $log ends with: $(grep -v '^ *$' "$log" | tail -n 2 | tr '\n' ' ')"
 fi
 installed "$wanted" >"$stamp"
-# dev holds all of aws, and aws all of local.
-if [ "$wanted" = dev ]; then installed aws >.venv/.installed-aws; fi
-if [ "$wanted" = dev ] || [ "$wanted" = aws ]; then installed local >.venv/.installed-local; fi
+# dev holds all of aws and tracing, and these all of local.
+if [ "$wanted" = dev ]; then
+    installed aws >.venv/.installed-aws
+    installed tracing >.venv/.installed-tracing
+fi
+if [ "$wanted" != runtime ] && [ "$wanted" != local ]; then installed local >.venv/.installed-local; fi

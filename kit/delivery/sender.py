@@ -38,6 +38,7 @@ from kit.engine import Ticket
 from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.reading import told
+from kit.tracing import OFF, Tracer
 
 KNOCK_SECONDS: Final = 0.2
 """Between two looks whether those who wait may try."""
@@ -78,7 +79,10 @@ class Channel:
 class Sender:
     """The engine's work. Each method of the middle part is a way from one step to another: read them as the pipe."""
 
-    def __init__(self, channel: Channel, database: Database, publisher: Publisher, metrics: Metrics) -> None:
+    def __init__(
+        self, channel: Channel, database: Database, publisher: Publisher, metrics: Metrics, tracer: Tracer = OFF
+    ) -> None:
+        self._tracer = tracer
         self._channel = channel.name
         self._lanes = channel.lanes
         self._database = database
@@ -104,7 +108,7 @@ class Sender:
         )
         # The urgent lane never waits behind a batch of another.
         self._claiming = [Group(claiming.work, self._break) for _ in channel.lanes]
-        handing = Handing(self._clock, metrics, self)
+        handing = Handing(self._clock, metrics, self, tracer)
         self._hands = {
             outlet: Hands(handing.give, self._break, channel.hands, channel.spare)
             for route in self._routes
@@ -144,6 +148,9 @@ class Sender:
     def take(self, tickets: Sequence[Ticket]) -> None:
         deliveries, words = self._reading.read(tickets)
         self._words.add(words)
+        if began := self._tracer.now():
+            for one in deliveries:
+                one.began = began
         self.again(deliveries)
 
     def let_go(self) -> None:
@@ -200,6 +207,9 @@ class Sender:
 
     def carry(self, deliveries: Sequence[Delivery]) -> None:
         """To the provider, claimed."""
+        for one in deliveries:
+            if one.began:
+                self._tracer.done("claim", [(one.due.id, one.due.trace)], one.began)
         for outlet, hands in self._hands.items():
             hands.put([one for one in deliveries if one.outlet is outlet])
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from contracts import events as e
+from contracts.trace import id_of
 from kit.clock import utc_now
 
 LOGGER: Final = "tocsin.facts"
@@ -38,6 +39,8 @@ class Facts:
             for field, name in _told(type(event)):
                 if (value := getattr(event, field)) is not None:
                     said[name] = value
+            if isinstance(event, e.OfNotification | e.Ripe) and event.trace:
+                said["trace_id"] = id_of(event.trace)
             said["process"] = process
             yield said.get("channel", ""), to_json(said) + b"\n"
 

@@ -1,5 +1,6 @@
 """The email sender, put together: read it from top to bottom."""
 
+import os
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
@@ -26,6 +27,7 @@ from kit.service import Parts, run
 from kit.settings import GmailProvider, Settings, SettingsError, SmtpProvider, TenantSettings, need
 from kit.settings.names import name_of
 from kit.stage import Stage
+from kit.tracing import tracer_of
 from services.email_sender.composing.mail import Author
 from services.email_sender.composing.words import Unsafe
 from services.email_sender.providers.smtp.opening import Relay
@@ -46,6 +48,7 @@ def main() -> NoReturn:
 async def build(settings: Settings) -> Parts:
     """All parts of one email sender in the order they start; several may run at once."""
     kafka, told, parts = settings.kafka, settings.notifications, Parts(NAME)
+    tracer = parts.add("traces", tracer_of(NAME, os.environ))
 
     database = parts.add("pool", await Database.open(settings.database_url, NAME, size=CONNECTIONS, settings=BY_INDEX))
     parts.watch("postgresql", database.alive)
@@ -69,7 +72,7 @@ async def build(settings: Settings) -> Parts:
         paces=paces(settings.email_providers, told.limits),
         time_zone=told.default_time_zone,
     )
-    sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
+    sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics, tracer))
     parts.add("switches", Switches(database, sender.obey))
     consumer = Consumer(kafka, EMAIL_SENDER.name, [[lane] for lane in lanes])
     engine = Engine(

@@ -20,6 +20,7 @@ from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings, need
 from kit.stage import BATCH, After, Stage
+from kit.tracing import tracer_of
 from kit.web_server import WebServer
 from kit.web_socket import SocketProtocol
 from services.gateway.calls import Calls
@@ -59,6 +60,7 @@ def main() -> NoReturn:
 async def build(settings: Settings) -> Parts:
     """All parts in the order they start; they stop in the other direction."""
     kafka, pace, parts = settings.kafka, Pace.of(settings), Parts(NAME)
+    tracer = parts.add("traces", tracer_of(NAME, os.environ))
 
     database = parts.add("pool", await Database.open(settings.database_url, NAME, size=12))
     parts.watch("postgresql", database.alive)
@@ -94,12 +96,16 @@ async def build(settings: Settings) -> Parts:
         ("directory", known, directory.remember, BATCH, None),
         ("counts", told, operations.note, BATCH, None),
     ):
-        stage = Stage(name, consumer, database, publisher, handle, metrics=parts.metrics, batch=batch, after=after)
+        stage = Stage(
+            name, consumer, database, publisher, handle, metrics=parts.metrics, batch=batch, after=after, tracer=tracer
+        )
         parts.add(name, stage, needed=False)
 
     calls = parts.add("calls", Calls(database, settings.notifications.limits.per_caller.minute, utc_now))
     tokens, admission = _tokens(settings, database, calls), Admission(database, hub)
-    desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, parts.metrics)
+    desk = Desk(
+        settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, parts.metrics, tracer
+    )
     notice = Notice(lambda found: alerts.tell(desk, found), settings.notifications.alerts.recipients)
     parts.add("webhooks", Delivering(database, _poster(settings), notice, WebhookPace(), parts.metrics))
     host, port = settings.gateway.host, settings.gateway.port

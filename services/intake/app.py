@@ -18,6 +18,7 @@ from kit.postgres import Database
 from kit.service import Parts, Repeating, run
 from kit.settings import KafkaSettings, Settings
 from kit.stage import Stage
+from kit.tracing import tracer_of
 from services.intake.handlers import directory, jobs, outcomes
 from services.intake.handlers.erasing import Erasing
 from services.intake.handlers.judge import Judge, ends_a_group
@@ -40,6 +41,7 @@ def main() -> NoReturn:
 async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> Parts:
     """All parts of one intake in the order they start; several may run at once."""
     kafka, pauses, policy, parts = settings.kafka, Pauses.of(settings), policy_of(settings), Parts(NAME)
+    tracer = parts.add("traces", tracer_of(NAME, environ))
 
     database = parts.add("pool", await Database.open(settings.database_url, NAME))
     parts.watch("postgresql", database.alive)
@@ -62,7 +64,9 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.add("directory", Stage("directory", objects, *shared, directory.project, metrics=parts.metrics))
     parts.add("outcomes", Stage("outcomes", answers, *shared, outcomes.hear, metrics=parts.metrics))
     pace = Growing(BATCH, LARGE_BATCH)
-    judging = Stage("judge", requests, *shared, judge.handle, metrics=parts.metrics, batch=pace, after=after)
+    judging = Stage(
+        "judge", requests, *shared, judge.handle, metrics=parts.metrics, batch=pace, after=after, tracer=tracer
+    )
     parts.add("judge", judging)
 
     parts.add("group_ends", group_ends)

@@ -1,5 +1,7 @@
 """The scheduler, put together: events come in and become timers, timers come due and are said."""
 
+import os
+
 from contracts.topics import (
     DEADLINES,
     RECIPIENTS,
@@ -20,6 +22,7 @@ from kit.postgres import Database
 from kit.service import Loop, Parts, run
 from kit.settings import Settings
 from kit.stage import Stage
+from kit.tracing import tracer_of
 from kit.zone_data import edition
 from services.scheduler.alarm import Alarm
 from services.scheduler.considering import Considering
@@ -46,6 +49,7 @@ async def build(settings: Settings) -> Parts:
     """All parts of one scheduler; several may run at once, on as many machines as you like."""
     plan = settings.notifications.scheduler
     parts = Parts(NAME)
+    tracer = parts.add("traces", tracer_of(NAME, os.environ))
     # One connection for each firing, one to look at each shelf, one for each stage, one each to count, for health, and
     # to compute again, two for jobs.
     size = (FIRINGS + APART + SCHEDULE_FIRINGS + DEADLINE_FIRINGS + 4) + 4 + 3 + 2
@@ -71,14 +75,16 @@ async def build(settings: Settings) -> Parts:
         ("following", "deadlines", tracked, follow),
     ):
         after = handle.committed
-        parts.add(name, Stage(stage, consumer, db, publisher, handle, after=after, metrics=parts.metrics))
+        parts.add(
+            name, Stage(stage, consumer, db, publisher, handle, after=after, metrics=parts.metrics, tracer=tracer)
+        )
 
     considering = Considering(settings.notifications.default_time_zone, settings.notifications.daily_report_at)
     firings = {
         name: Firing(shelf, db, publisher, alarm, parts.metrics, batch_size=plan.batch_size, firings=at_once)
         for name, shelf, alarm, at_once in (
-            ("firing", Timers(), timers_alarm, FIRINGS),
-            ("firing_again", Timers(put_back=True), Alarm(), APART),
+            ("firing", Timers(tracer=tracer), timers_alarm, FIRINGS),
+            ("firing_again", Timers(put_back=True, tracer=tracer), Alarm(), APART),
             ("recurring", Schedules(zones), schedules_alarm, SCHEDULE_FIRINGS),
             ("reminding", Deadlines(considering), deadlines_alarm, DEADLINE_FIRINGS),
         )

@@ -6,6 +6,7 @@ from typing import Final
 
 from kit.bus.publisher import Publisher
 from kit.postgres import Connection
+from kit.tracing import OFF, Tracer
 from services.scheduler.firing import Fired
 from services.scheduler.rules.timers import Timer
 from services.scheduler.saying import say
@@ -21,8 +22,9 @@ class Timers:
     """The shelf of the notifications and retries that wait for their instant (P4.1, P4.2): one that fires is gone,
     one that Kafka has not acknowledged is put back. `put_back`: the shelf of these."""
 
-    def __init__(self, *, put_back: bool = False) -> None:
+    def __init__(self, *, put_back: bool = False, tracer: Tracer = OFF) -> None:
         self._put_back = put_back
+        self._tracer = tracer
 
     async def look(self, connection: Connection, since: datetime | None) -> Look:
         return await store.look(connection, since, put_back=self._put_back)
@@ -34,7 +36,11 @@ class Timers:
         return len(taken) == limit
 
     async def say(self, publisher: Publisher, taken: Sequence[Timer], now: datetime) -> Sequence[Timer]:
-        return await say(publisher, taken, None if self._put_back else STRAGGLING)
+        began = self._tracer.now()
+        unheard = await say(publisher, taken, None if self._put_back else STRAGGLING)
+        left = {timer.id for timer in unheard}
+        self._tracer.done("fire", ((timer.id, timer.trace) for timer in taken if timer.id not in left), began)
+        return unheard
 
     async def settle(
         self, connection: Connection, taken: Sequence[Timer], unheard: Sequence[Timer], now: datetime

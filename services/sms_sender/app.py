@@ -1,5 +1,6 @@
 """The SMS sender, put together: read it from top to bottom."""
 
+import os
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from contracts.status import Channel as Name
@@ -25,6 +26,7 @@ from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import ConsoleProvider, Settings, SnsProvider, TwilioProvider
 from kit.stage import Stage
+from kit.tracing import tracer_of
 from services.sms_sender.providers.aws import opened
 from services.sms_sender.providers.console import Console
 from services.sms_sender.providers.twilio import Account, Twilio
@@ -46,6 +48,7 @@ def main() -> NoReturn:
 async def build(settings: Settings) -> Parts:
     """All parts of one SMS sender in the order they start; several may run at once."""
     kafka, told, parts = settings.kafka, settings.notifications, Parts(NAME)
+    tracer = parts.add("traces", tracer_of(NAME, os.environ))
 
     database = parts.add("pool", await Database.open(settings.database_url, NAME, size=CONNECTIONS, settings=BY_INDEX))
     parts.watch("postgresql", database.alive)
@@ -68,7 +71,7 @@ async def build(settings: Settings) -> Parts:
         parts_of=parts_of,
         time_zone=told.default_time_zone,
     )
-    sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics))
+    sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics, tracer))
     parts.add("switches", Switches(database, sender.obey))
     consumer = Consumer(kafka, SMS_SENDER.name, [[lane] for lane in lanes])
     engine = Engine(

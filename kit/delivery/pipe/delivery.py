@@ -26,7 +26,8 @@ class Delivery:
     The token is drawn once, so that a claim whose commit was not acknowledged is recognised as ours (P5.1);
     `perhaps_claimed` says that there may be such a one. `outlet` is the one of its route that was chosen last, `fare`
     what the pace of its provider allowed it. `lease_ends` is in our own monotonic seconds; `late` is how long after its
-    planned instant the first attempt was made, `took` how long its provider took to answer.
+    planned instant the first attempt was made, `took` how long its provider took to answer, `began` when it came here,
+    for its trace.
     """
 
     ticket: Ticket
@@ -42,6 +43,7 @@ class Delivery:
     took: float | None = None
     fare: Fare | None = None
     verdict: Verdict | None = None
+    began: int = 0
 
     @property
     def parts(self) -> int:

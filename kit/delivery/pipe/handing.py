@@ -9,6 +9,7 @@ from kit.delivery.provider import Parcel
 from kit.delivery.rules import UNKNOWN_OUTCOME
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
+from kit.tracing import OFF, Tracer
 
 log = logs.get(__name__)
 
@@ -27,10 +28,11 @@ class Ways(Protocol):
 class Handing:
     """What one hand does with one delivery."""
 
-    def __init__(self, clock: DatabaseClock, metrics: Metrics, ways: Ways) -> None:
+    def __init__(self, clock: DatabaseClock, metrics: Metrics, ways: Ways, tracer: Tracer = OFF) -> None:
         self._clock = clock
         self._metrics = metrics
         self._ways = ways
+        self._tracer = tracer
 
     async def give(self, one: Delivery) -> None:
         """P5.5: nothing is begun that is not wanted any more, or whose lease might end before its answer comes,
@@ -41,9 +43,12 @@ class Handing:
         if not one.ticket.wanted or not in_time or (entered := one.route.enter(one.outlet)) is None:
             self._ways.leave([one])
             return
-        refund = pace.pay(one)
+        refund, began = pace.pay(one), self._tracer.now()
         outcome = await self._handed_over(one)
         one.took = self._clock.monotonic() - begun
+        if began:
+            why = "" if isinstance(outcome, Accepted) else type(outcome).__name__.lower()
+            self._tracer.done("send", [(one.due.id, one.due.trace)], began, "client", why, provider=provider.name)
         gate.leave(entered, outcome, begun)
         if isinstance(outcome, Halted):
             self._metrics.answered(one.due.channel or "", provider.name, HALTED)

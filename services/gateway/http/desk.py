@@ -15,6 +15,7 @@ from kit.clock import monotonic, unix_ms, utc_now
 from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.settings import Settings
+from kit.tracing import OFF, Tracer
 from services.gateway.calls import Calls
 from services.gateway.http.auth import Tokens
 from services.gateway.http.problems import forbidden, invalid
@@ -45,6 +46,7 @@ class Desk:
     admission: Admission
     calls: Calls
     metrics: Metrics
+    tracer: Tracer = OFF
 
 
 def new_id() -> UUID:

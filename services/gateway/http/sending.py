@@ -13,11 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts import addresses
+from contracts import trace as context
 from contracts.identity import notification_id
 from contracts.request import NotificationRequest
 from contracts.status import Channel
 from contracts.topics import MESSAGE_BYTES
 from contracts.wording import NO_FIELD
+from kit.tracing import Entry
 from services.gateway.http import bodies, limited, looking, shapes
 from services.gateway.http.desk import Desk, check_horizon, new_id, until_seconds
 from services.gateway.http.documented import parameter, problems, takes
@@ -89,7 +91,9 @@ def posts(desk: Desk) -> dict[str, Serve]:
         caller = await desk.tokens.caller(request)
         seconds = until_seconds(request.query_params.get("wait")) if request.scope["query_string"] else 0.0
         wanted, key = await _request(desk, request), request.headers.get("idempotency-key")
-        accepted = await accept(desk, caller, wanted, key)
+        with entry(desk, request) as way:
+            accepted = await accept(desk, caller, wanted, key, way.trace)
+            way.about(accepted.id)
         told = shapes.accepted(accepted.id, accepted.rank, wanted, accepted.accepted_at)
         answer = told.response(HTTPStatus.ACCEPTED, {"Location": f"{PREFIX}/{accepted.id}"})
         return await looking.outcome(desk, accepted.id, seconds, answer) if seconds else answer
@@ -99,8 +103,9 @@ def posts(desk: Desk) -> dict[str, Serve]:
         caller = await desk.tokens.caller(request)
         items = _items(desk, bodies.json_object(await bodies.read(request, desk.limits.batch_bytes)))
         limited.count(desk.calls, caller, request.scope, len(items) - 1)
-        read = [_item(desk, caller, item) for item in items]
-        results = iter(await _accept(desk, [one for one in read if isinstance(one, Asked)]))
+        with entry(desk, request) as way:
+            read = [_item(desk, caller, item, way.trace) for item in items]
+            results = iter(await _accept(desk, [one for one in read if isinstance(one, Asked)]))
         told = [_result(one, next(results)) if isinstance(one, Asked) else {"error": one.body()} for one in read]
         return Response(to_json({"results": told}), HTTPStatus.ACCEPTED, media_type="application/json")
 
@@ -144,7 +149,7 @@ async def _request(desk: Desk, request: Request) -> NotificationRequest:
     return asked
 
 
-def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | None) -> Asked:
+def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | None, trace: str | None) -> Asked:
     """What this caller may ask for. Raises Problem."""
     if not trust.may_address(caller, request, desk.settings.gateway.address_anyone):
         raise forbidden("recipient_not_allowed", "this installation lets you write to yourself only: give your user_id")
@@ -152,7 +157,7 @@ def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | 
         check_enabled(desk, channel)
     check_country(desk, request)
     check_horizon("send_at", request.planned_at)
-    asked = Asked.of(_id(caller, key), caller.tenant, caller.owner, request)
+    asked = Asked.of(_id(caller, key), caller.tenant, caller.owner, request, trace=trace)
     if asked.weight > MESSAGE_BYTES:
         raise too_large_to_pass_on(MESSAGE_BYTES)
     return asked
@@ -194,9 +199,17 @@ def check_key(key: str) -> str:
     return key
 
 
-async def accept(desk: Desk, caller: Caller, request: NotificationRequest, key: str | None) -> Accepted:
+def entry(desk: Desk, request: Request) -> Entry:
+    """The way in of a request, and the trace that its notifications belong to from here on."""
+    given, state = request.headers.get("traceparent"), request.headers.get("tracestate")
+    return desk.tracer.entry(f"POST {request.scope['path']}", context.given(given, state) if given else None)
+
+
+async def accept(
+    desk: Desk, caller: Caller, request: NotificationRequest, key: str | None, trace: str | None = None
+) -> Accepted:
     """One request that is ours now. Raises Problem."""
-    result = (await _accept(desk, [_asked(desk, caller, request, key)]))[0]
+    result = (await _accept(desk, [_asked(desk, caller, request, key, trace)]))[0]
     if not isinstance(result, Accepted):
         raise _refusal(result)
     return result
@@ -225,14 +238,14 @@ def _items(desk: Desk, body: dict[str, Any]) -> list[Any]:
     return items
 
 
-def _item(desk: Desk, caller: Caller, item: Any) -> Asked | Problem:
+def _item(desk: Desk, caller: Caller, item: Any, trace: str | None) -> Asked | Problem:
     if not isinstance(item, dict):
         return invalid([("", "is not an object")])
     key = item.pop("idempotency_key", None)
     try:
         if key is not None and not isinstance(key, str):
             raise invalid([("idempotency_key", "is not a text")])
-        return _asked(desk, caller, NotificationRequest.model_validate(item), key)
+        return _asked(desk, caller, NotificationRequest.model_validate(item), key, trace)
     except ValidationError as error:
         return invalid(fields_of(error))
     except Problem as problem:

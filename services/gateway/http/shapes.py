@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from contracts.request import NotificationRequest
 from contracts.status import RANKS, Channel, Status
+from contracts.trace import id_of
 from services.gateway.rules.timeline import Entry
 from services.gateway.rules.views import fields_of
 from services.gateway.store.reading import Figures, Stored
@@ -97,6 +98,7 @@ class Notification(Shape):
     sms: Sms | None = None
     parent: UUID | None = None
     replay_of: UUID | None = None
+    trace_id: str | None = None
     children: tuple[Child, ...] | None = None
     timeline: tuple[Line, ...] = ()
 
@@ -178,6 +180,7 @@ def notification(row: Stored, lines: Sequence[Entry], children: Sequence[Stored]
         sms=Sms(encoding=encoding, segments=int(segments)) if row.sms else None,
         parent=row.parent,
         replay_of=row.replay_of,
+        trace_id=id_of(row.trace) if row.trace else None,
         children=tuple(Child(id=c.id, channel=c.channel, status=STATUS[c.rank]) for c in children) or None,
         timeline=tuple(line(entry) for entry in lines),
     )

@@ -26,7 +26,7 @@ class Asked:
     """One request on its way into the outbox. When it was accepted only the database says.
 
     `view` is the request as JSON without the contents of its `files`, `fingerprint` what is compared when its key
-    comes again (P1), `replay_of` the failed notification that it repeats (P6.5).
+    comes again (P1), `replay_of` the failed notification that it repeats (P6.5), `trace` the one that it belongs to.
     """
 
     id: UUID
@@ -37,14 +37,23 @@ class Asked:
     files: str | None
     fingerprint: str
     replay_of: UUID | None = None
+    trace: str | None = None
 
     @classmethod
-    def of(cls, id: UUID, tenant: str, owner: str, request: NotificationRequest, replay_of: UUID | None = None) -> Self:
+    def of(
+        cls,
+        id: UUID,
+        tenant: str,
+        owner: str,
+        request: NotificationRequest,
+        replay_of: UUID | None = None,
+        trace: str | None = None,
+    ) -> Self:
         """The request under this id."""
         if not request.attachments:
-            return cls(id, tenant, owner, request, request.plain, None, request.fingerprint, replay_of)
+            return cls(id, tenant, owner, request, request.plain, None, request.fingerprint, replay_of, trace)
         view, files = view_of(request), _files_of(request)
-        return cls(id, tenant, owner, request, view, files, request.fingerprint, replay_of)
+        return cls(id, tenant, owner, request, view, files, request.fingerprint, replay_of, trace)
 
     @property
     def weight(self) -> int:
@@ -86,6 +95,7 @@ class Asked:
             request=request,
             again=again,
             replay_of=self.replay_of,
+            trace=self.trace,
         )
 
 
@@ -134,6 +144,7 @@ class Waiting:
     view: str | None
     files: str | None
     replay_of: UUID | None
+    trace: str | None
 
     def said(self) -> e.Event:
         """The event as it is published, with `again` where it was said before (P6.1)."""
@@ -141,7 +152,7 @@ class Waiting:
         match self.kind:
             case "request":
                 request = NotificationRequest.model_validate(whole(self.view or "", self.files))
-                asked = Asked.of(self.id, self.tenant, self.owner or "", request, self.replay_of)
+                asked = Asked.of(self.id, self.tenant, self.owner or "", request, self.replay_of, self.trace)
                 return asked.event(self.accepted_at, again=again)
             case "cancel" | "group":
                 return e.Cancel.model_validate_json(self.event or "").model_copy(update={"again": again})

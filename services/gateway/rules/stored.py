@@ -32,3 +32,4 @@ class Stored:
     channels: tuple[str, ...]
     replay_of: UUID | None
     request: str | None
+    trace: str | None = None

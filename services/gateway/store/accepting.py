@@ -52,11 +52,12 @@ def _rows(one: Asked) -> list[tuple[Any, ...]]:
         channels,
         one.topic,
         one.replay_of,
+        one.trace,
     )
     return [
         row,
         *(
-            (child, *common, *plan, None, channel, None, one.id, None, one.topic, None)
+            (child, *common, *plan, None, channel, None, one.id, None, one.topic, None, one.trace)
             for child, channel in one.children
         ),
     ]
@@ -79,6 +80,7 @@ _ROWS = Columns(
     channels="text",
     topic="text",
     replay_of="uuid",
+    trace="text",
 )
 
 _FINDS = Columns(id="uuid", key="text", value="text")
@@ -92,11 +94,11 @@ with g as (
 ), made as (
     insert into notifications as n (
         id, place, tenant, owner, lane, user_id, group_name, accepted_at, rank, planned_at, expires_at, request, files,
-        channel, fingerprint, parent, channels, posted, replay_of
+        channel, fingerprint, parent, channels, posted, replay_of, trace
     )
     select id, place_of(statement_timestamp(), id), tenant, owner, lane, user_id, group_name, statement_timestamp(), 0,
            planned_at, expires_at, request, files, channel, fingerprint, parent, string_to_array(channels, ','),
-           parent is null, replay_of
+           parent is null, replay_of, trace
     from g
     on conflict (id) do update set
         posted = n.posted or excluded.posted,
@@ -111,7 +113,8 @@ with g as (
         channel = coalesce(n.channel, excluded.channel),
         parent = coalesce(n.parent, excluded.parent),
         channels = coalesce(n.channels, excluded.channels),
-        replay_of = coalesce(n.replay_of, excluded.replay_of)
+        replay_of = coalesce(n.replay_of, excluded.replay_of),
+        trace = coalesce(n.trace, excluded.trace)
     where n.fingerprint is null
     returning id, place, tenant, accepted_at
 ), kept as (

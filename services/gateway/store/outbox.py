@@ -140,7 +140,7 @@ with mine as (
     from mine where o.id = mine.id and o.command = mine.command
     returning o.id, o.command, o.kind, o.tenant, o.owner, o.accepted_at, o.repeats, o.event
 )
-select taken.*, n.request, n.files, n.replay_of
+select taken.*, n.request, n.files, n.replay_of, n.trace
 from taken left join notifications n on n.id = taken.id and taken.kind = 'request'
 order by taken.accepted_at
 """

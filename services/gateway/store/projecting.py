@@ -47,6 +47,7 @@ _fields = attrgetter(
     "several",
     "replay_of",
     "request",
+    "event.trace",
 )
 
 
@@ -83,6 +84,7 @@ _CHANGES = Columns(
     channels="text",
     replay_of="uuid",
     request="text",
+    trace="text",
 )
 
 _COUNTED_FIRST = _counted("owner", "channel", "rank", "channels")
@@ -97,11 +99,11 @@ _UPSERT = f"""
 insert into notifications as n (
     id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, counted, reason, detail, provider,
     unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms, parent, channels, replay_of,
-    request
+    request, trace
 )
 select id, place_of(accepted_at, id), tenant, owner, channel, lane, user_id, group_name, accepted_at, rank,
        {_COUNTED_FIRST}, reason, detail, provider, unknown, attempts, round, planned_at, expires_at, sent_at, edit, sms,
-       parent, string_to_array(channels, ','), replay_of, request
+       parent, string_to_array(channels, ','), replay_of, request, trace
 from {{rows}} g
 on conflict (id) do update set
     was = n.counted,
@@ -129,7 +131,8 @@ on conflict (id) do update set
     parent = coalesce(n.parent, excluded.parent),
     channels = coalesce(n.channels, excluded.channels),
     replay_of = coalesce(n.replay_of, excluded.replay_of),
-    request = coalesce(n.request, excluded.request)
+    request = coalesce(n.request, excluded.request),
+    trace = coalesce(n.trace, excluded.trace)
 returning id, place, date_bin('1 hour', accepted_at, 'epoch'), tenant, owner, was, counted, rank, posted, parent, edit,
     sent_at, fingerprint is not null,
     coalesce(n.tenant = any((select array_agg(tenant) from webhooks where enabled)::text[]), false)

@@ -12,7 +12,8 @@ from services.gateway.rules.timeline import Entry
 
 STORED = """
 select id, place, tenant, owner, channel, lane, user_id, group_name, accepted_at, rank, reason, detail, provider,
-       unknown, attempts, planned_at, expires_at, sent_at, sms, parent, coalesce(channels, '{}'), replay_of, request
+       unknown, attempts, planned_at, expires_at, sent_at, sms, parent, coalesce(channels, '{}'), replay_of, request,
+       trace
 from notifications
 """
 

@@ -94,6 +94,7 @@ def _first(stub: Row | None, asked: Asked, moment: Moment) -> Row:
         since=moment.real,
         body=asked.body,
         request=request,
+        trace=event.trace,
     )
 
 

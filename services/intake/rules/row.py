@@ -86,6 +86,7 @@ class _Fields(NamedTuple):
     sweeps: int = 0
     rest_until: datetime | None = None
     digest: UUID | None = None
+    trace: str | None = None
 
     body: bytes | None = None
     request: NotificationRequest | None = None
@@ -144,6 +145,7 @@ class Row(_Fields):
             "owner": self.owner,
             "user_id": self.user_id,
             "group": self.group,
+            "trace": self.trace,
         }
 
 

@@ -32,6 +32,7 @@ _SHARED: Final = {
     "parent": "uuid",
     "steps": "smallint",
     "collapse_key": "text",
+    "trace": "text",
 }
 _CHANGING_OFTEN: Final = {
     "address": "text",
@@ -66,7 +67,7 @@ _READ: Final = (
     "id, tenant, owner, channel, lane, user_id, group_name, accepted_at, judged_at, parent, steps, fingerprint, "
     "collapse_key, address, locale, time_zone, template, state, edit, round, planned_at, expires_at, reason, detail, "
     "since, end_asked, outcome, unknown, answer, sweeps, rest_until, windows, "
-    "digest"
+    "digest, trace"
 )
 
 
@@ -289,7 +290,7 @@ def _often(row: Row, moment: Moment) -> Values:
 
 
 def _shared(row: Row) -> Values:
-    fixed = row.tenant, row.channel, row.lane, row.judged_at, row.parent, row.steps, row.collapse_key
+    fixed = row.tenant, row.channel, row.lane, row.judged_at, row.parent, row.steps, row.collapse_key, row.trace
     return (*fixed, *_changing(row))
 
 
@@ -359,6 +360,7 @@ def _row(r: Any) -> Row:
         sweeps=r[29],
         rest_until=r[30],
         digest=r[32],
+        trace=r[33],
     )
 
 

@@ -21,7 +21,10 @@ MILLISECOND: Final = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Something that has a time. `body` is the Retry it came with, as bytes; None where it stays as it is stored."""
+    """Something that has a time. `body` is the Retry it came with, as bytes; None where it stays as it is stored.
+
+    `trace` is the one that its notification belongs to; empty: none.
+    """
 
     id: UUID
     tenant: str
@@ -34,6 +37,7 @@ class Timer:
     ends: bool = False
     failures: int = 0
     body: bytes | None = None
+    trace: str = ""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -57,7 +61,15 @@ def change(event: e.Event | None, body: bytes | None) -> Change | None:
     match event:
         case e.Scheduled(handed=False, at=datetime() as at):
             return Timer(
-                event.id, event.tenant, "ripe", event.lane, event.round, 0, planned_at=at, fire_after=not_before(at)
+                event.id,
+                event.tenant,
+                "ripe",
+                event.lane,
+                event.round,
+                0,
+                planned_at=at,
+                fire_after=not_before(at),
+                trace=event.trace or "",
             )
         case e.Retry(due=due, at=at):
             return Timer(
@@ -71,6 +83,7 @@ def change(event: e.Event | None, body: bytes | None) -> Change | None:
                 fire_after=not_before(at),
                 ends=due.end is not None,
                 body=body,
+                trace=event.trace or "",
             )
         case e.TakeBack():
             return TakenBack(event.id, event.round)
@@ -127,7 +140,8 @@ def failed_again(timer: Timer) -> Timer:
 def said(timer: Timer) -> e.Ripe | e.Due:
     """What the timer says when its time has come."""
     if timer.kind == "ripe":
-        return e.Ripe(id=timer.id, tenant=timer.tenant, round=timer.round, lane=timer.lane)
+        trace = timer.trace or None
+        return e.Ripe(id=timer.id, tenant=timer.tenant, round=timer.round, lane=timer.lane, trace=trace)
     return _retry(timer).due
 
 

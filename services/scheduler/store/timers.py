@@ -101,7 +101,7 @@ async def _with_bodies(connection: Connection, timers: list[Timer]) -> list[Time
 def _columns(timers: Iterable[Timer]) -> list[list[object]]:
     """One list per column of _ARRAYS, in the order of the ids."""
     rows = [
-        (t.id, t.tenant, t.kind, t.lane, t.round, t.try_, t.planned_at, t.fire_after, t.ends, t.failures)
+        (t.id, t.tenant, t.kind, t.lane, t.round, t.try_, t.planned_at, t.fire_after, t.ends, t.failures, t.trace)
         for t in sorted(timers, key=lambda timer: timer.id)
     ]
     return [list(column) for column in zip(*rows, strict=True)]
@@ -119,13 +119,14 @@ def _timer(row: asyncpg.Record) -> Timer:
         row["fire_after"],
         row["ends"],
         row["failures"],
+        trace=row["trace"],
     )
 
 
-_NAMES: Final = "id, tenant, kind, lane, round, try, planned_at, fire_after, ends, failures"
+_NAMES: Final = "id, tenant, kind, lane, round, try, planned_at, fire_after, ends, failures, trace"
 _ARRAYS: Final = (
     "$1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::smallint[], "
-    "$7::timestamptz[], $8::timestamptz[], $9::boolean[], $10::smallint[]"
+    "$7::timestamptz[], $8::timestamptz[], $9::boolean[], $10::smallint[], $11::text[]"
 )
 
 _INSERT: Final = f"""
@@ -142,7 +143,7 @@ select * from unnest({_ARRAYS})
 on conflict (id) do update set
     tenant = excluded.tenant, kind = excluded.kind, lane = excluded.lane, round = excluded.round, try = excluded.try,
     planned_at = excluded.planned_at, fire_after = excluded.fire_after, ends = excluded.ends,
-    failures = excluded.failures
+    failures = excluded.failures, trace = excluded.trace
 """
 
 _LOCK: Final = f"select {_NAMES} from timers where id = any($1::uuid[]) order by id for update"
@@ -182,7 +183,7 @@ returning {_NAMES}
 
 _PUT_BACK: Final = f"""
 insert into timers ({_NAMES})
-select id, tenant, kind, lane, round, try, planned_at, clock.now + pause, ends, failures
+select id, tenant, kind, lane, round, try, planned_at, clock.now + pause, ends, failures, trace
 from (select tocsin.clock() as now) as clock,
-     unnest({_ARRAYS}, $11::interval[]) as put_back ({_NAMES}, pause)
+     unnest({_ARRAYS}, $12::interval[]) as put_back ({_NAMES}, pause)
 """

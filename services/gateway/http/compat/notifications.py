@@ -100,7 +100,10 @@ def router(desk: Desk) -> APIRouter:
         if seconds:
             asked = asked.model_copy(update={"envoyer_immediatement": True})
         try:
-            accepted = await sending.accept(desk, caller, asked.meant(), request.headers.get("idempotency-key"))
+            with sending.entry(desk, request) as way:
+                key = request.headers.get("idempotency-key")
+                accepted = await sending.accept(desk, caller, asked.meant(), key, way.trace)
+                way.about(accepted.id)
         except Problem as problem:
             raise words.renamed(problem) from None
         found = await looking.awaited(desk, accepted.id, seconds)
