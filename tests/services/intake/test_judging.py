@@ -261,7 +261,7 @@ async def test_p9_the_counts_tell_accepted_and_final(desk: Desk) -> None:
 
 async def test_p9_an_open_one_without_a_row_is_missed(desk: Desk) -> None:
     """Counts and rows are of one moment: whatever they differ by is lost."""
-    (due,) = await desk.hear(await asked(desk), await asked(desk, "k2"))[:1]
+    (due,) = (await desk.hear(await asked(desk), await asked(desk, "k2")))[:1]
     await desk.told(e.Sent(**due.passed_on(), at=due.at))
     async with desk.db.connection() as connection:
         assert await counts.open_now(connection) == counts.Open(counted=1, rows=1)
