@@ -18,7 +18,7 @@ WHO_SENDS: Final = (*SENDERS, "gateway")
 SUFFIX: Final[dict[str, str]] = {"counter": "_total", "info": "_info"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Figure:
     """One line of the table. `name` is without the prefix, and without the `_total` of a counter.
 

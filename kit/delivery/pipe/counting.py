@@ -8,40 +8,35 @@ from kit.delivery.pipe.delivery import Delivery
 from kit.delivery.rules import Result
 from kit.metrics import Metrics
 
-Timed = Sequence[tuple[float, Delivery]]
-
 
 def counted(metrics: Metrics, batch: Sequence[Delivery], now: datetime) -> None:
     """How late, how long under way, and what each provider answered. `now` by tocsin.clock()."""
     channel = batch[0].due.channel or ""
-    late = [(one.late, one) for one in batch if one.late is not None]
-    metrics.late(channel, _seconds(late), _slowest(late))
-    had = [(max((now - one.wanted_at).total_seconds(), 0.0), one) for one in batch if _is_taken(one)]
-    metrics.ended(channel, _seconds(had), _slowest(had))
-    answers = Counter((one.outlet.provider.name, one.verdict.result) for one in batch if one.verdict)
-    for (provider, result), n in answers.items():
-        metrics.answered(channel, provider, result.value, n)
-    for provider in {name for name, _ in answers}:
-        took = [one.took for one in batch if one.took is not None and one.outlet.provider.name == provider]
-        metrics.answered_in(channel, provider, took)
+    late = [one for one in batch if one.late is not None]
+    lateness = [one.late or 0.0 for one in late]
+    metrics.late(channel, lateness, _slowest(late, lateness))
+    had = [one for one in batch if one.verdict and one.verdict.result is Result.SENT]
+    under_way = [_under_way(one, now) for one in had]
+    metrics.ended(channel, under_way, _slowest(had, under_way))
+    for outlet in {one.outlet for one in batch}:
+        answered = [one for one in batch if one.outlet is outlet]
+        name = outlet.provider.name
+        for result, n in Counter(one.verdict.result for one in answered if one.verdict).items():
+            metrics.answered(channel, name, result.value, n)
+        metrics.answered_in(channel, name, [one.took for one in answered if one.took is not None])
 
 
-def _is_taken(one: Delivery) -> bool:
-    return one.verdict is not None and one.verdict.result is Result.SENT
+def _under_way(one: Delivery, now: datetime) -> float:
+    """Until its provider had it: of a first attempt its seconds are known."""
+    if one.late is not None and one.took is not None:
+        return one.late + one.took
+    return max((now - one.wanted_at).total_seconds(), 0.0)
 
 
-def _seconds(timed: Timed) -> list[float]:
-    return [seconds for seconds, _ in timed]
-
-
-def _slowest(timed: Timed) -> list[tuple[float, str]]:
+def _slowest(batch: Sequence[Delivery], seconds: Sequence[float]) -> list[tuple[float, str]]:
     """The one that somebody will want to look at, if its trace is known."""
-    if not timed:
+    if not batch:
         return []
-    seconds, one = max(timed, key=_first)
-    trace_id = one.trace_id
-    return [(seconds, trace_id)] if trace_id else []
-
-
-def _first(timed: tuple[float, Delivery]) -> float:
-    return timed[0]
+    worst = max(seconds)
+    trace_id = batch[seconds.index(worst)].trace_id
+    return [(worst, trace_id)] if trace_id else []

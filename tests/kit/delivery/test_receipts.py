@@ -64,17 +64,24 @@ async def waiting(home: House) -> int:
 
 
 @pytest.fixture
-async def receipts(home: House) -> Receipts:
-    return Receipts(home.database, home.publisher, meaning, Metrics())
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+async def receipts(home: House, metrics: Metrics) -> Receipts:
+    return Receipts(home.database, home.publisher, meaning, metrics)
 
 
 @pytest.mark.parametrize(("status", "kind"), [("delivered", Delivered), ("undelivered", Undelivered)])
 async def test_p5_9_what_was_called_back_is_said(
-    home: House, receipts: Receipts, status: str, kind: type[Delivered | Undelivered]
+    home: House, receipts: Receipts, metrics: Metrics, status: str, kind: type[Delivered | Undelivered]
 ) -> None:
     one = await sent(home)
     await heard(home, receipts, receipt(one.id, status, code="30005"))
     assert await receipts.once() == 1
+    labels = {"channel": one.channel or "", "provider": "fake"}
+    assert metrics.registry.get_sample_value(f"tocsin_notifications_{status}_total", labels) == 1
     event = await home.hears(one, kind)
     assert (event.provider, event.provider_id, event.segments, event.encoding) == ("fake", "p-1", 2, "UCS-2")
     assert (event.at, event.detail, event.owner, event.try_, event.attempt) == (AT, "30005", one.owner, 1, 1)
