@@ -31,7 +31,8 @@ class Reconciling(Repeating):
         self._database = database
         self._metrics = metrics
         self._puts_back = puts_back
-        self._lost: frozenset[datetime] = frozenset()
+        self._differences: dict[datetime, int] = {}
+        self._lost: set[datetime] = set()
         self._count_at = 0.0
 
     async def _is_more(self) -> bool:
@@ -51,28 +52,32 @@ class Reconciling(Repeating):
         return lost
 
     async def _look_into_outbox(self, connection: Connection) -> None:
-        """Counts and rows are of one moment, so that a difference is none of time. It is looked into row by row."""
+        """Counts and rows are of one moment, so that a difference is none of time. It is looked into row by row once it
+        stands: while gateways of two versions work side by side, it moves with each request."""
         differences = await reconciling.outbox_differences(connection)
         if differences is None:
             return
-        before, lost = self._lost, 0
-        self._lost = frozenset()
+        before, self._differences = self._differences, differences
+        self._lost &= differences.keys()
+        lost = 0
         for hour, difference in differences.items():
-            lost += await self._look_into(connection, hour, difference, again=hour in before)
+            if before.get(hour) == difference:
+                lost += await self._look_into(connection, hour, difference)
         await reconciling.note(connection, "outbox", Lost(lost, lost))
 
-    async def _look_into(self, connection: Connection, hour: datetime, difference: int, *, again: bool) -> int:
-        """How many of that hour are lost. Those that were lost at the last look, too, are put back."""
+    async def _look_into(self, connection: Connection, hour: datetime, difference: int) -> int:
+        """How many of that hour are lost. Where some were at the last look, too, they are put back."""
         ids = await reconciling.forgotten(connection, hour)
         if difference != len(ids):
             await reconciling.explain(connection, hour, difference - len(ids))
+            self._differences[hour] = len(ids)
         if not ids:
             return 0
         log.error("accepted_and_forgotten", hour=hour.isoformat(), count=len(ids), ids=[*map(str, ids[:NAMED])])
-        if again and self._puts_back:
+        if hour in self._lost and self._puts_back:
             await reconciling.put_back(connection, ids, TOPICS)
             return 0
-        self._lost |= {hour}
+        self._lost.add(hour)
         return len(ids)
 
     async def _count(self, connection: Connection, lost: Lost) -> None:

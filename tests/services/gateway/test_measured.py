@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import pytest
 
 from tests.services.gateway.conftest import ADMIN, ALICE, EMAIL, House
+
+ID = "0190f3b2-7c55-7d4e-8a6b-1f2e3d4c5b6a"
 
 
 @pytest.mark.parametrize(
     ("method", "path", "route", "status"),
     [
         ("POST", "/v1/notifications", "/v1/notifications", 202),
-        ("GET", f"/v1/notifications/{uuid4()}", "/v1/notifications/{id}", 404),
+        ("GET", f"/v1/notifications/{ID}", "/v1/notifications/{id}", 404),
         ("GET", "/v1/stats", "/v1/stats", 200),
         ("GET", "/health/live", "/health/live", 200),
-        ("GET", f"/nowhere/{uuid4()}", "other", 404),
+        ("GET", f"/nowhere/{ID}", "other", 404),
         ("BREW", "/v1/stats", "/v1/stats", 405),
     ],
 )

@@ -68,7 +68,7 @@ async def test_p9_what_vanished_from_the_outbox_is_seen_and_then_driven_again(
     id = await house.post()
     kept = await house.post()
     await sql(house, "delete from outbox where id = $1", UUID(id))
-    assert await looking.look() == Lost(1, 1)
+    assert [await looking.look(), await looking.look()] == [NOBODY, Lost(1, 1)], "a difference must stand"
     assert await proof(house) == {"accepted": 2, "final": 0, "open": 1, "lost": 1}
     assert metrics.registry.get_sample_value("tocsin_reconciliation_lost") == 1
     assert await looking.look() == NOBODY
@@ -82,7 +82,7 @@ async def test_p9_where_nothing_is_driven_again_it_is_shown_for_good(house: Hous
     looking = Reconciling(house.database, Pace(), Metrics("gateway"), puts_back=False)
     id = await house.post()
     await sql(house, "delete from outbox where id = $1", UUID(id))
-    assert [await looking.look() for _ in range(3)] == [Lost(1, 1)] * 3
+    assert [await looking.look() for _ in range(4)] == [NOBODY, *[Lost(1, 1)] * 3]
 
 
 @pytest.mark.parametrize("done", ["update asked_hours set asked = 0", "update asked_hours set answered = 7"])
@@ -92,13 +92,14 @@ async def test_p9_what_a_gateway_of_another_version_counted_otherwise_is_no_loss
     """Rows speak before counts: both versions work side by side for a while."""
     await house.post()
     await sql(house, done)
-    assert [await looking.look(), await looking.look()] == [NOBODY, NOBODY]
+    assert [await looking.look() for _ in range(3)] == [NOBODY] * 3
     assert await sql(house, "select sum(asked - answered) from asked_hours") == 1
 
 
 async def test_p9_one_alone_sets_right_what_was_counted(house: House, looking: Reconciling) -> None:
     await house.post()
     await sql(house, "update asked_hours set asked = 0")
+    await looking.look()
     async with house.database.transaction() as connection:
         assert await reconciling.alone(connection)
         await looking.look()
