@@ -9,19 +9,20 @@ import os
 import sys
 
 PORTS = {
-    "gateway": ("GATEWAY_PORT", 8000),
-    "intake": ("TOCSIN_INTAKE_PORT", 8101),
-    "scheduler": ("TOCSIN_SCHEDULER_PORT", 8102),
-    "email_sender": ("TOCSIN_EMAIL_SENDER_PORT", 8103),
-    "sms_sender": ("TOCSIN_SMS_SENDER_PORT", 8104),
+    "gateway": (("TOCSIN_GATEWAY_HEALTH_PORT", "GATEWAY_PORT"), 8000),
+    "intake": (("TOCSIN_INTAKE_PORT",), 8101),
+    "scheduler": (("TOCSIN_SCHEDULER_PORT",), 8102),
+    "email_sender": (("TOCSIN_EMAIL_SENDER_PORT",), 8103),
+    "sms_sender": (("TOCSIN_SMS_SENDER_PORT",), 8104),
 }
-"""The environment variable that moves a service's port, and where it is otherwise."""
+"""The environment variables that move a service's health, of which the first that is set counts, and the usual port."""
 
 
 def main() -> int:
     """The exit code: 0 ready, 1 not."""
-    variable, usual = PORTS[os.environ["SERVICE"]]
-    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get(variable) or usual), timeout=4)
+    variables, usual = PORTS[os.environ["SERVICE"]]
+    port = next((os.environ[name] for name in variables if os.environ.get(name)), usual)
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=4)
     try:
         connection.request("GET", "/health/ready")
         answer = connection.getresponse()

@@ -20,7 +20,7 @@ if [ ! -f deploy/.env ]; then
     # Made beside it and moved: whoever interrupts this finds no half of a file.
     while IFS= read -r line; do
         case $line in
-            POSTGRES_PASSWORD= | JWT_SECRET= | TOCSIN_LINK_SECRET=) line=$line$(draw) ;;
+            POSTGRES_PASSWORD= | JWT_SECRET= | TOCSIN_LINK_SECRET= | GF_SECURITY_ADMIN_PASSWORD=) line=$line$(draw) ;;
         esac
         printf '%s\n' "$line"
     done <deploy/.env.example >deploy/.env.new

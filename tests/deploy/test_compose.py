@@ -101,6 +101,14 @@ def test_the_ports_are_those_of_the_settings() -> None:
     assert all(re.fullmatch(r"127\.0\.0\.1:\$\{\w+:-(\d+)\}:\1", port) for port in published), published
 
 
+def test_prometheus_looks_where_each_service_answers() -> None:
+    """deploy/prometheus names the services as compose does, at the ports of their health."""
+    config = yaml.safe_load((FOLDER / "prometheus/prometheus.yml").read_text())
+    looked = {one["job_name"]: one["static_configs"][0]["targets"] for one in config["scrape_configs"]}
+    ports = {one: PortSettings().of(one) or environment(one)["TOCSIN_GATEWAY_HEALTH_PORT"] for one in SERVICES}
+    assert {name: looked[name] for name in SERVICES} == {name: [f"{name}:{port}"] for name, port in ports.items()}
+
+
 def test_services_come_after_the_database_and_the_topics() -> None:
     for service in SERVICES:
         after = PARTS[service]["depends_on"]
@@ -125,7 +133,7 @@ def test_all_that_lives_on_has_a_health_check() -> None:
 
 def test_all_parts_have_a_profile() -> None:
     profiles = {profile for part in PARTS.values() for profile in part["profiles"]}
-    assert profiles == {"core", "tools"}
+    assert profiles == {"core", "monitoring", "tools"}
 
 
 def test_the_servers_are_the_versions_that_we_are_tried_with() -> None:

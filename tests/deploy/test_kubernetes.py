@@ -80,9 +80,11 @@ def test_a_service_answers_where_its_settings_say(service: str) -> None:
     pod = pods()[kubernetes_name(service)]
     one = container(pod)
     assert one["image"].rpartition(":")[0].endswith(f"tocsin/{service}")
-    port = GatewaySettings().port if service == "gateway" else PortSettings().of(service)
-    assert one["ports"] == [{"name": "health", "containerPort": port}]
-    assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(port)
+    usual, told = PortSettings(), {each["name"]: each.get("value") for each in one.get("env", [])}
+    health = usual.of(service) or int(told["TOCSIN_GATEWAY_HEALTH_PORT"])
+    ports = {each["name"]: each["containerPort"] for each in one["ports"]}
+    assert ports == {"health": health} | ({"http": GatewaySettings().port} if service == "gateway" else {})
+    assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(health)
     probes = {name: one[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
     assert {name: probe["port"] for name, probe in probes.items()} == dict.fromkeys(probes, "health")
     assert probes["readinessProbe"]["path"] == "/health/ready" and probes["livenessProbe"]["path"] == "/health/live"
@@ -155,9 +157,9 @@ def test_every_policy_speaks_of_pods_that_are_there_and_of_their_ports() -> None
     for policy in of_kind("NetworkPolicy"):
         about = chosen(policy["spec"]["podSelector"])
         assert about, policy["metadata"]["name"]
-        for way in policy["spec"].get("ingress", []):
-            assert all(port["port"] == "health" for port in way["ports"])
-            assert all("ports" in container(pods()[name]) for name in about)
+        asked = {port["port"] for way in policy["spec"].get("ingress", []) for port in way["ports"]}
+        for name in about:
+            assert asked <= {port["name"] for port in container(pods()[name]).get("ports", [])}
 
 
 def test_nothing_goes_out_but_where_it_must() -> None:
@@ -183,7 +185,7 @@ def test_the_gateway_is_reached_through_its_service() -> None:
     [service], [ingress] = of_kind("Service"), of_kind("Ingress")
     assert chosen(service["spec"]["selector"]) == {"gateway"}
     [port] = service["spec"]["ports"]
-    assert port["targetPort"] == "health"
+    assert port["targetPort"] == "http"
     [rule] = ingress["spec"]["rules"]
     [path] = rule["http"]["paths"]
     assert path["backend"] == {"service": {"name": service["metadata"]["name"], "port": {"name": port["name"]}}}
@@ -200,7 +202,7 @@ def test_secrets_are_named_and_never_written() -> None:
     assert referred == {"tocsin"}
     with_tokens = {name for name, pod in pods().items() if "env" in container(pod)}
     assert with_tokens == {"gateway"}
-    [token] = container(pods()["gateway"])["env"]
+    [token] = [one for one in container(pods()["gateway"])["env"] if "valueFrom" in one]
     assert token["name"] == token["valueFrom"]["secretKeyRef"]["key"] == "JWT_SECRET"
 
 

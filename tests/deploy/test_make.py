@@ -74,8 +74,12 @@ def test_compose_draws_secrets_once_and_starts_everything(folder: Path) -> None:
     done = compose(folder, 'echo "$*" >> "$ASKED"')
     assert done.returncode == 0, done.stderr
     made = (folder / "deploy/.env").read_text()
-    secrets = re.findall(r"^(POSTGRES_PASSWORD|JWT_SECRET|TOCSIN_LINK_SECRET)=([\w-]{48})$", made, re.MULTILINE)
-    assert len({secret for _, secret in secrets}) == 3
+    secrets = re.findall(
+        r"^(POSTGRES_PASSWORD|JWT_SECRET|TOCSIN_LINK_SECRET|GF_SECURITY_ADMIN_PASSWORD)=([\w-]{48})$",
+        made,
+        re.MULTILINE,
+    )
+    assert len({secret for _, secret in secrets}) == 4
     assert (folder / "deploy/.env").stat().st_mode & 0o077 == 0
     assert "compose -f deploy/compose.yaml up --build --detach" in (folder / "asked").read_text()
     assert compose(folder, "exit 0").returncode == 0
