@@ -11,7 +11,7 @@ Kind = Literal["topic", "group"]
 PRODUCER: Final = "producer"
 """Any other program that publishes."""
 OPERATOR: Final = "operator"
-"""Who looks, with `tocsin topics`: sees how far everybody is, and no message."""
+"""Who looks, with `tocsin topics`, and makes what is missing: sees how far everybody is, and no message."""
 WHO_ASK: Final = ("intake", "gateway", OPERATOR)
 """Those who ask how far the groups of others have come (P3.9)."""
 
@@ -61,7 +61,7 @@ def _with(program: str, topic: Topic) -> Iterator[str]:
         yield "Write"
     if program != PRODUCER or ANYONE in topic.writers:
         yield "Describe"
-    if program in SERVICES:
+    if program != PRODUCER:
         yield "Create"
 
 

@@ -42,6 +42,8 @@ def secured(session: Session) -> Iterator[SecuredKafka]:
     users = {acls.principal(program): f"the password of {program}" for program in (*PROGRAMS, "stranger")}
     kafka = started(session, users)
     blocking(allow(kafka, acls.options()))
+    made = blocking(TopicKeeper(known(kafka, acls.OPERATOR)).look())
+    assert set(made) == {topic.name for topic in ALL}, "what `tocsin topics --make` does"
     yield kafka
     kafka.kill()
 
