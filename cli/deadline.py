@@ -9,14 +9,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.gateway import Tenant, Token, Url, gateway
-from cli.output import Json, emit, table
+from cli.gateway import DEVELOPER, As, Limit, Tenant, Token, Url, gateway
+from cli.output import Json, as_shown, emit, listed, table
 from cli.send import instant
 from client.deadlines import Deadline, Deadlines
 from deploy.local.trouble import Trouble
 from kit.clock import utc_now
 
-ME = "developer"
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 app = typer.Typer(no_args_is_help=True)
@@ -37,7 +36,7 @@ def put(
     reopen: Annotated[bool, typer.Option("--reopen", help="It is not done after all.")] = False,
     time_zone: Annotated[str | None, typer.Option("--time-zone", help="Of people and times that have none.")] = None,
     plan: Annotated[str | None, typer.Option("--plan", help="A plan's name, or the plan itself as JSON.")] = None,
-    sender: Annotated[str, typer.Option("--as", help="Who says so.")] = ME,
+    sender: As = DEVELOPER,
     tenant: Tenant = None,
     url: Url = None,
     token: Token = None,
@@ -61,7 +60,7 @@ def put(
 @app.command()
 def show(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
     """Show a deadline and the reminders to come."""
-    with gateway(ME, "service", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(DEVELOPER, "service", url=url, token=token, tenant=tenant) as tocsin:
         _emit(Deadlines(tocsin).get(id), as_json=json)
 
 
@@ -70,7 +69,7 @@ def list_(
     status: Annotated[Literal["open", "closed"] | None, typer.Option("--status", help="Only those.")] = None,
     user: Annotated[str | None, typer.Option("--user", help="Only those assigned to this person.")] = None,
     urgent: Annotated[bool, typer.Option("--urgent", help="Only what is urgent.")] = False,
-    limit: Annotated[int, typer.Option("--limit", help="At most so many, the newest first.", min=1)] = 50,
+    limit: Limit = 50,
     tenant: Tenant = None,
     url: Url = None,
     token: Token = None,
@@ -78,28 +77,23 @@ def list_(
 ) -> None:
     """Show the deadlines of the tenant, each with the next reminder."""
     asked = {"status": status, "user_id": user, "urgent": "true" if urgent else None}
-    with gateway(ME, "service", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(DEVELOPER, "service", url=url, token=token, tenant=tenant) as tocsin:
         narrowed = {name: value for name, value in asked.items() if value is not None}
         found = list(islice(Deadlines(tocsin).all(**narrowed), limit))
-    rows = [(one.id, one.status, _urgent(one), _when(one), _next(one), one.title) for one in found]
-    emit(
-        {"deadlines": [_as_json(one) for one in found]},
-        as_json=json,
-        people=lambda: table(("id", "status", "urgent", "due", "next reminder", "title"), rows),
-    )
+    listed("deadlines", found, ("id", "status", "urgent", "due", "next reminder", "title"), _row, as_json=json)
 
 
 @app.command()
 def close(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
     """It is done: cancel what waits, remind nobody any more."""
-    with gateway(ME, "service", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(DEVELOPER, "service", url=url, token=token, tenant=tenant) as tocsin:
         _emit(Deadlines(tocsin).close(id), as_json=json)
 
 
 @app.command()
 def delete(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
     """Forget a deadline, and cancel what waits."""
-    with gateway(ME, "service", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(DEVELOPER, "service", url=url, token=token, tenant=tenant) as tocsin:
         Deadlines(tocsin).delete(id)
     emit({"id": id, "deleted": True}, as_json=json, people=lambda: print(f"{id} is deleted"))
 
@@ -121,7 +115,7 @@ def _plan(text: str | None) -> Any:
 
 
 def _emit(deadline: Deadline, *, as_json: bool) -> None:
-    emit(_as_json(deadline), as_json=as_json, people=lambda: _tell(deadline))
+    emit(as_shown(deadline), as_json=as_json, people=lambda: _tell(deadline))
 
 
 def _tell(deadline: Deadline) -> None:
@@ -132,8 +126,8 @@ def _tell(deadline: Deadline) -> None:
         table(("reminder at", "to", "rule"), rows)
 
 
-def _as_json(deadline: Deadline) -> dict[str, Any]:
-    return deadline.model_dump(mode="json", exclude_none=True)
+def _row(one: Deadline) -> tuple[object, ...]:
+    return one.id, one.status, _urgent(one), _when(one), _next(one), one.title
 
 
 def _when(deadline: Deadline) -> str:

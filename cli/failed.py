@@ -7,15 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.gateway import Tenant, Token, Url, gateway
-from cli.output import Json, emit, table
+from cli.gateway import OPERATOR, Tenant, Token, Url, gateway
+from cli.output import Json, emit, listed, moment, table
 from cli.send import AHEAD, UNITS
 from client.failed import FailedOnes, Replays
 from client.shapes import Notification
 from deploy.local.trouble import Trouble
 from kit.clock import utc_now
-
-ME = "operator"
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -48,13 +46,9 @@ def list_(
 ) -> None:
     """Show what failed, the newest first, and why."""
     which = _which(status, reason, channel, to, user, group, since)
-    with gateway(ME, "admin", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         found = FailedOnes(tocsin).look(limit, **which)
-    emit(
-        {"failed": [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in found]},
-        as_json=json,
-        people=lambda: table(("id", "status", "reason", "channel", "for", "asked", "detail"), [_row(x) for x in found]),
-    )
+    listed("failed", found, ("id", "status", "reason", "channel", "for", "asked", "detail"), _row, as_json=json)
 
 
 @app.command()
@@ -75,7 +69,7 @@ def replay(
     """Send one again, or all that the options name; each is a new notification. Twice is once."""
     which = _which(status, reason, channel, to, user, group, since)
     _check(id, which)
-    with gateway(ME, "admin", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         office = FailedOnes(tocsin)
         done = [Replays(replayed=(office.replay(id),), skipped=())] if id else list(office.replay_all(**which))
     replayed = [one for part in done for one in part.replayed]
@@ -127,5 +121,4 @@ def ago(text: str | None, now: datetime) -> str | None:
 
 
 def _row(one: Notification) -> tuple[object, ...]:
-    asked = one.created_at.isoformat(timespec="seconds") if one.created_at else "-"
-    return one.id, one.status, one.reason, one.channel, one.to or one.user_id, asked, one.detail
+    return one.id, one.status, one.reason, one.channel, one.to or one.user_id, moment(one.created_at), one.detail

@@ -18,6 +18,13 @@ from kit.settings import Settings, load
 
 EVERYWHERE = ("0.0.0.0", "::", "")
 
+DEVELOPER = "developer"
+"""Who asks where nobody is named: for commands that anybody may use."""
+OPERATOR = "operator"
+"""The same for those of who runs the installation."""
+
+As = Annotated[str, typer.Option("--as", help="Who asks.")]
+Limit = Annotated[int, typer.Option("--limit", help="At most so many, the newest first.", min=1)]
 Url = Annotated[str | None, typer.Option("--url", help="Where the gateway is, if not where the settings say.")]
 Token = Annotated[str | None, typer.Option("--token", help="A token, if not one of the settings' own making.")]
 Tenant = Annotated[str | None, typer.Option("--tenant", help="The tenant, if not `default`.")]

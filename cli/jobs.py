@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from cli.gateway import Token, Url, gateway
-from cli.output import Json, emit, table
-from client.operations import Operations, RunSeen
-
-ME = "operator"
+from cli.gateway import OPERATOR, Token, Url, gateway
+from cli.output import Json, as_shown, emit, listed, moment, table
+from client.operations import JobSeen, Operations, RunSeen
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -19,14 +16,9 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("list")
 def list_(url: Url = None, token: Token = None, json: Json = False) -> None:
     """Show the jobs: what they do, when they last ran and will run."""
-    with gateway(ME, "admin", url=url, token=token, tenant=None) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=None) as tocsin:
         jobs = Operations(tocsin).jobs()
-    rows = [(job.id, job.status, _at(job.last_run), _at(job.next_run), job.description) for job in jobs]
-    emit(
-        {"jobs": [job.model_dump(mode="json", exclude_none=True) for job in jobs]},
-        as_json=json,
-        people=lambda: table(("job", "last run", "at", "next run", "what it does"), rows),
-    )
+    listed("jobs", jobs, ("job", "last run", "at", "next run", "what it does"), _row, as_json=json)
 
 
 @app.command()
@@ -38,9 +30,9 @@ def run(
     json: Json = False,
 ) -> None:
     """Run a job now, and say what came of it; exit code 1 when it failed or has not ended in time."""
-    with gateway(ME, "admin", url=url, token=token, tenant=None) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=None) as tocsin:
         seen = Operations(tocsin).run(id, seconds)
-    emit(seen.model_dump(mode="json", exclude_none=True), as_json=json, people=lambda: _told(seen))
+    emit(as_shown(seen), as_json=json, people=lambda: _told(seen))
     if seen.state != "done":
         raise typer.Exit(1)
 
@@ -54,5 +46,5 @@ def _words(result: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in result.items())
 
 
-def _at(at: datetime | None) -> str:
-    return at.isoformat(timespec="seconds") if at else "-"
+def _row(job: JobSeen) -> tuple[object, ...]:
+    return job.id, job.status, moment(job.last_run), moment(job.next_run), job.description

@@ -5,15 +5,19 @@ from __future__ import annotations
 import typer
 
 from cli import (
+    audit,
+    channels,
     config,
     database,
     deadline,
     failed,
     jobs,
+    keys,
     providers,
     schedule,
     send,
     stack,
+    suppressions,
     template,
     tokens,
     topics,
@@ -27,7 +31,6 @@ app = typer.Typer(
     name="tocsin",
     help="Event-driven notifications and reminders on Kafka.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -39,6 +42,7 @@ app.command()(tokens.token)
 app.command()(send.send)
 app.command()(watch.watch)
 app.command()(topics.topics)
+app.command()(audit.audit)
 app.command()(database.migrate)
 app.add_typer(schedule.app, name="schedule", help="What comes again and again.")
 app.add_typer(deadline.app, name="deadline", help="Things with a due date, and who is reminded of them when.")
@@ -47,6 +51,9 @@ app.add_typer(template.app, name="template", help="What notifications say, per c
 app.add_typer(jobs.app, name="jobs", help="What runs by itself every day, and running it now.")
 app.add_typer(providers.app, name="providers", help="Who carries messages out: how each does, pause, resume, test.")
 app.add_typer(webhooks.app, name="webhooks", help="Other systems that are told what becomes of notifications.")
+app.add_typer(channels.app, name="channels", help="A whole channel: whether it is open, pause, resume.")
+app.add_typer(suppressions.app, name="suppressions", help="Addresses to which nothing is sent, and why; lifting them.")
+app.add_typer(keys.app, name="keys", help="Keys for programs: make, list, revoke.")
 app.add_typer(config.app, name="config", help="The settings in force, and whether they are good.")
 
 

@@ -6,9 +6,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
 
 import typer
+from pydantic import BaseModel
 
 from client.errors import TocsinError
 from deploy.local.trouble import Trouble
@@ -17,6 +19,8 @@ from kit.settings import SettingsError
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 """The option that every command takes."""
+
+Item = TypeVar("Item", bound=BaseModel)
 
 EXPECTED = (Trouble, SettingsError, TocsinError, NotMigrated)
 """Errors that are meant for people: their text is the message."""
@@ -56,6 +60,32 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     widths = [max(len(line[column]) for line in lines) for column in range(len(columns))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def listed(
+    name: str,
+    found: Sequence[Item],
+    columns: Sequence[str],
+    row: Callable[[Item], Sequence[object]],
+    *,
+    as_json: bool,
+) -> None:
+    """Several things: a table with a row for each, or JSON with the list under its name."""
+    emit(
+        {name: [as_shown(one) for one in found]},
+        as_json=as_json,
+        people=lambda: table(columns, [row(one) for one in found]),
+    )
+
+
+def as_shown(one: BaseModel) -> dict[str, Any]:
+    """As REST shows it."""
+    return one.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def moment(at: datetime | None) -> str:
+    """An instant in a cell."""
+    return at.isoformat(timespec="seconds") if at else "-"
 
 
 @contextmanager

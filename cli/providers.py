@@ -7,11 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.gateway import Token, Url, gateway
-from cli.output import Json, emit, table
-from client.operations import Operations, OrderSeen
-
-ME = "operator"
+from cli.gateway import OPERATOR, Token, Url, gateway
+from cli.output import Json, as_shown, emit, listed, table
+from client.operations import Operations, OrderSeen, ProviderSeen
 
 Name = Annotated[str, typer.Argument(help="Which one; `tocsin providers list` names them.")]
 
@@ -21,14 +19,9 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("list")
 def list_(url: Url = None, token: Token = None, json: Json = False) -> None:
     """Show the providers of each channel, the preferred one first, and how each does."""
-    with gateway(ME, "admin", url=url, token=token, tenant=None) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=None) as tocsin:
         found = Operations(tocsin).providers()
-    rows = [(one.channel, one.position, one.name, one.type, one.state, one.detail or one.reason) for one in found]
-    emit(
-        {"providers": [one.model_dump(mode="json", exclude_none=True) for one in found]},
-        as_json=json,
-        people=lambda: table(("channel", "", "provider", "type", "state", "why"), rows),
-    )
+    listed("providers", found, ("channel", "", "provider", "type", "state", "why"), _about, as_json=json)
 
 
 @app.command()
@@ -50,9 +43,9 @@ def try_out(name: Name, url: Url = None, token: Token = None, json: Json = False
 
 
 def _ordered(order: Callable[[Operations], OrderSeen], url: Url, token: Token, json: bool) -> None:
-    with gateway(ME, "admin", url=url, token=token, tenant=None) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=None) as tocsin:
         seen = order(Operations(tocsin))
-    emit(seen.model_dump(mode="json", exclude_none=True), as_json=json, people=lambda: _told(seen))
+    emit(as_shown(seen), as_json=json, people=lambda: _told(seen))
     if seen.state == "failed" or seen.result.get("ok") is False:
         raise typer.Exit(1)
 
@@ -64,6 +57,10 @@ def _told(seen: OrderSeen) -> None:
         print(f"{seen.order} of {seen.provider}: its sender does not answer; it will do so when it is there")
     else:
         print(f"{seen.order} of {seen.provider}: {seen.result.get('error', seen.state)}")
+
+
+def _about(one: ProviderSeen) -> tuple[object, ...]:
+    return one.channel, one.position, one.name, one.type, one.state, one.detail or one.reason
 
 
 def _row(check: dict[str, Any]) -> tuple[object, ...]:

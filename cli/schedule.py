@@ -6,31 +6,25 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.gateway import Tenant, Token, Url, gateway
-from cli.output import Json, emit, table
+from cli.gateway import DEVELOPER, As, Tenant, Token, Url, gateway
+from cli.output import Json, as_shown, emit, listed, moment, table
 from client.schedules import Preview, Run, Schedule, Schedules
 from deploy.local.trouble import Trouble
 
-ME = "developer"
-
 Id = Annotated[str, typer.Argument(help="Which one; `tocsin schedule list` names them.")]
-As = Annotated[str, typer.Option("--as", help="Whose.")]
 Count = Annotated[int, typer.Option("--count", "-n", help="How many firings.", min=1, max=100)]
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")
-def list_(user: As = ME, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
+def list_(
+    user: As = DEVELOPER, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
+) -> None:
     """Show your schedules, the newest first."""
     with gateway(user, "service", url=url, token=token, tenant=tenant) as tocsin:
         found = list(Schedules(tocsin).all())
-    rows = [(one.id, one.name, _rule(one), _state(one)) for one in found]
-    emit(
-        {"schedules": [one.model_dump(mode="json", exclude_none=True) for one in found]},
-        as_json=json,
-        people=lambda: table(("id", "name", "when", "next"), rows),
-    )
+    listed("schedules", found, ("id", "name", "when", "next"), _row, as_json=json)
 
 
 @app.command()
@@ -52,7 +46,7 @@ def create(
         Literal["fire_once", "skip", "fire_all"], typer.Option("--misfire", help="What becomes of missed firings.")
     ] = "fire_once",
     key: Annotated[str | None, typer.Option("--key", help="Idempotency key: the same key is one schedule.")] = None,
-    sender: As = ME,
+    sender: As = DEVELOPER,
     tenant: Tenant = None,
     url: Url = None,
     token: Token = None,
@@ -81,12 +75,12 @@ def create(
 
 @app.command()
 def show(
-    id: Id, user: As = ME, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
+    id: Id, user: As = DEVELOPER, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
 ) -> None:
     """Show one schedule."""
     with gateway(user, "admin", url=url, token=token, tenant=tenant) as tocsin:
         found = Schedules(tocsin).get(id)
-    seen = found.model_dump(mode="json", exclude_none=True)
+    seen = as_shown(found)
     emit(seen, as_json=json, people=lambda: table(("field", "value"), list(seen.items())))
 
 
@@ -96,7 +90,7 @@ def preview(
     cron: Annotated[str | None, typer.Option("--cron", help="A cron that no schedule has yet.")] = None,
     time_zone: Annotated[str, typer.Option("--time-zone", help="Of --cron.")] = "Europe/Paris",
     count: Count = 5,
-    user: As = ME,
+    user: As = DEVELOPER,
     tenant: Tenant = None,
     url: Url = None,
     token: Token = None,
@@ -108,12 +102,12 @@ def preview(
     with gateway(user, "admin", url=url, token=token, tenant=tenant) as tocsin:
         schedules = Schedules(tocsin)
         found = schedules.preview(id, count) if id else schedules.foretell(cron or "", time_zone, count)
-    emit(found.model_dump(mode="json", exclude_none=True), as_json=json, people=lambda: _firings(found))
+    emit(as_shown(found), as_json=json, people=lambda: _firings(found))
 
 
 @app.command()
 def enable(
-    id: Id, user: As = ME, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
+    id: Id, user: As = DEVELOPER, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
 ) -> None:
     """Switch it on, from now on."""
     with gateway(user, "admin", url=url, token=token, tenant=tenant) as tocsin:
@@ -122,7 +116,7 @@ def enable(
 
 @app.command()
 def disable(
-    id: Id, user: As = ME, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
+    id: Id, user: As = DEVELOPER, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
 ) -> None:
     """Switch it off; it fires no more until it is switched on."""
     with gateway(user, "admin", url=url, token=token, tenant=tenant) as tocsin:
@@ -130,7 +124,9 @@ def disable(
 
 
 @app.command()
-def run(id: Id, user: As = ME, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
+def run(
+    id: Id, user: As = DEVELOPER, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
+) -> None:
     """Fire it once now; prints the ids of the notifications."""
     with gateway(user, "admin", url=url, token=token, tenant=tenant) as tocsin:
         found: Run = Schedules(tocsin).run(id)
@@ -140,7 +136,7 @@ def run(id: Id, user: As = ME, tenant: Tenant = None, url: Url = None, token: To
 
 @app.command()
 def delete(
-    id: Id, user: As = ME, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
+    id: Id, user: As = DEVELOPER, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
 ) -> None:
     """It fires no more, and is gone."""
     with gateway(user, "admin", url=url, token=token, tenant=tenant) as tocsin:
@@ -149,11 +145,15 @@ def delete(
 
 
 def _show(made: Schedule, as_json: bool) -> None:
-    emit(made.model_dump(mode="json", exclude_none=True), as_json=as_json, people=lambda: print(made.id))
+    emit(as_shown(made), as_json=as_json, people=lambda: print(made.id))
 
 
 def _firings(found: Preview) -> None:
     table(("at", "local", "note"), [(one.at.isoformat(), one.local, one.note) for one in found.firings])
+
+
+def _row(one: Schedule) -> tuple[object, ...]:
+    return one.id, one.name, _rule(one), _state(one)
 
 
 def _rule(one: Schedule) -> str:
@@ -163,4 +163,4 @@ def _rule(one: Schedule) -> str:
 def _state(one: Schedule) -> str:
     if not one.enabled:
         return "off"
-    return one.next_at.isoformat(timespec="seconds") if one.next_at else "over"
+    return moment(one.next_at) if one.next_at else "over"

@@ -9,17 +9,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.gateway import Tenant, Token, Url, gateway
-from cli.output import Json, emit, table
+from cli.gateway import DEVELOPER, As, Tenant, Token, Url, gateway
+from cli.output import Json, as_shown, emit, listed, table
 from cli.template_folder import folders, read
 from client.errors import NotFound
 from client.templates import Preview, Template, Templates
 from deploy.local.trouble import Trouble
 
-ME = "developer"
-
 Name = Annotated[str, typer.Argument(help="Which one; `tocsin template list` names them.")]
-As = Annotated[str, typer.Option("--as", help="Who does it.")]
 Version = Annotated[int | None, typer.Option("--version", help="Another version than the one in force.")]
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,7 +25,7 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("import")
 def import_(
     folder: Annotated[Path, typer.Argument(help="The folder of a template, or one with such folders in it.")],
-    user: As = ME,
+    user: As = DEVELOPER,
     tenant: Tenant = None,
     url: Url = None,
     token: Token = None,
@@ -43,22 +40,20 @@ def import_(
 
 
 @app.command("list")
-def list_(user: As = ME, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
+def list_(
+    user: As = DEVELOPER, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False
+) -> None:
     """Show the names, and the version that each stands for."""
     with gateway(user, "service", url=url, token=token, tenant=tenant) as tocsin:
         found = list(Templates(tocsin).all())
-    emit(
-        {"templates": [one.model_dump(mode="json") for one in found]},
-        as_json=json,
-        people=lambda: table(("name", "version"), [(one.name, one.version) for one in found]),
-    )
+    listed("templates", found, ("name", "version"), lambda one: (one.name, one.version), as_json=json)
 
 
 @app.command()
 def show(
     name: Name,
     version: Version = None,
-    user: As = ME,
+    user: As = DEVELOPER,
     tenant: Tenant = None,
     url: Url = None,
     token: Token = None,
@@ -67,7 +62,7 @@ def show(
     """Show a template as it was written."""
     with gateway(user, "service", url=url, token=token, tenant=tenant) as tocsin:
         found = Templates(tocsin).get(name, version)
-    emit(found.model_dump(mode="json", exclude_none=True), as_json=json, people=lambda: _parts(found))
+    emit(as_shown(found), as_json=json, people=lambda: _parts(found))
 
 
 @app.command()
@@ -78,7 +73,7 @@ def preview(
     locale: Annotated[str | None, typer.Option("--locale", help="For whom, like fr-CA.")] = None,
     html: Annotated[bool, typer.Option("--html", help="Print the HTML instead of the text.")] = False,
     version: Version = None,
-    user: As = ME,
+    user: As = DEVELOPER,
     tenant: Tenant = None,
     url: Url = None,
     token: Token = None,
@@ -88,7 +83,7 @@ def preview(
     filled = _data(data)
     with gateway(user, "service", url=url, token=token, tenant=tenant) as tocsin:
         found = Templates(tocsin).preview(name, filled, channel=channel, locale=locale, version=version)
-    emit(found.model_dump(mode="json", exclude_none=True), as_json=json, people=lambda: _mail(found, html))
+    emit(as_shown(found), as_json=json, people=lambda: _mail(found, html))
 
 
 def _put(templates: Templates, name: str, body: dict[str, Any]) -> dict[str, Any]:

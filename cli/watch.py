@@ -6,14 +6,12 @@ from typing import Annotated
 
 import typer
 
-from cli.gateway import Tenant, Token, Url, gateway
+from cli.gateway import OPERATOR, Tenant, Token, Url, gateway
 from cli.output import Json, emit
 from cli.timeline import Story, console, heading, verdict
 from client.rest import Tocsin
 from client.shapes import Notification
 from deploy.local.trouble import Trouble
-
-ME = "operator"
 
 
 def watch(
@@ -25,7 +23,7 @@ def watch(
     json: Json = False,
 ) -> None:
     """Show a timeline as it fills; exit code 0 when it was sent, 1 when it ended otherwise or not in time."""
-    with gateway(ME, "admin", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         until_the_end(tocsin, id, seconds, as_json=json)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from .errors import NotFound
 from .rest import Tocsin
-from .shapes import Answer, Page, plain
+from .shapes import Answer, plain
 
 _ID = re.compile(r"[^/\x00-\x1f\x7f]{1,100}")
 FIELDS = ("title", "due_at", "due_date", "time_zone", "assignees", "urgent", "status", "plan")
@@ -53,10 +53,6 @@ class Deadline(Answer):
     reminders: tuple[Reminder, ...] = ()
 
 
-class _Page(Page):
-    items: tuple[Deadline, ...]
-
-
 class Deadlines:
     """`Deadlines(tocsin).put("118", title="Dossier 118", due_date="2027-03-10", assignees=["bob"])`.
 
@@ -91,8 +87,7 @@ class Deadlines:
 
     def all(self, **narrowed: str) -> Iterator[Deadline]:
         """Those that this token may see, the newest first; `status`, `user_id`, `urgent` narrow it."""
-        for page in self._tocsin.pages(_Page, "/v1/deadlines", narrowed):
-            yield from page.items
+        return self._tocsin.items(Deadline, "/v1/deadlines", narrowed)
 
     def delete(self, id: str) -> None:
         """Forget it, and cancel what waits. Raises NotFound."""

@@ -38,10 +38,6 @@ class Replays(Answer):
     next: str | None = None
 
 
-class _Page(Page):
-    items: tuple[Notification, ...]
-
-
 class FailedOnes:
     """`FailedOnes(tocsin).replay_all(channel="email")`. Raises TocsinError like everything of its connection."""
 
@@ -51,7 +47,7 @@ class FailedOnes:
     def look(self, limit: int = 50, **which: str | datetime | None) -> tuple[Notification, ...]:
         """The newest, narrowed by `status`, `reason`, `channel`, `to`, `user_id`, `group`, `since`."""
         wanted = _wanted(which) | {"limit": str(limit)}
-        return self._tocsin.ask(_Page, "GET", PATH, params=wanted).items
+        return self._tocsin.ask(Page[Notification], "GET", PATH, params=wanted).items
 
     def replay(self, id: str) -> Replayed:
         """Sends one again; the same one while its replay has not failed. Raises Refused, NotFound."""

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from .errors import NotFound
 from .rest import Tocsin
-from .shapes import Answer
+from .shapes import Answer, Page
 
 LOOK_AGAIN: Final = 0.5
 ENDED: Final = ("done", "failed")
@@ -85,16 +85,21 @@ class OrderSeen(Answer):
     result: Mapping[str, Any] = {}
 
 
-class _Providers(Answer):
-    items: tuple[ProviderSeen, ...]
+class ChannelSeen(Answer):
+    """A channel that senders carry out: `open`, `paused`, `off` by the settings, or `unknown`."""
+
+    channel: str
+    state: str
 
 
-class _Jobs(Answer):
-    items: tuple[JobSeen, ...]
+class ChannelOrderSeen(Answer):
+    """What came of a pause or a resume; `waiting` while its sender has not answered."""
 
-
-class _Services(Answer):
-    items: tuple[ServiceSeen, ...]
+    order_id: str
+    channel: str
+    order: str
+    state: str
+    result: Mapping[str, Any] | None = None
 
 
 class Operations:
@@ -105,7 +110,7 @@ class Operations:
 
     def jobs(self) -> tuple[JobSeen, ...]:
         """What can be run, when it last ran, and when it will run by itself."""
-        return self._tocsin.ask(_Jobs, "GET", "/v1/admin/jobs").items
+        return self._tocsin.ask(Page[JobSeen], "GET", "/v1/admin/jobs").items
 
     def run(self, job: str, seconds: float = 60.0) -> RunSeen:
         """Runs it now; what came of it, or of it so far when the seconds are over. Raises NotFound."""
@@ -120,7 +125,7 @@ class Operations:
 
     def providers(self) -> tuple[ProviderSeen, ...]:
         """Which providers there are, in which order, and how each does."""
-        return self._tocsin.ask(_Providers, "GET", "/v1/admin/providers").items
+        return self._tocsin.ask(Page[ProviderSeen], "GET", "/v1/admin/providers").items
 
     def pause(self, provider: str) -> OrderSeen:
         """Gives it nothing more until it is resumed. Raises NotFound."""
@@ -138,6 +143,22 @@ class Operations:
         path = f"/v1/admin/providers/{quote(provider, safe='')}/{order}"
         return self._tocsin.ask(OrderSeen, "POST", path, wait=wait)
 
+    def channels(self) -> tuple[ChannelSeen, ...]:
+        """Whether each is open."""
+        return self._tocsin.ask(Page[ChannelSeen], "GET", "/v1/admin/channels").items
+
+    def pause_channel(self, channel: str) -> ChannelOrderSeen:
+        """Nothing of it is sent until it is resumed. Raises NotFound."""
+        return self._order_channel(channel, "pause")
+
+    def resume_channel(self, channel: str) -> ChannelOrderSeen:
+        """What has waited is sent. Raises NotFound."""
+        return self._order_channel(channel, "resume")
+
+    def _order_channel(self, channel: str, order: str) -> ChannelOrderSeen:
+        path = f"/v1/admin/channels/{quote(channel, safe='')}/{order}"
+        return self._tocsin.ask(ChannelOrderSeen, "POST", path, wait=ORDER_SECONDS)
+
     def services(self) -> tuple[ServiceSeen, ...]:
         """Every process that was heard of lately."""
-        return self._tocsin.ask(_Services, "GET", "/v1/admin/services").items
+        return self._tocsin.ask(Page[ServiceSeen], "GET", "/v1/admin/services").items

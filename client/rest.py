@@ -12,7 +12,7 @@ import httpx
 from . import calls
 from .calls import AGAIN_AFTER, BUSY, GLANCES, Call
 from .errors import NotYet, Unreachable, of_problem
-from .shapes import Ask, Body, Model, Notification, P, Result
+from .shapes import Ask, Body, Item, Model, Notification, Page, Result
 
 
 class Tocsin:
@@ -88,12 +88,12 @@ class Tocsin:
         """The same, put together here: `json`, `headers`, `params`."""
         return self.call(Call(answer, method, path, **more))
 
-    def pages(self, page: type[P], path: str, narrowed: Mapping[str, str] | None = None) -> Iterator[P]:
-        """One page after the other, as long as there are any."""
+    def items(self, of: type[Item], path: str, narrowed: Mapping[str, str] | None = None) -> Iterator[Item]:
+        """All of them, page after page."""
         params = dict(narrowed or {})
         while True:
-            seen = self.ask(page, "GET", path, params=params)
-            yield seen
+            seen = self.ask(Page[of], "GET", path, params=params)  # type: ignore[valid-type]
+            yield from seen.items
             if seen.next is None:
                 return
             params["after"] = seen.next

@@ -9,7 +9,7 @@ from typing import Any, Final
 from .calls import ID, keyed
 from .errors import NotFound
 from .rest import Tocsin
-from .shapes import Answer, Page
+from .shapes import Answer
 
 PATH: Final = "/v1/schedules"
 ASKED: Final = (
@@ -68,10 +68,6 @@ class Run(Answer):
     notifications: tuple[str, ...]
 
 
-class _Page(Page):
-    items: tuple[Schedule, ...]
-
-
 class Schedules:
     """`Schedules(tocsin).create(cron="0 8 * * *", time_zone="Europe/Paris", recipients=["ann"], notification={...})`.
 
@@ -87,8 +83,7 @@ class Schedules:
 
     def all(self) -> Iterator[Schedule]:
         """One's own, the newest first; an admin's are all of the tenant."""
-        for page in self._tocsin.pages(_Page, PATH):
-            yield from page.items
+        return self._tocsin.items(Schedule, PATH)
 
     def get(self, id: str) -> Schedule:
         """One of them. Raises NotFound."""

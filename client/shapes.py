@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, TypedDict, TypeVar
+from typing import Any, Final, Generic, Literal, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,13 +53,14 @@ class Answer(BaseModel):
 Model = TypeVar("Model", bound=Answer)
 
 
-class Page(Answer):
+Item = TypeVar("Item", bound=Answer)
+
+
+class Page(Answer, Generic[Item]):
     """Some of many; `next` is the `after` of the page that follows."""
 
+    items: tuple[Item, ...] = ()
     next: str | None = None
-
-
-P = TypeVar("P", bound=Page)
 
 
 class Line(Answer):

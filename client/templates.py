@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .errors import NotFound
 from .rest import Tocsin
-from .shapes import Answer, Page
+from .shapes import Answer
 
 PATH: Final = "/v1/admin/templates"
 WRITTEN: Final = ("subject", "text", "html", "sms", "inapp", "locales", "required", "types")
@@ -55,10 +55,6 @@ class Preview(Answer):
     html: str | None = None
 
 
-class _Page(Page):
-    items: tuple[Named, ...]
-
-
 class Templates:
     """`Templates(tocsin).put("welcome", subject="Welcome, {{ name }}", text="...", required=["name"])`; for admins.
 
@@ -80,8 +76,7 @@ class Templates:
 
     def all(self) -> Iterator[Named]:
         """The names, in order; everybody may know them."""
-        for page in self._tocsin.pages(_Page, PATH):
-            yield from page.items
+        return self._tocsin.items(Named, PATH)
 
     def preview(
         self,

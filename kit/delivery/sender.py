@@ -84,6 +84,7 @@ class Sender:
     ) -> None:
         self._tracer = tracer
         self._channel = channel.name
+        self._paused = False
         self._lanes = channel.lanes
         self._database = database
         self._simulator = channel.simulator
@@ -169,13 +170,14 @@ class Sender:
 
     def obey(self, switches: Switches) -> None:
         """What is paused by hand, a provider or the whole channel, and what is not any more."""
-        all_of_it = switches.is_paused("channel", self._channel)
+        self._paused = switches.is_paused("channel", self._channel)
         for outlet in self._hands:
-            outlet.gate.paused = all_of_it or switches.is_paused("provider", outlet.provider.name)
+            outlet.gate.paused = self._paused or switches.is_paused("provider", outlet.provider.name)
 
     def about(self) -> dict[str, Any]:
-        """How each provider is doing, the preferred one first: for `ops.status`."""
-        return {"providers": [{"channel": self._channel} | outlet.about() for outlet in self._route.outlets]}
+        """How each provider is doing, the preferred one first, and whether the channel is paused: for `ops.status`."""
+        providers = [{"channel": self._channel} | outlet.about() for outlet in self._route.outlets]
+        return {"providers": providers, "channels": {self._channel: self._paused}}
 
     def _show(self) -> None:
         """How each provider is doing, and how much waits where: for `/metrics`."""

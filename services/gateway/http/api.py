@@ -22,6 +22,7 @@ from services.gateway.http import (
     api_keys,
     audit,
     callbacks,
+    channels,
     compat,
     configuration,
     deadlines,
@@ -120,7 +121,7 @@ def api(desk: Desk) -> FastAPI:
     things = (inbox, recalling, streams, recipients, preferences, schedules, deadlines, plans, templates, suppressions)
     strangers = (callbacks, unsubscribe)
     access = (webhooks, webhook_deliveries, api_keys, audit, people)
-    admins = (failed, *access, operations, providers, configuration, alerts)
+    admins = (failed, *access, operations, channels, providers, configuration, alerts)
     for room in (sending, notifications, *things, stats, limits, *strangers, *admins, compat):
         app.include_router(room.router(desk))
     app.add_exception_handler(problems.Problem, problems.on_problem)

@@ -10,21 +10,17 @@ from fastapi import APIRouter, Depends
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from contracts import events as e
 from contracts.jobs import PAUSE, RESUME, TEST_CONNECTION, State
 from contracts.status import Channel
 from contracts.topics import SENDER_OF
-from kit.bus.publisher import PublishFailed
-from kit.bus.record import Outgoing
 from kit.settings import Settings
-from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, new_id, until
+from services.gateway.http import orders, shapes
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
 from services.gateway.http.operations import SILENT_AFTER, check_operator
-from services.gateway.http.problems import Problem, unavailable
+from services.gateway.http.problems import Problem
 from services.gateway.rules.trust import Caller
 from services.gateway.store import operations
-from services.gateway.store.operations import Run
 
 PATIENCE: Final = 5.0
 """Seconds that a sender may take to pause or resume before it is answered with 202."""
@@ -126,32 +122,8 @@ async def ordered(desk: Desk, caller: Caller, name: str, order: Order, seconds: 
     Problem 403, 404, 503."""
     check_operator(caller)
     channel = _channel_of(desk.settings, name)
-    command, order_id = _COMMANDS[order], new_id()
-    async with desk.database.connection() as connection:
-        await operations.ask(connection, order_id, command, caller.owner)
-    control = e.Control(
-        correlation_id=order_id,
-        command=command,
-        service=SENDER_OF[channel].name,
-        args={"provider": name, "asked_by": caller.owner},
-    )
-    try:
-        await desk.publisher.publish([Outgoing.of(control)])
-    except PublishFailed:
-        raise unavailable("Kafka", seconds=5) from None
-
-    async def look() -> OrderShown | None:
-        async with desk.database.connection() as connection:
-            run = await operations.run(connection, order_id)
-        return _order(run, name, channel, order) if run else None
-
-    async def ended() -> OrderShown | None:
-        shown = await look()
-        return shown if shown and shown.state in ("done", "failed") else None
-
-    shown = await until(ended, seconds) or await look()
-    assert shown, "what was asked is remembered for thirty days"
-    return shown
+    run = await orders.ordered(desk, caller, _COMMANDS[order], SENDER_OF[channel].name, {"provider": name}, seconds)
+    return OrderShown.model_validate({"provider": name, "channel": channel, "order": order} | orders.about(run))
 
 
 def _known(settings: Settings) -> Iterable[tuple[str, Channel, str, int]]:
@@ -197,21 +169,5 @@ def _shown(
     )
 
 
-def _order(run: Run, name: str, channel: Channel, order: Order) -> OrderShown:
-    answer = run.answers[0] if run.answers else None
-    return OrderShown.model_validate(
-        {
-            "order_id": run.run_id,
-            "provider": name,
-            "channel": channel,
-            "order": order,
-            "state": answer.state if answer else "waiting",
-            "asked_by": run.asked_by,
-            "asked_at": run.asked_at,
-            "result": from_json(answer.result) if answer else None,
-        }
-    )
-
-
 def _answered(shown: OrderShown) -> Response:
-    return shown.response(HTTPStatus.OK if shown.state in ("done", "failed") else HTTPStatus.ACCEPTED)
+    return orders.answered(shown, shown.state)

@@ -1,0 +1,68 @@
+"""What an operator orders of one service, and what that has answered: a pause, a resume, a trial."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pydantic_core import from_json
+from starlette.responses import Response
+
+from contracts import events as e
+from contracts.jobs import State
+from kit.bus.publisher import PublishFailed
+from kit.bus.record import Outgoing
+from services.gateway.http import shapes
+from services.gateway.http.desk import Desk, new_id, until
+from services.gateway.http.problems import unavailable
+from services.gateway.rules.trust import Caller
+from services.gateway.store import operations
+from services.gateway.store.operations import Run
+
+
+async def ordered(
+    desk: Desk, caller: Caller, command: str, service: str, args: Mapping[str, Any], seconds: float
+) -> Run:
+    """Orders it; what the service has answered when it has, or when the seconds are over. Raises Problem 503."""
+    order_id = new_id()
+    async with desk.database.connection() as connection:
+        await operations.ask(connection, order_id, command, caller.owner)
+    control = e.Control(
+        correlation_id=order_id, command=command, service=service, args=dict(args) | {"asked_by": caller.owner}
+    )
+    try:
+        await desk.publisher.publish([Outgoing.of(control)])
+    except PublishFailed:
+        raise unavailable("Kafka", seconds=5) from None
+
+    async def ended() -> Run | None:
+        run = await _run()
+        return run if state_of(run) in ("done", "failed") else None
+
+    async def _run() -> Run:
+        async with desk.database.connection() as connection:
+            run = await operations.run(connection, order_id)
+        assert run, "what was asked is remembered for thirty days"
+        return run
+
+    return await until(ended, seconds) or await _run()
+
+
+def state_of(run: Run) -> State:
+    """`waiting` until its service says something."""
+    return run.answers[0].state if run.answers else "waiting"  # type: ignore[return-value]
+
+
+def about(run: Run) -> dict[str, Any]:
+    """What every order shows."""
+    return {
+        "order_id": run.run_id,
+        "state": state_of(run),
+        "asked_by": run.asked_by,
+        "asked_at": run.asked_at,
+        "result": from_json(run.answers[0].result) if run.answers else None,
+    }
+
+
+def answered(shown: shapes.Shape, state: State) -> Response:
+    """202 while nobody has answered."""
+    return shown.response(HTTPStatus.OK if state in ("done", "failed") else HTTPStatus.ACCEPTED)
