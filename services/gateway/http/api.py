@@ -28,6 +28,7 @@ from services.gateway.http import (
     deadlines,
     demo,
     documentation,
+    downloads,
     entries,
     failed,
     inbox,
@@ -144,7 +145,7 @@ def face(desk: Desk, health: Health) -> ASGIApp:
     """What is served: the API, the bell and its demo page; health and metrics where they have no port of their own."""
     app = api(desk)
     told = () if desk.settings.ports.gateway else health.routes
-    app.router.routes.extend((*told, *pages.routes(), *demo.routes(desk), *compat.sockets(desk)))
+    app.router.routes.extend((*told, *pages.routes(), *downloads.routes(), *demo.routes(desk), *compat.sockets(desk)))
     posts = sending.posts(desk)
     door = Door(posts, streams.sockets(desk), app)
     counted = limited.RateFields(door) if desk.calls.most else door

@@ -20,6 +20,9 @@ first notification below. Addresses at `simulator.test` reach nobody: `delivered
 `bounce@simulator.test` is sent and comes back as undelivered.
 
 Every error is a problem (RFC 9457) with a stable `code`; `errors` names the fields. What is not yours is 404.
+
+The same by Kafka, and what is said there, in any language: [AsyncAPI](/asyncapi.json), and for each event
+[a JSON Schema and an example](/schemas).
 """.strip()
 
 _PROBLEMS = {

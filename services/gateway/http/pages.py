@@ -83,12 +83,12 @@ def routes() -> list[Route]:
     bell = without_comments((WEB / "tocsin-bell.js").read_text(encoding="utf-8")).encode()
     types = (WEB / "tocsin-bell.d.ts").read_bytes()
     return [
-        _route("/bell/tocsin-bell.js", File.of(bell, "text/javascript", EVERYWHERE)),
-        _route("/bell/tocsin-bell.d.ts", File.of(types, "text/plain", EVERYWHERE)),
-        _route("/demo", _file("demo.html", "text/html")),
-        _route("/demo/demo.js", _file("demo.js", "text/javascript")),
-        _route("/demo/demo.css", _file("demo.css", "text/css")),
-        _route("/demo/icon.svg", _file("icon.svg", "image/svg+xml")),
+        route("/bell/tocsin-bell.js", File.of(bell, "text/javascript", EVERYWHERE)),
+        route("/bell/tocsin-bell.d.ts", File.of(types, "text/plain", EVERYWHERE)),
+        route("/demo", _file("demo.html", "text/html")),
+        route("/demo/demo.js", _file("demo.js", "text/javascript")),
+        route("/demo/demo.css", _file("demo.css", "text/css")),
+        route("/demo/icon.svg", _file("icon.svg", "image/svg+xml")),
     ]
 
 
@@ -96,7 +96,9 @@ def _file(name: str, kind: str) -> File:
     return File.of((WEB / name).read_bytes(), kind, PAGE)
 
 
-def _route(path: str, file: File) -> Route:
+def route(path: str, file: File) -> Route:
+    """It is served there, and not described: it is no part of the API."""
+
     async def serve(request: Request) -> Response:
         return file.answer(request)
 

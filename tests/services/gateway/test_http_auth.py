@@ -16,6 +16,7 @@ from kit.bus.record import Received
 from kit.clock import utc_now
 from kit.stage import Message
 from services.gateway.http import alertmanager
+from services.gateway.http.downloads import CONTRACTS, KINDS
 from services.gateway.rules import keys
 from tests.services.gateway.conftest import (
     ADMIN,
@@ -117,9 +118,11 @@ async def test_a_token_that_was_good_expires(house: House) -> None:
     assert (await house.http.get("/v1/stats", headers=late)).status_code == 401
 
 
+DOWNLOADS = [path for kind in KINDS for path in (CONTRACTS / kind).glob("*.json")]
 OPEN = {
     *("/openapi.json", "/docs", "/health/live", "/health/ready", "/metrics"),
     *("/bell/tocsin-bell.js", "/bell/tocsin-bell.d.ts"),
+    *("/asyncapi.json", "/schemas", *(f"/{path.parent.name}/{path.name}" for path in DOWNLOADS)),
     *("/demo", "/demo/demo.js", "/demo/demo.css", "/demo/icon.svg", "/demo/token"),
 }
 
