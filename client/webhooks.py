@@ -45,14 +45,6 @@ class Delivery(Answer):
     answer: str | None = None
 
 
-class _Webhooks(Page):
-    items: tuple[Webhook, ...]
-
-
-class _Deliveries(Page):
-    items: tuple[Delivery, ...]
-
-
 class _Replayed(Answer):
     replayed: int
 
@@ -70,8 +62,7 @@ class Webhooks:
 
     def all(self) -> Iterator[Webhook]:
         """The newest first."""
-        for page in self._tocsin.pages(_Webhooks, PATH):
-            yield from page.items
+        return self._tocsin.items(Webhook, PATH)
 
     def change(self, seen: Webhook, **changes: Any) -> Webhook:
         """With another `url`, `events`, `description` or `enabled`. Raises Refused (412) when it was changed since."""
@@ -95,7 +86,7 @@ class Webhooks:
     def deliveries(self, id: str, state: str | None = None, limit: int = 50) -> tuple[Delivery, ...]:
         """The newest, perhaps only those of a `state`. Raises NotFound."""
         params = {"limit": str(limit)} | ({"state": state} if state else {})
-        return self._tocsin.ask(_Deliveries, "GET", f"{_path(id)}/deliveries", params=params).items
+        return self._tocsin.ask(Page[Delivery], "GET", f"{_path(id)}/deliveries", params=params).items
 
     def replay(self, id: str, *, delivery: str | None = None, since: datetime | str | None = None) -> int:
         """Posts one again, or all that have failed since; how many. Raises NotFound, Refused."""
