@@ -110,7 +110,10 @@ async def _replay(desk: Desk, webhook: Webhook, asked: WebhookReplayRequest) -> 
     async with desk.database.connection() as connection:
         if asked.delivery_id is None:
             assert since is not None
-            return await store.replay_failed(connection, webhook.id, since)
+            begun, replayed = await store.now(connection), 0
+            while some := await store.replay_failed(connection, webhook.id, since, begun):
+                replayed += some
+            return replayed
         if not await store.replay(connection, webhook.id, asked.delivery_id):
             raise not_found("delivery that can be posted again")
     return 1

@@ -90,7 +90,7 @@ def router(desk: Desk) -> APIRouter:
         async with desk.database.transaction() as connection:
             changed = await store.change(connection, found.id, version, asked)
             if changed is not None and not changed.enabled:
-                await webhook_deliveries.give_up(connection, found.id)
+                await webhook_deliveries.give_up(connection)
         if changed is None:
             raise stale()
         return WebhookShown.of(changed).response(headers=etag(changed.version))
@@ -106,6 +106,8 @@ def router(desk: Desk) -> APIRouter:
         async with desk.database.connection() as connection:
             found = await webhook_of(connection, caller, id)
             version = expected(request, found.version)
+            while await webhook_deliveries.drop(connection, found.id):
+                pass
             if not await store.delete(connection, found.id, version):
                 raise stale()
         return Response(status_code=HTTPStatus.NO_CONTENT)

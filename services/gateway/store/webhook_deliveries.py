@@ -10,6 +10,9 @@ from kit.postgres import Connection
 from kit.postgres.columns import Columns
 from services.gateway.rules.webhooks import Answer, Told, Why
 
+AT_ONCE: Final = 5000
+"""Rows of one statement, where there may be millions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -141,7 +144,7 @@ async def disable(connection: Connection, webhook: UUID, why: Why, days: int) ->
     row = await connection.fetchrow(_DISABLE, webhook, why, days)
     if row is None:
         return None
-    await give_up(connection, webhook)
+    await give_up(connection)
     return Disabled(*row.values())
 
 
@@ -152,13 +155,21 @@ returning id, tenant, url, disabled_at, failing_since
 """
 
 
-async def give_up(connection: Connection, webhook: UUID) -> None:
-    """Whatever waits for a webhook that is disabled waits no more."""
-    await connection.execute(
-        "update webhook_deliveries set state = 'failed', next_at = null, error = coalesce(error, 'disabled')"
-        " where webhook_id = $1 and next_at is not null",
-        webhook,
-    )
+async def give_up(connection: Connection) -> int:
+    """What waits for webhooks that are disabled waits no more, a handful at a time; how many."""
+    return int((await connection.execute(_GIVE_UP, AT_ONCE)).rpartition(" ")[2])
+
+
+_GIVE_UP: Final = """
+update webhook_deliveries set state = 'failed', next_at = null, error = coalesce(error, 'disabled')
+where id in (
+    select d.id from webhooks w cross join lateral (
+        select d.id from webhook_deliveries d where d.webhook_id = w.id and d.next_at is not null
+        limit $1 for update skip locked
+    ) d
+    where not w.enabled limit $1
+) and next_at is not null
+"""
 
 
 async def page(
@@ -189,15 +200,32 @@ async def replay(connection: Connection, webhook: UUID, id: UUID) -> bool:
     return bool(await connection.fetch(f"{_REPLAY} and d.id = $2 returning true", webhook, id))
 
 
-async def replay_failed(connection: Connection, webhook: UUID, since: datetime) -> int:
-    """All that have failed since then are posted again; how many."""
-    sql = f"{_REPLAY} and d.state = 'failed' and d.place >= place_of($2, '{UUID(int=0)}')"
-    return int((await connection.execute(sql, webhook, since)).rpartition(" ")[2])
+async def replay_failed(connection: Connection, webhook: UUID, since: datetime, begun: datetime) -> int:
+    """Those that have failed since then, and were not begun anew after `begun`, are posted again, a handful at a time;
+    how many."""
+    return int((await connection.execute(_REPLAY_FAILED, webhook, since, begun, AT_ONCE)).rpartition(" ")[2])
 
 
 _REPLAY: Final = """
 update webhook_deliveries d set state = 'pending', next_at = tocsin.clock(), since = tocsin.clock(), tries = 0
 where d.webhook_id = $1 and d.body is not null
+"""
+_REPLAY_FAILED: Final = f"""{_REPLAY} and d.id in (
+    select id from webhook_deliveries
+    where webhook_id = $1 and body is not null and state = 'failed' and since <= $3
+        and place >= place_of($2, '{UUID(int=0)}')
+    limit $4
+)
+"""
+
+
+async def drop(connection: Connection, webhook: UUID) -> int:
+    """Deliveries of a webhook that goes are gone, a handful at a time; how many."""
+    return int((await connection.execute(_DROP, webhook, AT_ONCE)).rpartition(" ")[2])
+
+
+_DROP: Final = """
+delete from webhook_deliveries where id in (select id from webhook_deliveries where webhook_id = $1 limit $2)
 """
 
 
@@ -213,7 +241,7 @@ async def pending(connection: Connection) -> int:
 
 
 _PENDING: Final = """
-select count(*) from (select from webhook_deliveries where next_at is not null limit 100000) some
+select count(*) from (select from webhook_deliveries where next_at is not null limit 100000) waiting
 """
 
 

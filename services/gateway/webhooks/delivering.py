@@ -51,6 +51,7 @@ class Delivering(Repeating):
         self._found = await self._begin() > 0
         if monotonic() - self._measured >= self._pace.measure_every:
             self._measured = monotonic()
+            await self._give_up()
             await self._measure()
         return False
 
@@ -95,6 +96,12 @@ class Delivering(Repeating):
         if disabled:
             log.warning("webhook_disabled", webhook=str(disabled.id), tenant=disabled.tenant, why=answer.error)
             await self._notice.disabled(disabled, answer)
+
+    async def _give_up(self) -> None:
+        """Behind a webhook that was disabled there may be more than one statement takes."""
+        async with self._database.connection() as connection:
+            while await store.give_up(connection):
+                pass
 
     async def _measure(self) -> None:
         async with self._database.connection() as connection:

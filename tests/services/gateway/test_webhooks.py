@@ -618,3 +618,33 @@ async def test_a_webhook_is_deleted_while_its_tenant_is_busy(house: House, recei
     finally:
         await other.close()
     assert await as_owner(database, "select count(*) from gateway.webhook_deliveries") == 0
+
+
+async def test_what_waits_by_the_ten_thousand_is_given_up_replayed_and_deleted_by_handfuls(
+    house: House, receiver: Receiver
+) -> None:
+    receiver.answers(410)
+    made = await register(house, receiver.url)
+    await as_owner(
+        house.settings.database_url,
+        "insert into gateway.webhook_deliveries (id, place, webhook_id, event, body) select id,"
+        f" gateway.place_of(clock_timestamp(), id), '{made['id']}', 'webhook.test', '{{}}'"
+        " from (select gen_random_uuid() as id from generate_series(1, 12000)) made",
+    )
+
+    async def waiting() -> int:
+        async with house.database.connection() as connection:
+            return await webhook_deliveries.pending(connection)
+
+    async def none_waits() -> bool:
+        return await waiting() == 0
+
+    assert await waiting() == 12000
+    async with delivering(house, pace=WebhookPace(look_every=0.02, measure_every=0.1, each=1)):
+        await until(none_waits)
+    where = f"{WHERE}/{made['id']}"
+    assert (await house.http.put(where, json={"url": receiver.url}, headers=ADMIN)).status_code == 200
+    answer = await house.http.post(f"{where}/replay", json={"since": "2020-01-01T00:00:00Z"}, headers=ADMIN)
+    assert answer.json() == {"replayed": 12000}
+    assert (await house.http.delete(where, headers=ADMIN)).status_code == 204
+    assert await as_owner(house.settings.database_url, "select count(*) from gateway.webhook_deliveries") == 0
