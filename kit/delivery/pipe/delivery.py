@@ -7,14 +7,12 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from contracts.events import COMMON, Due, OfNotification
+from contracts.trace import id_of
 from kit.delivery.pace.pace import Fare
 from kit.delivery.pipe.outlet import Outlet
 from kit.delivery.pipe.route import Route
 from kit.delivery.rules import NO_PAST, Attempt, Past, Verdict
 from kit.engine import Ticket
-
-TRACEPARENT: Final = "traceparent"
-TRACEPARENT_BYTES: Final = 55
 
 _COMMON: Final = set(COMMON)
 
@@ -62,9 +60,8 @@ class Delivery:
 
     @property
     def trace_id(self) -> str | None:
-        """Of the trace that it came with (W3C Trace Context), if it did."""
-        given = dict(self.ticket.received.headers).get(TRACEPARENT, b"")
-        return given[3:35].decode("ascii", "replace") if len(given) == TRACEPARENT_BYTES else None
+        """Of the trace that it belongs to, if it does to one."""
+        return id_of(self.due.trace) if self.due.trace else None
 
     @property
     def about(self) -> str:

@@ -10,13 +10,11 @@ from typing import Any, cast
 import pytest
 
 from contracts.events import Due
-from kit.bus.record import EPOCH, Received
 from kit.delivery.pace.pace import Pace
 from kit.delivery.pace.rules import Limit
 from kit.delivery.pipe.counting import counted
 from kit.delivery.pipe.delivery import Delivery
 from kit.delivery.rules import Result, Verdict
-from kit.engine import Ticket
 from kit.metrics import Metrics
 from kit.postgres import Database
 from tests.kit.delivery.support import due
@@ -31,20 +29,19 @@ class Outlet:
         self.provider = SimpleNamespace(name=name)
 
 
-def delivery(result: Result, outlet: Outlet, about: Due | None = None, *, parent: bytes = b"", **more: Any) -> Delivery:
-    headers = (("traceparent", parent),) if parent else ()
-    ticket = cast(Ticket, SimpleNamespace(received=Received("due", 0, 1, EPOCH, b"", b"", headers)))
-    one = Delivery(ticket, about or due(), cast(Any, None), cast(Any, outlet), verdict=Verdict(result))
+def delivery(result: Result, outlet: Outlet, about: Due | None = None, **more: Any) -> Delivery:
+    nothing = cast(Any, None)
+    one = Delivery(nothing, about or due(), nothing, cast(Any, outlet), verdict=Verdict(result))
     return replace(one, **more)
 
 
 def test_a_batch_of_answers_is_counted_at_once() -> None:
     metrics, smtp, spare = Metrics("email_sender"), Outlet("smtp"), Outlet("spare")
-    parent = f"00-{TRACE}-00f067aa0ba902b7-01".encode()
+    traced = due(trace=f"00-{TRACE}-00f067aa0ba902b7-01")
     old = due()
     batch = [
         delivery(Result.SENT, smtp, late=0.2, took=0.1),
-        delivery(Result.SENT, smtp, late=4.0, took=0.5, parent=parent),
+        delivery(Result.SENT, smtp, traced, late=4.0, took=0.5),
         delivery(Result.SENT, spare, old, took=0.2),
         delivery(Result.RETRY, spare, took=9.0),
     ]
@@ -65,11 +62,6 @@ def test_a_batch_of_answers_is_counted_at_once() -> None:
 
 
 EXPECTED = {("smtp", "sent"): 2, ("spare", "sent"): 1, ("spare", "retry"): 1}
-
-
-@pytest.mark.parametrize("parent", [b"", b"00-short", b"\xff" * 55 + b"x"])
-def test_what_is_no_trace_is_none(parent: bytes) -> None:
-    assert delivery(Result.SENT, Outlet("smtp"), parent=parent).trace_id is None
 
 
 async def test_what_a_pace_has_left_is_known_from_its_last_look(database: str) -> None:
