@@ -215,6 +215,9 @@ STREAM_ENDS: Final = _counter("streams_ended", "connections", GATEWAY, "code", "
 WEBHOOKS: Final = _counter(
     "webhook_attempts", "attempts", GATEWAY, "outcome", "Posts to webhooks, and what came of them"
 )
+WEBHOOKS_DISABLED: Final = _counter(
+    "webhooks_disabled", "webhooks", GATEWAY, "", "Given up, after days of failures or because they said so (410)"
+)
 WEBHOOKS_PENDING: Final = _gauge(
     "webhook_deliveries_pending", "deliveries", GATEWAY, "", "Wait to be posted to webhooks; counted up to 100,000"
 )

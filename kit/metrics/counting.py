@@ -177,6 +177,9 @@ class Metrics:
         """An attempt: delivered, retried, failed (for good) or gone (410)."""
         self._book.add(c.WEBHOOKS, 1, outcome)
 
+    def webhook_disabled(self) -> None:
+        self._book.add(c.WEBHOOKS_DISABLED, 1)
+
     def webhooks_pending(self, count: int) -> None:
         self._book.set(c.WEBHOOKS_PENDING, count)
 

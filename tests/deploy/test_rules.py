@@ -106,6 +106,7 @@ def test_each_alert_asks_for_figures_that_there_are(file: str, rule: Rule) -> No
     [
         (["alertname=TocsinCopies", "severity=warning"], "tocsin"),
         (["alertname=TocsinServiceDown", "severity=critical"], "beside,tocsin"),
+        (["alertname=TocsinWebhookDisabled", "severity=warning"], "beside"),
         (["alertname=TocsinAlertsHeldBack", "severity=warning", "about=alerts"], "beside"),
     ],
 )

@@ -32,6 +32,7 @@ notifications:
   sms:
     retry: {max_attempts: 3, retry_delay_seconds: 1}
     providers: [{name: main, type: console, per_second: 100, per_day: 10000}]
+gateway: {webhooks: {allow_http: true, private_networks: [127.0.0.0/8]}}
 """
 FATES = ("delivered", "bounce", "slow", "unavailable", "unknown")
 RECENT = "2m"
@@ -49,6 +50,7 @@ async def prometheus(
     async with real.copied_database(postgres_url, template) as database:
         async with Stack(kafka, database, session.new_folder("panels"), session.look_after, config=CONFIG) as stack:
             async with Prometheus(stack, session.new_folder("prometheus")) as prometheus:
+                await to_be_told(stack)
                 async with listening(stack):
                     await demo(stack, "first")
                     await answered(prometheus, ["max(tocsin_notifications_sent_total{provider='simulator'})"])
@@ -74,6 +76,12 @@ async def demo(stack: Stack, run: str) -> None:
     await poison(stack)
     await too_talkative(stack)
     await stack.finals([one["id"] for one in (*shown, fired, never)], PATIENCE)
+
+
+async def to_be_told(stack: Stack) -> None:
+    """A webhook that leads to where nobody takes it."""
+    told = await stack.call("POST", "/v1/admin/webhooks", admin=True, json={"url": f"{stack.url}/health/live"})
+    assert told.is_success, told.text
 
 
 async def poison(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""What people see as it happens: REST, the inbox and its open streams."""
+"""What people and other systems are told as it happens: the inbox and its open streams, webhooks, REST."""
 
 from typing import Final
 
@@ -7,8 +7,8 @@ from deploy.grafana.panels import Board, Panel, Row
 
 BOARD: Final = Board(
     "tocsin-streams",
-    "Tocsin: real time and REST",
-    "Open streams, the inbox, and how quickly the gateway answers.",
+    "Tocsin: real time, webhooks, REST",
+    "Open streams, the inbox, other systems, and how quickly the gateway answers.",
     (
         Row(
             "Streams",
@@ -29,6 +29,21 @@ BOARD: Final = Board(
                     "Or from the planned instant, where that is later.",
                     both("tocsin_notification_end_to_end_seconds", where="channel='inapp'"),
                     unit="s",
+                ),
+            ),
+        ),
+        Row(
+            "Webhooks",
+            (
+                Panel(
+                    "Posts per second",
+                    "To other systems, and what came of them.",
+                    [per_second("tocsin_webhook_attempts_total", "outcome")],
+                ),
+                Panel(
+                    "Waiting to be posted",
+                    "Those that wait for their next attempt, too.",
+                    [("max(tocsin_webhook_deliveries_pending)", "waiting")],
                 ),
             ),
         ),

@@ -94,6 +94,7 @@ class Delivering(Repeating):
                 disabled = await _disable(connection, one, verdict)
         self._metrics.webhook(_outcome(verdict))
         if disabled:
+            self._metrics.webhook_disabled()
             log.warning("webhook_disabled", webhook=str(disabled.id), tenant=disabled.tenant, why=answer.error)
             await self._notice.disabled(disabled, answer)
 

@@ -22,7 +22,6 @@ from contracts.status import Channel, Status
 from kit import failpoints
 from kit.bus.publisher import Publisher
 from kit.clock import utc_now
-from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.settings import KafkaSettings
 from services.gateway.handlers.erasing import Erasing
@@ -70,7 +69,7 @@ def delivering_of(
 ) -> Delivering:
     poster = Poster(True, permitted, pace.patience, resolve=resolve, trust=ssl.create_default_context())
     notice = Notice(lambda found: alerts.tell(house.desk, found), house.settings.notifications.alerts.recipients)
-    return Delivering(house.database, poster, notice, pace, Metrics("gateway"))
+    return Delivering(house.database, poster, notice, pace, house.desk.metrics)
 
 
 @asynccontextmanager
@@ -264,6 +263,7 @@ async def test_gone_it_is_disabled_at_once_and_somebody_is_told(house: House, re
         refused = await house.http.post(f"{WHERE}/{made['id']}/test", headers=ADMIN)
         assert (refused.status_code, refused.json()["code"]) == (409, "webhook_disabled")
     assert await told_of_it(house) == ["Alert: a webhook is disabled"]
+    assert "tocsin_webhooks_disabled_total 1.0" in (await house.http.get("/metrics")).text
 
 
 async def test_nothing_but_failures_for_five_days_disables_it(house: House, receiver: Receiver) -> None:
