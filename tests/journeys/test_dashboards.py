@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -14,13 +15,13 @@ from aiokafka import AIOKafkaProducer
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from deploy.grafana.asking import NONE_YET, WINDOW
+from deploy.grafana.asking import NONE_YET, WINDOW, quantile
 from deploy.grafana.boards import BOARDS
 from deploy.grafana.panels import Panel
 from kit.clock import utc_now
 from kit.settings import KafkaSettings
 from tests import servers as real
-from tests.journeys.prometheus import Prometheus, answered
+from tests.journeys.prometheus import Prometheus, answered, eventually
 from tests.journeys.stack import Stack
 from tests.waiting import PATIENCE
 
@@ -124,6 +125,19 @@ def asked(true: Callable[[Panel], bool]) -> Iterator[str]:
 async def test_no_panel_is_empty(prometheus: Prometheus) -> None:
     empty = await answered(prometheus, list(asked(lambda panel: panel.title not in IN_NEED_ONLY)))
     assert empty == [], "\n".join(empty)
+
+
+async def test_beside_what_took_long_stands_its_trace(prometheus: Prometheus) -> None:
+    trace = uuid4().hex
+    body = {"channel": "email", "to": "ann@example.org", "subject": "s", "body": "b"}
+    headers = {"traceparent": f"00-{trace}-{trace[:16]}-01"}
+    await prometheus.stack.call("POST", "/v1/notifications", json=body, headers=headers)
+    slowest, _ = quantile(0.99, "tocsin_notification_end_to_end_seconds", "channel")
+
+    async def found() -> bool:
+        return trace in await prometheus.traces(slowest.replace(WINDOW, RECENT))
+
+    await eventually(found)
 
 
 async def test_what_shows_in_need_only_is_a_question_all_the_same(prometheus: Prometheus) -> None:
