@@ -43,7 +43,7 @@ audit() {
 sbom() {
     mkdir -p build/sbom
     local name
-    for name in runtime local aws; do
+    for name in runtime local aws tracing; do
         # Its warning is that a list of pinned packages says nothing of who needs whom.
         PYTHONWARNINGS=ignore "$tools/bin/cyclonedx-py" requirements "requirements/$name.txt" --pyproject pyproject.toml --output-reproducible \
             --of JSON -o "build/sbom/tocsin-$name.cdx.json"

@@ -26,6 +26,7 @@ LOUD: Final = {
     "httpx": logging.WARNING,
     "kafka": logging.WARNING,
     "mail.log": logging.WARNING,
+    "urllib3": logging.WARNING,
     "uvicorn.access": logging.WARNING,
     "uvicorn.error": logging.WARNING,
 }

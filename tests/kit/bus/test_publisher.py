@@ -1,6 +1,7 @@
 """The fates of what is published: acknowledged, refused, or perhaps written."""
 
 import asyncio
+import logging
 from uuid import uuid4
 
 import pytest
@@ -9,13 +10,14 @@ from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.events import Setting, TakeBack
+from contracts.events import Failed, Setting, TakeBack
 from contracts.topics import FAILED, MESSAGE_BYTES, SCHEDULED, SETTINGS
 from kit.bus.consumer import Consumer
 from kit.bus.partitioner import partition_of
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing, instant
 from kit.settings import KafkaSettings
+from tests.contracts.golden import golden
 from tests.kit.bus.support import IDS, delete, ids_of, joined, make, publisher, read
 from tests.waiting import PATIENCE
 
@@ -155,3 +157,16 @@ async def test_nothing_to_say_is_said_at_once() -> None:
 def test_an_event_finds_its_topic() -> None:
     """`Outgoing.of` sends it where such events belong."""
     assert Outgoing.of(TakeBack(id=uuid4(), round=1)).topic is SCHEDULED
+
+
+async def test_only_what_kafka_has_is_told_as_a_fact(kafka: KafkaSettings, caplog: pytest.LogCaptureFixture) -> None:
+    """One too large for its topic is none; its neighbour is."""
+    await make(kafka, SCHEDULED, FAILED)
+    caplog.set_level(logging.INFO, "tocsin.facts")
+    endless = golden("tocsin.failed")[0].read(detail="x" * (FAILED.max_message_bytes + 1))
+    assert isinstance(endless, Failed)
+    async with publisher(kafka) as out:
+        with pytest.raises(PublishFailed):
+            await out.publish([take_back(0), Outgoing.of(endless)])
+    facts = [record.getMessage() for record in caplog.records if record.name == "tocsin.facts"]
+    assert facts == [f"take_back {IDS[0]}"]
