@@ -134,6 +134,13 @@ def migrated_template(owner: str) -> Iterator[str]:
 
 
 @asynccontextmanager
+async def empty_database(owner: str) -> AsyncIterator[str]:
+    """The URL of a fresh database that nobody has migrated, dropped afterwards."""
+    async with copied_database(owner, "template0") as url:
+        yield url
+
+
+@asynccontextmanager
 async def copied_database(owner: str, template: str) -> AsyncIterator[str]:
     """The URL of a fresh copy of the template, dropped afterwards."""
     name = f"test_{uuid.uuid4().hex[:12]}"

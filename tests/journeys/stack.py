@@ -86,6 +86,7 @@ class Stack:
     config: str = CONFIG
     command: Callable[[str], list[str]] = lambda service: [sys.executable, "-m", f"services.{service}"]
     catcher: Catcher = field(default_factory=Catcher)
+    patience: float = PATIENCE
 
     def __post_init__(self) -> None:
         self.instances: list[Instance] = []
@@ -102,7 +103,7 @@ class Stack:
         for instance in self.instances:
             self.start(instance)
         try:
-            await self.ready()
+            await self.ready(within=self.patience)
         except BaseException:
             await self._end()
             raise
