@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from cli.doctor.finding import Finding, note, skipped, trouble, well
 from cli.topics import Seen, look, look_patiently
@@ -18,6 +18,7 @@ from contracts.events import Poison
 from contracts.topics import ALL, FAILED
 from kit.bus.admin import DEADLINE
 from kit.bus.closing import close_consumer
+from kit.bus.reaching import reaching
 from kit.bus.record import Received
 from kit.settings import KafkaSettings, Settings
 
@@ -124,7 +125,10 @@ async def _poison(seen: Seen, told: KafkaSettings, now: datetime) -> Finding:
     places = [TopicPartition(told.topic_prefix + FAILED.name, n) for n in range(seen.partitions.get(FAILED.name, 0))]
     if not places:
         return skipped("poison", "there is no topic for what failed")
-    by_topic = await _poison_since(told, places, now - LATELY)
+    try:
+        by_topic = await _poison_since(told, places, now - LATELY)
+    except TopicAuthorizationFailedError:
+        return skipped("poison", f"{told.sasl_username or 'who asks'} may not read {FAILED.name}")
     if not by_topic:
         return well("poison", "none in the last hour")
     topic, count = by_topic.most_common(1)[0]
@@ -136,7 +140,7 @@ async def _poison(seen: Seen, told: KafkaSettings, now: datetime) -> Finding:
 
 
 async def _poison_since(told: KafkaSettings, places: list[TopicPartition], since: datetime) -> Counter[str]:
-    reader = AIOKafkaConsumer(bootstrap_servers=told.bootstrap_servers, client_id="tocsin", enable_auto_commit=False)
+    reader = AIOKafkaConsumer(**reaching(told), client_id="tocsin", enable_auto_commit=False)
     found: Counter[str] = Counter()
     try:
         async with asyncio.timeout(DEADLINE):

@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from cli.doctor.kafka import kafka as look_at_kafka
 from client.kafka import KafkaTocsin
 from client.private import Login, Tls
 from contracts import acls
 from contracts.topics import ALL, SERVICES
 from deploy.local.ports import free_port
-from kit.settings import KafkaSettings
+from kit.clock import utc_now
+from kit.settings import KafkaSettings, load
 from tests import servers as real
 from tests.cli.conftest import tocsin
 from tests.journeys.stack import Stack
@@ -111,6 +113,19 @@ async def test_the_command_sees_how_far_everybody_is(stack: Stack, kafka: Secure
     seen = await tocsin("topics", "--json", settings=settings, folder=stack.folder)
     assert seen.code == 0, seen.err
     assert {one["name"]: one["partitions"] > 0 for one in seen.json["topics"]} == {topic.name: True for topic in ALL}
+
+
+async def test_the_doctor_says_what_it_may_not_look_at(stack: Stack, kafka: SecuredKafka) -> None:
+    """Messages are none of an operator's business; that they were not looked through is said."""
+    told = login(kafka, acls.OPERATOR) | {"KAFKA_TOPIC_PREFIX": PREFIX, "KAFKA_PARTITIONS": "3"}
+    found = {one.check: one for one in await look_at_kafka(load(stack.folder, told), utc_now())}
+    assert {name: found[name].state for name in ("kafka", "topics", "partitions", "poison")} == {
+        "kafka": "ok",
+        "topics": "ok",
+        "partitions": "ok",
+        "poison": "skipped",
+    }
+    assert found["poison"].what == "tocsin_operator may not read notifications.failed"
 
 
 async def test_nothing_was_refused_to_anybody_on_the_way(stack: Stack) -> None:
