@@ -17,6 +17,7 @@ from cli import (
     schedule,
     send,
     stack,
+    status,
     suppressions,
     template,
     tokens,
@@ -36,7 +37,7 @@ app = typer.Typer(
 
 app.command()(stack.up)
 app.command()(stack.down)
-app.command()(stack.status)
+app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(tokens.token)
 app.command()(send.send)

@@ -55,11 +55,17 @@ def emit(value: object, *, as_json: bool, people: Callable[[], None]) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints rows for people: aligned, and never shortened, so that what is shown can be copied."""
+    """Prints rows for people."""
+    for line in aligned(columns, rows):
+        print(line)
+
+
+def aligned(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """The lines of a table: aligned, and never shortened, so that what is shown can be copied."""
     lines = [list(columns), *([str("" if cell is None else cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(columns))]
     for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
 
 
 def listed(

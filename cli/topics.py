@@ -41,11 +41,12 @@ class TopicSeen:
 @dataclass(frozen=True, slots=True)
 class GroupSeen:
     """A consumer group; `behind` is how many offsets it has not done: at most so many records, for logs have gaps.
-    `done` grows while it reads."""
+    `done` grows while it reads; `lanes` is what it is behind by topic, where it is."""
 
     name: str
     behind: int
     done: int
+    lanes: Mapping[str, int]
     topics: tuple[str, ...]
 
 
@@ -121,13 +122,16 @@ async def look(kafka: KafkaSettings) -> Seen:
     groups = []
     for group in GROUPS:
         read = {topic.name for topic in group.topics}
-        behind = past = 0
+        past, lanes = 0, dict.fromkeys(read, 0)
         for place, (beginning, end) in ends.items():
             if names[place.topic] in read:
                 position = done[group.name][place]
-                behind += lag(position.offset if position else None, beginning, end)
+                lanes[names[place.topic]] += lag(position.offset if position else None, beginning, end)
                 past += position.offset if position else 0
-        groups.append(GroupSeen(group.name, behind, past, tuple(topic.name for topic in group.topics)))
+        late = {name: count for name, count in sorted(lanes.items()) if count}
+        groups.append(
+            GroupSeen(group.name, sum(late.values()), past, late, tuple(topic.name for topic in group.topics))
+        )
     return Seen({names[name]: len(places) for name, places in there.items()}, tuple(groups))
 
 

@@ -60,6 +60,8 @@ class ServiceSeen(Answer):
     pid: int | None = None
     version: str | None = None
     not_ready: tuple[str, ...] = ()
+    timers: Mapping[str, Mapping[str, int]] | None = None
+    """Of a scheduler, by kind: `pending` and `overdue`."""
 
 
 class ProviderSeen(Answer):

@@ -26,7 +26,7 @@ from kit.tracing import tracer_of
 from kit.zone_data import edition
 from services.scheduler.alarm import Alarm
 from services.scheduler.considering import Considering
-from services.scheduler.counting import count_on
+from services.scheduler.counting import Counting
 from services.scheduler.firing import FIRINGS, Firing
 from services.scheduler.handlers import answers, jobs
 from services.scheduler.handlers.deadlines import Follow
@@ -93,7 +93,7 @@ async def build(settings: Settings) -> Parts:
         for name, firing in firings.items():
             parts.add(name, firing)
         parts.add("recomputing", Loop(lambda: recompute_on(db, zones)))
-    parts.add("counting", Loop(lambda: count_on(db, parts.metrics)))
+    counting = parts.add("counting", Counting(db, parts.metrics))
 
     answered = Consumer(settings.kafka, SCHEDULER_ANSWERS.name, [SCHEDULER_ANSWERS.topics], fetch_wait_ms=CALM_MS)
     hearing = Stage("answers", answered, db, publisher, answers.hear, metrics=parts.metrics, reporter=False)
@@ -101,7 +101,7 @@ async def build(settings: Settings) -> Parts:
     parts.add("timing", Timing(db, publisher, plans_of(settings)))
     at_work = firings if plan.enabled else {}
     works = jobs.Works(db, [*at_work.values()], at_work.get("reminding"), settings.notifications.default_time_zone)
-    controlled(parts, settings.kafka, db, publisher, works.by_name())
+    controlled(parts, settings.kafka, db, publisher, works.by_name(), about=counting.about)
     return parts
 
 

@@ -1,13 +1,14 @@
 """How much waits on each shelf and how much is late, for whoever watches."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
 from kit import logs
 from kit.metrics import Metrics
 from kit.postgres import Database
+from kit.service import Loop
 from services.scheduler.store import overview
 
 EVERY: Final = 5.0
@@ -16,20 +17,32 @@ EVERY: Final = 5.0
 log = logs.get(__name__)
 
 
-async def count(db: Database, metrics: Metrics) -> None:
-    """Sets the gauges now."""
-    async with db.connection() as connection:
-        found = await overview.shelves(connection)
-    for kind, waiting in found.items():
-        metrics.timers_pending(kind, waiting.pending)
-        metrics.timers_overdue(kind, waiting.overdue)
-
-
-async def count_on(db: Database, metrics: Metrics) -> None:
+class Counting(Loop):
     """Sets the gauges every few seconds; without the database they stay as they were."""
-    while True:
-        try:
-            await count(db, metrics)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.debug("timers_not_counted", error=repr(error))
-        await asyncio.sleep(EVERY)
+
+    def __init__(self, db: Database, metrics: Metrics) -> None:
+        super().__init__(self._count_on)
+        self._db = db
+        self._metrics = metrics
+        self._waiting: dict[str, overview.Waiting] = {}
+
+    async def once(self) -> None:
+        """Counts now."""
+        async with self._db.connection() as connection:
+            self._waiting = await overview.shelves(connection)
+        for kind, waiting in self._waiting.items():
+            self._metrics.timers_pending(kind, waiting.pending)
+            self._metrics.timers_overdue(kind, waiting.overdue)
+
+    def about(self) -> dict[str, Any]:
+        """The last count, by the kind of what waits: for `ops.status`."""
+        told = {kind: {"pending": one.pending, "overdue": one.overdue} for kind, one in self._waiting.items()}
+        return {"timers": told}
+
+    async def _count_on(self) -> None:
+        while True:
+            try:
+                await self.once()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.debug("timers_not_counted", error=repr(error))
+            await asyncio.sleep(EVERY)

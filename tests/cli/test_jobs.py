@@ -47,7 +47,7 @@ async def test_status_names_every_process_that_is_heard_of(place: Place) -> None
         await until_true(heard)
         assert "last heard" in (await place.tocsin("status")).out
     nobody = await place.tocsin("status", "--json", GATEWAY_PORT="9")
-    assert nobody.json["instances"] == []
+    assert nobody.json["instances"] == [] and nobody.json["jobs"] == []
 
 
 async def test_who_may_not_and_what_there_is_not(place: Place) -> None:

@@ -72,6 +72,13 @@ class RunShown(shapes.Shape):
     results: dict[str, Part]
 
 
+class Timers(shapes.Shape):
+    """Of one kind: how many wait for their time, and how many are more than a second late."""
+
+    pending: int
+    overdue: int
+
+
 class ServiceShown(shapes.Shape):
     """A process of a service: `alive`, `silent` (it has said nothing for a while) or `stopped`."""
 
@@ -86,6 +93,7 @@ class ServiceShown(shapes.Shape):
     running: tuple[str, ...] = ()
     ready: bool | None = None
     not_ready: tuple[str, ...] = ()
+    timers: dict[str, Timers] | None = None
 
 
 class ServiceList(shapes.Shape):
@@ -127,7 +135,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get("/services", response_model=ServiceList, responses=problems(403, 503))
     async def services(caller: Known) -> Response:
-        """Who is alive, where, since when, and what it is doing."""
+        """Who is alive, where, since when, and what it is doing; a scheduler also what waits for its time."""
         check_operator(caller)
         return ServiceList(items=await all_services(desk)).response()
 

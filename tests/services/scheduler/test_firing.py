@@ -20,7 +20,7 @@ from kit.metrics import Metrics
 from kit.postgres import Connection, Database
 from kit.settings import KafkaSettings
 from services.scheduler.alarm import Alarm
-from services.scheduler.counting import count
+from services.scheduler.counting import Counting
 from services.scheduler.firing import Firing
 from services.scheduler.rules.timers import Timer
 from services.scheduler.store import timers as store
@@ -365,7 +365,7 @@ async def test_counted(db: Database, owner: Owner, publisher: Publisher, listene
     await owner.set_clock(NOON)
     late, on_time = scheduled(at=NOON - timedelta(seconds=10)), scheduled(at=NOON + timedelta(hours=1))
     await make(db, late, on_time)
-    await count(db, metrics)
+    await Counting(db, metrics).once()
     assert _value(metrics, "tocsin_timers_pending", kind="timer") == 2
     assert _value(metrics, "tocsin_timers_overdue", kind="timer") == 1
     one = Firing(Timers(), db, publisher, Alarm(), metrics, batch_size=50)
