@@ -40,6 +40,8 @@ def run(
 def _told(seen: RunSeen) -> None:
     rows = [(service, part["state"], _words(part.get("result", {}))) for service, part in seen.results.items()]
     table(("service", "state", "result"), rows)
+    if seen.deleted_count is not None and seen.duration_seconds is not None:
+        print(f"{seen.deleted_count} notifications deleted, in {seen.duration_seconds} s.")
 
 
 def _words(result: dict[str, Any]) -> str:

@@ -37,11 +37,13 @@ class JobSeen(Answer):
 
 
 class RunSeen(Answer):
-    """A run of a job: what each service that has a part in it answered."""
+    """A run of a job: what each service that has a part in it answered; of a clean-up, how many notifications went."""
 
     run_id: str
     job: str
     state: str
+    duration_seconds: float | None = None
+    deleted_count: int | None = None
     results: Mapping[str, Any]
 
     @property

@@ -7,11 +7,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from contracts.erasure import FORGET, Forget
+from kit.cleaning import Unhurried, cleanup
 from kit.control.erasing import erase, names_one_of
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.delivery.awaiting import forget_awaited
 from kit.delivery.receipts import forget_receipts
+from kit.metrics import Metrics
 from kit.postgres import Connection, Database
 
 AGE: Final = timedelta(days=30)
@@ -26,24 +28,26 @@ async def forget_claims(database: Database, *, age: timedelta = AGE, at_once: in
     retry that waits, an acceptance that was not announced keep all claims of theirs.
     """
     last: UUID | None = LOWEST
-    forgotten = 0
+    forgotten, rest = 0, Unhurried()
     while last is not None:
         async with database.transaction() as connection:
             last, some = await _page(connection, last, age, at_once)
         forgotten += some
+        await rest.rest()
     return forgotten
 
 
-def works(database: Database) -> dict[str, Work]:
+def works(database: Database, metrics: Metrics) -> dict[str, Work]:
     """The jobs that are about a sender's rows, by name, as `contracts.jobs` lists them."""
-
-    async def clean_up(_: object) -> dict[str, int]:
-        return {
-            "claims": await forget_claims(database),
-            "receipts": await forget_receipts(database),
-            "awaited": await forget_awaited(database),
-            "orders": await forget_orders(database),
-        }
+    clean_up = cleanup(
+        metrics,
+        {
+            "claims": lambda: forget_claims(database),
+            "receipts": lambda: forget_receipts(database),
+            "awaited": lambda: forget_awaited(database),
+            "orders": lambda: forget_orders(database),
+        },
+    )
 
     async def forget(args: Mapping[str, Any]) -> dict[str, int]:
         who = Forget.model_validate(args)

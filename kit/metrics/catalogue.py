@@ -18,7 +18,8 @@ LABELS: Final[dict[str, str]] = {
     "fate": "`told`, `repeated` (told before), `held` (too many of its name), `dropped` (about alerts' own telling)",
     "group": "a consumer group of `contracts/topics.py`",
     "kind": "what waits: `timer`, `schedule`, `reminder`, `daily_report`; of what fired: a type of event; "
-    "of the outbox: `request`, `cancel`, `move`, `group`, `inbox`; of a sweep: what it said again",
+    "of the outbox: `request`, `cancel`, `move`, `group`, `inbox`; of a sweep: what it said again; "
+    "of a clean-up: `notifications`, `inbox`, `claims`, `orders` and so on",
     "lane": "`urgent`, `normal`, `bulk`",
     "method": "the HTTP method; `OTHER` of one that we do not serve",
     "outcome": "`failed`, `rejected`, `cancelled`, `expired`; "
@@ -130,6 +131,13 @@ OLDEST_OPEN: Final = _gauge(
 POISON: Final = _counter("poison_records", "records", EVERYWHERE, "topic", "Records that nobody can read")
 REPUBLISHED: Final = _counter(
     "sweep_republished", "events", (*INTAKE, *GATEWAY), "kind", "Said again by a sweep: something had been lost"
+)
+
+CLEANED: Final = _counter(
+    "cleanup_deleted_rows", "rows", EVERYWHERE, "kind", "Deleted, after they were kept for long enough"
+)
+ARCHIVED: Final = _counter(
+    "cleanup_archived_records", "notifications", GATEWAY, "", "Archived before they were deleted"
 )
 
 # --------------------------------------------------------------------------------------------------- the reconciliation

@@ -89,6 +89,12 @@ class Metrics:
     def republished(self, kind: str, n: int = 1) -> None:
         self._book.add(c.REPUBLISHED, n, kind)
 
+    def cleaned(self, kind: str, n: int) -> None:
+        self._book.add(c.CLEANED, n, kind)
+
+    def archived(self, n: int) -> None:
+        self._book.add(c.ARCHIVED, n)
+
     # --------------------------------------------------------------------------------------------- the reconciliation
 
     def reconciled(self, accepted: int, final: int) -> None:

@@ -28,6 +28,7 @@ def with_what_follows(tree: Tree, root: Path) -> tuple[Tree, list[str]]:
 def _folders(tree: Tree, root: Path) -> None:
     tree["state_dir"] = (root / str(tree.get("state_dir", ".tocsin"))).resolve()
     tree["logs_dir"] = (root / str(tree.get("logs_dir", "logs"))).resolve()
+    tree["archive_dir"] = (root / str(tree.get("archive_dir", tree["state_dir"] / "archive"))).resolve()
     kafka = _branch(tree, "kafka")
     for key in KAFKA_FILES & kafka.keys():
         kafka[key] = root / str(kafka[key])

@@ -59,6 +59,7 @@ _NAMES: Final[Mapping[str, Place]] = {
     "TOCSIN_LINK_SECRET": ("link_secret",),
     "TOCSIN_STATE_DIR": ("state_dir",),
     "TOCSIN_LOGS_DIR": ("logs_dir",),
+    "TOCSIN_ARCHIVE_DIR": ("archive_dir",),
     "TOCSIN_HEALTH_HOST": ("ports", "host"),
     "TOCSIN_INTAKE_PORT": ("ports", "intake"),
     "TOCSIN_SCHEDULER_PORT": ("ports", "scheduler"),

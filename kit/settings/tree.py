@@ -145,7 +145,8 @@ class AlertSettings(Section):
 
 
 class CleanupSettings(Section):
-    """What is deleted, and when: days counted from the end of a notification."""
+    """What is deleted, and when: days counted from the end of a notification. Failed are those that failed, were
+    rejected or not delivered; all others count as sent."""
 
     enabled: bool = True
     delete_sent_after_days: Several = 30
@@ -317,6 +318,7 @@ class Settings(Section):
     log_level: LogLevel = "INFO"
     state_dir: Path
     logs_dir: Path
+    archive_dir: Path = Field(default_factory=lambda told: told["state_dir"] / "archive")
     embedded: frozenset[Literal["kafka", "postgresql", "mail"]] = Field(default=frozenset(), exclude=True)
     reachable: bool = Field(default=True, exclude=True)
     warnings: tuple[str, ...] = Field(default=(), exclude=True)

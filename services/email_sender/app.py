@@ -102,7 +102,8 @@ async def build(settings: Settings) -> Parts:
         port, setting = settings.ports.returned_mail, name_of(("ports", "returned_mail")) or ""
         addresses = list(returns.values())
         parts.add("returned_mail", ReturnedMail(addresses, publisher, settings.ports.host, port, setting))
-    controlled(parts, kafka, database, publisher, works(database) | trials(channel.providers), about=sender.about)
+    orders = works(database, parts.metrics) | trials(channel.providers)
+    controlled(parts, kafka, database, publisher, orders, about=sender.about)
     return parts
 
 

@@ -26,6 +26,7 @@ from kit.web_socket import SocketProtocol
 from services.gateway.calls import Calls
 from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
+from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.http import alerts
 from services.gateway.http.api import face
@@ -50,6 +51,9 @@ from services.gateway.webhooks.notice import Notice
 from services.gateway.webhooks.posting import Poster
 
 NAME: Final = "gateway"
+
+BEHIND: Final = 5_000
+"""Records that are not projected yet, at which the clean-up pauses."""
 
 
 def main() -> NoReturn:
@@ -111,7 +115,10 @@ async def build(settings: Settings) -> Parts:
     host, port = settings.gateway.host, settings.gateway.port
     parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
     parts.add("farewell", Farewell(hub))
-    controlled(parts, kafka, database, publisher, jobs.works(database, sweep, Erasing(database, announcer)))
+    cleaning = Cleaning(database, settings.cleanup, settings.archive_dir, parts.metrics, lambda: _is_behind(seen))
+    erasing = Erasing(database, announcer, settings.archive_dir)
+    works = jobs.works(database, sweep, erasing, cleaning, parts.metrics)
+    controlled(parts, kafka, database, publisher, works)
     return parts
 
 
@@ -164,6 +171,11 @@ def _as_a_whole(kafka: KafkaSettings) -> Callable[[Group], Awaitable[datetime | 
         return await served(kafka, group.name, group.topics)
 
     return ask
+
+
+def _is_behind(consumer: Consumer) -> bool:
+    """People wait for what it has not read: nothing else shall take the database's time."""
+    return sum(consumer.lag().values()) > BEHIND
 
 
 def _unread(consumer: Consumer) -> frozenset[str] | None:

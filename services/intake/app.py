@@ -28,7 +28,7 @@ from services.intake.loops.group_ends import GroupEnds
 from services.intake.loops.retelling import Retelling
 from services.intake.loops.sweep import Served, Sweep
 from services.intake.loops.usage import Forgetting
-from services.intake.settings import BATCH, LARGE_BATCH, Pauses, pace_of, policy_of, sweeps
+from services.intake.settings import BATCH, LARGE_BATCH, Pauses, pace_of, policy_of, remembered, sweeps
 
 NAME: Final = "intake"
 
@@ -77,7 +77,8 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings))
     if sweeps(environ):
         parts.add("sweep", Repeating("sweep", sweep.once, pauses.sweep))
-    controlled(parts, kafka, database, publisher, jobs.works(database, sweep, Erasing(database, publisher)))
+    erasing, kept = Erasing(database, publisher), remembered(settings)
+    controlled(parts, kafka, database, publisher, jobs.works(database, sweep, erasing, parts.metrics, kept))
     return parts
 
 

@@ -39,6 +39,16 @@ class Pauses:
         return cls(sweep=min(15.0, settings.notifications.scheduler.check_interval_seconds / 2))
 
 
+REMEMBERED_DAYS: Final = 36
+"""So long after its end a notification is known, so that its key means nothing new: longer than any claim (P8), and a
+day longer than the gateway knows what it has cleaned up."""
+
+
+def remembered(settings: Settings) -> timedelta:
+    """The same; longer where people see what was sent for longer: what is seen is not accepted anew."""
+    return timedelta(days=max(REMEMBERED_DAYS, settings.cleanup.delete_sent_after_days + REMEMBERED_DAYS - 30))
+
+
 def pace_of(settings: Settings) -> Pace:
     """The slack of P3.9 is two of the scheduler's intervals: 60 seconds make the two minutes."""
     slack = timedelta(seconds=2 * settings.notifications.scheduler.check_interval_seconds)

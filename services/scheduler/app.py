@@ -100,7 +100,8 @@ async def build(settings: Settings) -> Parts:
     parts.add("answers", hearing, needed=False)
     parts.add("timing", Timing(db, publisher, plans_of(settings)))
     at_work = firings if plan.enabled else {}
-    works = jobs.Works(db, [*at_work.values()], at_work.get("reminding"), settings.notifications.default_time_zone)
+    zone = settings.notifications.default_time_zone
+    works = jobs.Works(db, [*at_work.values()], at_work.get("reminding"), zone, parts.metrics)
     controlled(parts, settings.kafka, db, publisher, works.by_name(), about=counting.about)
     return parts
 

@@ -97,7 +97,8 @@ async def build(settings: Settings) -> Parts:
         meaning=meant_by,
         providers=[*channel.providers, channel.simulator],
     )
-    controlled(parts, kafka, database, publisher, works(database) | trials(channel.providers), about=sender.about)
+    orders = works(database, parts.metrics) | trials(channel.providers)
+    controlled(parts, kafka, database, publisher, orders, about=sender.about)
     return parts
 
 

@@ -3,15 +3,19 @@
 import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 from contracts.erasure import Forget
 from contracts.identity import uuid7
 from contracts.status import End
+from kit.archive import erasing as archive
+from kit.archive.erasing import Erased
 from kit.clock import monotonic, unix_ms
-from kit.postgres import Database
+from kit.postgres import Database, alone
 from services.gateway.handlers import commands
+from services.gateway.handlers.cleaning import ARCHIVE, ARCHIVE_PATIENCE
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.rules.projection import CANCELLED
 from services.gateway.store import people, webhook_deliveries
@@ -26,12 +30,18 @@ class NotAnswered(Exception):
     """Intake has not answered requests of this person: they are blanked at the next try."""
 
 
+class ArchiveIsBusy(Exception):
+    """Somebody else has been writing there for too long: the next try goes on."""
+
+
 class Erasing:
     """The work of the order `forget`. Done again from the beginning where it was interrupted."""
 
-    def __init__(self, database: Database, announcer: Announcer) -> None:
+    def __init__(self, database: Database, announcer: Announcer, archive: Path) -> None:
+        """`archive`: the folder of what was cleaned up; who is forgotten is forgotten there, too."""
         self._database = database
         self._announcer = announcer
+        self._archive = archive
 
     async def forget(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """What it answers are counts."""
@@ -45,7 +55,16 @@ class Erasing:
         blanked = sum([await self._blank(some) for some in _parts(places)])
         told = sum([await self._untell(some) for some in _parts(places)])
         entries = await people.blank_inbox(self._database, who)
-        return {"cancelled": cancelled, "notifications": blanked, "inbox": entries, "webhooks": told}
+        archived = await self._erase_archived(who)
+        counts = {"cancelled": cancelled, "notifications": blanked, "inbox": entries, "webhooks": told}
+        return counts | {"archived": archived.records, "archives": archived.files}
+
+    async def _erase_archived(self, who: Forget) -> Erased:
+        """Last of all: what is archived from now on is blank already. Raises ArchiveIsBusy, OSError, ValueError."""
+        async with alone(self._database, ARCHIVE, ARCHIVE_PATIENCE) as ours:
+            if not ours:
+                raise ArchiveIsBusy
+            return await asyncio.to_thread(archive.erase, self._archive, who)
 
     async def _cancel(self, who: Forget, places: Sequence[UUID]) -> int:
         """Through the outbox, like everybody's cancel: also what intake has not read yet ends so."""

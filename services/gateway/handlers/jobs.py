@@ -5,9 +5,12 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from contracts.erasure import FORGET
+from kit.cleaning import cleanup
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
-from kit.postgres import Connection, Database
+from kit.metrics import Metrics
+from kit.postgres import Database
+from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.outbox.sweep import Sweep
 from services.gateway.settings import WebhookPace
@@ -18,47 +21,57 @@ STEPS_KEPT_DAYS: Final = 30
 STEPS_AT_ONCE: Final = 10_000
 
 
-def works(database: Database, sweep: Sweep, erasing: Erasing) -> dict[str, Work]:
+def works(database: Database, sweep: Sweep, erasing: Erasing, cleaning: Cleaning, metrics: Metrics) -> dict[str, Work]:
     """By name, as `contracts.jobs` lists them."""
 
     async def sweep_now(_: Mapping[str, Any]) -> Mapping[str, Any]:
         """One look at the outbox."""
         return asdict(await sweep.sweep(at_once=True))
 
-    async def clean_up(_: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What people see of their notifications is not deleted yet."""
+    async def runs() -> int:
         async with database.connection() as connection:
-            runs = await operations.forget(connection)
-            changes = await _trim(connection)
-            lives = await alerts.forget(connection)
-            deliveries = await _clean_webhooks(connection)
-        orders = await forget_orders(database)
-        return {
-            "orders": orders,
+            return await operations.forget(connection)
+
+    async def lives() -> int:
+        async with database.connection() as connection:
+            return await alerts.forget(connection)
+
+    others = cleanup(
+        metrics,
+        {
+            "ids": cleaning.forget_ids,
+            "changes": lambda: _trim(database),
             "runs": runs,
-            "changes": changes,
             "alerts": lives,
-            "webhook_deliveries": deliveries,
-            "notifications": 0,
-            "detail": "no notification is deleted yet",
-        }
+            "webhook_deliveries": lambda: _clean_webhooks(database),
+            "orders": lambda: forget_orders(database),
+        },
+    )
+
+    async def clean_up(args: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Notifications last: an archive that cannot be written holds up nothing else."""
+        told = await others(args)
+        return await cleaning.clean_up() | dict(told)
 
     return {"sweep": sweep_now, "cleanup": clean_up, FORGET.id: erasing.forget}
 
 
-async def _trim(connection: Connection) -> int:
+async def _trim(database: Database) -> int:
     """Drops the steps of streams that nobody goes back to; how many."""
-    gone = 0
-    while n := await stream.trim(connection, STEPS_KEPT_DAYS, STEPS_AT_ONCE):
-        gone += n
+    gone, some = 0, STEPS_AT_ONCE
+    while some:
+        async with database.connection() as connection:
+            some = await stream.trim(connection, STEPS_KEPT_DAYS, STEPS_AT_ONCE)
+        gone += some
     return gone
 
 
-async def _clean_webhooks(connection: Connection) -> int:
+async def _clean_webhooks(database: Database) -> int:
     """Drops the bodies of what was delivered, and later all of a delivery; how many of these."""
     pace, gone = WebhookPace(), 0
-    while await webhook_deliveries.blank_old(connection, pace.body_days, STEPS_AT_ONCE):
-        pass
-    while n := await webhook_deliveries.delete_old(connection, pace.kept_days, STEPS_AT_ONCE):
-        gone += n
+    async with database.connection() as connection:
+        while await webhook_deliveries.blank_old(connection, pace.body_days, STEPS_AT_ONCE):
+            pass
+        while n := await webhook_deliveries.delete_old(connection, pace.kept_days, STEPS_AT_ONCE):
+            gone += n
     return gone

@@ -16,7 +16,7 @@ from services.gateway.store import outbox, projecting
 async def project(connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
     """A batch of events in a handful of statements; whatever their order, the result is the same."""
     batch = projection.fold((x.event, x.received.timestamp, x.received.value) for x in messages)
-    rows = await projecting.upsert(connection, batch.changes.values()) if batch.changes else []
+    rows = await _write_rows(connection, batch) if batch.changes else []
     await _note_commands(connection, batch)
     await _write_lines(connection, batch, rows)
     await _end_answered(connection, batch, rows)
@@ -27,6 +27,15 @@ async def project(connection: Connection, messages: Sequence[Message]) -> Sequen
         # Last: these rows are the ones that gateways share, and so they are locked for a moment only.
         await projecting.count(connection, moves)
     return ()
+
+
+async def _write_rows(connection: Connection, batch: Batch) -> list[Row]:
+    """What was cleaned up is not made anew by what comes about it late, or comes again (P8)."""
+    rows = await projecting.upsert(connection, batch.changes.values())
+    if cleaned := [row.id for row in rows if row.was_cleaned]:
+        await projecting.take_back(connection, cleaned)
+        rows = [row for row in rows if not row.was_cleaned]
+    return rows
 
 
 async def _note_commands(connection: Connection, batch: Batch) -> None:

@@ -61,7 +61,8 @@ class Part(shapes.Shape):
 
 
 class RunShown(shapes.Shape):
-    """A run, and each owner's part in it; `failed` when one of them failed."""
+    """A run, and each owner's part in it; `failed` when one of them failed. `duration_seconds`: of the owner that took
+    longest. `deleted_count`: notifications that a clean-up has deleted; its other rows are in the parts."""
 
     run_id: UUID
     job: str
@@ -69,6 +70,8 @@ class RunShown(shapes.Shape):
     asked_by: str | None = None
     asked_at: datetime
     ended_at: datetime | None = None
+    duration_seconds: float | None = None
+    deleted_count: int | None = None
     results: dict[str, Part]
 
 
@@ -222,8 +225,15 @@ def _run(job: Job, found: Run) -> RunShown:
         asked_by=found.asked_by,
         asked_at=found.asked_at,
         ended_at=max((answer.at for answer in found.answers), default=None) if ended else None,
+        duration_seconds=max(_figures(results, "seconds"), default=None) if ended else None,
+        deleted_count=sum(deleted) if (deleted := _figures(results, "deleted_count")) else None,
         results=results,
     )
+
+
+def _figures(results: Mapping[str, Part], name: str) -> list[Any]:
+    """What the parts say under this name, as far as they do."""
+    return [part.result[name] for part in results.values() if part.result and name in part.result]
 
 
 def _part(answer: Answer) -> Part:

@@ -118,5 +118,5 @@ def router(desk: Desk) -> APIRouter:
 
 
 def _shown(user_id: str, run: RunShown) -> ErasureShown:
-    told = run.model_dump(mode="json", exclude={"job"}, exclude_none=True)
+    told = run.model_dump(mode="json", exclude={"job", "duration_seconds", "deleted_count"}, exclude_none=True)
     return ErasureShown.model_validate(told | {"user_id": user_id})

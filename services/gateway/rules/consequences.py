@@ -31,6 +31,8 @@ class Row(NamedTuple):
     """REST has accepted it, and written down how it is found."""
     watched: bool = False
     """The tenant has webhooks."""
+    was_cleaned: bool = False
+    """It was deleted after its end: what still comes is about something that is not there any more (P8)."""
 
     @property
     def move(self) -> tuple[datetime, str, str, str | None, str | None]:

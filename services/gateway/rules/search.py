@@ -1,7 +1,10 @@
 """Under which words a notification is found again: its address, its metadata, and a status that few have (P6.6)."""
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
+from contracts import addresses
 from contracts.request import NotificationRequest
 from contracts.status import Status
 
@@ -21,10 +24,27 @@ MARKS = {status.rank: status.value for status in MARKED}
 
 def keys_of(request: NotificationRequest) -> tuple[tuple[str, str], ...]:
     """The (key, value) pairs of a request."""
-    if request.to is None and not request.metadata:
+    return _keys(request.to, request.metadata)
+
+
+def keys_of_fields(asked: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The same of a request as it came, which nobody has read since."""
+    return _keys(plain(asked.get("to")), asked.get("metadata"))
+
+
+def plain(to: str | None) -> str | None:
+    """An address as it came, written as it was understood; as it is where it was not."""
+    try:
+        return (addresses.email if "@" in to else addresses.phone)(to) if to else None
+    except addresses.BadAddress:
+        return to
+
+
+def _keys(to: str | None, metadata: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
+    if to is None and not metadata:
         return ()
-    found = [(ADDRESS, address(request.to))] if request.to else []
-    found += [(f"{METADATA}{name}", word(value)) for name, value in (request.metadata or {}).items()]
+    found = [(ADDRESS, address(to))] if to else []
+    found += [(f"{METADATA}{name}", word(value)) for name, value in (metadata or {}).items()]
     return tuple(found)
 
 

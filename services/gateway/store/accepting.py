@@ -100,6 +100,7 @@ with g as (
            planned_at, expires_at, request, files, channel, fingerprint, parent, string_to_array(channels, ','),
            parent is null, replay_of, trace
     from g
+    where (select c.id from cleaned c where c.id = g.id) is null
     on conflict (id) do update set
         posted = n.posted or excluded.posted,
         tenant = case when n.owner = '' then excluded.tenant else n.tenant end,
@@ -138,17 +139,22 @@ select id, accepted_at from made
 
 
 async def _compare(connection: Connection, repeated: Sequence[Asked]) -> dict[UUID, Accepted | Conflict]:
-    """A repeat is what it was; with another body it is a conflict. Looked up after the insert, so that it sees the
-    row of another gateway that was quicker by a moment."""
-    rows = await connection.fetch(
-        "select id, fingerprint, accepted_at, rank from notifications where id = any($1::uuid[])",
-        [one.id for one in repeated],
-    )
+    """A repeat is what it was, also when that was cleaned up; with another body it is a conflict. Looked up after the
+    insert, so that it sees the row of another gateway that was quicker by a moment."""
+    rows = await connection.fetch(_THERE, [one.id for one in repeated])
     there = {row["id"]: row for row in rows}
     return {one.id: _compared(one, there[one.id]) for one in repeated}
 
 
+_THERE = """
+select id, fingerprint, accepted_at, rank from cleaned where id = any($1::uuid[])
+union all
+select id, fingerprint, accepted_at, rank from notifications where id = any($1::uuid[])
+"""
+
+
 def _compared(one: Asked, row: Any) -> Accepted | Conflict:
-    if row["fingerprint"] != one.fingerprint:
+    # None: it had come by Kafka, and was cleaned up; intake knows whether it was the same.
+    if row["fingerprint"] not in (None, one.fingerprint):
         return Conflict(one.id)
     return Accepted(one.id, row["accepted_at"], row["rank"], first=False)

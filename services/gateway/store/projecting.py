@@ -135,8 +135,14 @@ on conflict (id) do update set
     trace = coalesce(n.trace, excluded.trace)
 returning id, place, date_bin('1 hour', accepted_at, 'epoch'), tenant, owner, was, counted, rank, posted, parent, edit,
     sent_at, fingerprint is not null,
-    coalesce(n.tenant = any((select array_agg(tenant) from webhooks where enabled)::text[]), false)
+    coalesce(n.tenant = any((select array_agg(tenant) from webhooks where enabled)::text[]), false),
+    n.was is null and n.fingerprint is null and (select c.id from cleaned c where c.id = n.id) is not null
 """
+
+
+async def take_back(connection: Connection, ids: Collection[UUID]) -> None:
+    """Rows that were made just now of what was cleaned up before."""
+    await connection.execute("delete from notifications where id = any($1::uuid[])", ids)
 
 
 async def add_lines(connection: Connection, lines: Iterable[tuple[UUID, Entry]]) -> None:

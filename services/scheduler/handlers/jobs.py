@@ -9,8 +9,10 @@ from contracts import events as e
 from contracts import local_time
 from contracts.erasure import FORGET, Forget
 from contracts.plan import DAILY_REPORT
+from kit.cleaning import cleanup
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
+from kit.metrics import Metrics
 from kit.postgres import Database
 from services.scheduler.store import overview, schedules
 from services.scheduler.store.erasing import forget_retries
@@ -31,7 +33,12 @@ class Works:
     """The work of each job, over all that fires here (nothing, where the installation has it switched off)."""
 
     def __init__(
-        self, database: Database, firings: Sequence[Fires], deadlines: Fires | None, default_zone: str
+        self,
+        database: Database,
+        firings: Sequence[Fires],
+        deadlines: Fires | None,
+        default_zone: str,
+        metrics: Metrics,
     ) -> None:
         """`deadlines`: the one of `firings` that says reminders and daily reports; `default_zone`: whose day it is that
         decides whether a deadline is late."""
@@ -39,12 +46,13 @@ class Works:
         self._firings = firings
         self._deadlines = deadlines
         self._zone = local_time.zone(default_zone)
+        self._metrics = metrics
 
     def by_name(self) -> dict[str, Work]:
         """As `contracts.jobs` lists them."""
         return {
             "process_notifications": self.process,
-            "cleanup": self.clean_up,
+            "cleanup": self.clean_up(),
             DAILY_REPORT: self.report,
             FORGET.id: self.forget,
             **dict.fromkeys(CHECKS, self.check),
@@ -55,9 +63,10 @@ class Works:
         fired = sum([(await one.fire_now()).total() for one in self._firings])
         return {"fired": fired} | ({} if self._firings else OFF)
 
-    async def clean_up(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+    def clean_up(self) -> Work:
         """A timer goes when it fires: there is none that is old. Of a deleted schedule a row stays for a while."""
-        return {"orders": await forget_orders(self._database), "schedules": await self._forget_schedules()}
+        steps = {"orders": lambda: forget_orders(self._database), "schedules": self._forget_schedules}
+        return cleanup(self._metrics, steps)
 
     async def check(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         """Reminders are timers at their instants, so that nothing needs a check: this looks by hand, and tells how

@@ -12,6 +12,7 @@ from contracts.erasure import FORGET, Forget, hashed
 from kit.clock import utc_now
 from kit.delivery.forgetting import forget_claims, works
 from kit.delivery.store import BY_INDEX
+from kit.metrics import Metrics
 from kit.postgres import Database
 
 OLD, YOUNG = timedelta(days=31), timedelta(days=29)
@@ -104,7 +105,7 @@ async def test_p8_of_a_person_claims_stay_and_what_was_said_goes(db: Database) -
             await connection.execute("update claims set detail = $2, about = $3 where id = $1", ids[-1], detail, about)
     hashes = tuple(map(hashed, ("ann@example.com", "+46701740605")))
     who = Forget(tenant="acme", user_id="ann", address_hashes=hashes, through=utc_now())
-    forget = works(db)[FORGET.id]
+    forget = works(db, Metrics())[FORGET.id]
     assert await forget(who.model_dump(mode="json")) == {"receipts": 0, "claims": 6}
     assert await forget(who.model_dump(mode="json")) == {"receipts": 0, "claims": 0}
     async with db.connection() as connection:

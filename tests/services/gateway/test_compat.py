@@ -226,6 +226,10 @@ async def test_process_and_trigger(kafka: KafkaSettings, database: str, tmp_path
             assert answer.json()["resultat"]["fired"] == 7
             processed = await gateway.http.post("/admin/notifications/traiter-en-attente", headers=ADMIN)
             assert processed.json() == {"traitees": 7, "envoyees": 0, "echouees": 0, "restantes": 0}
+        # Four of its five owners are not there: what the gateway has deleted is told all the same.
+        cleaned = await gateway.http.post("/admin/notifications/scheduler/trigger/cleanup", headers=ADMIN)
+        assert (cleaned.status_code, cleaned.json()["resultat"]["deleted_count"]) == (202, 0)
+        assert cleaned.json()["resultat"]["gateway"]["archived"] == 0
         unknown = await gateway.http.post("/admin/notifications/scheduler/trigger/nonsense", headers=ADMIN)
         assert unknown.status_code == 404
 

@@ -145,6 +145,18 @@ async def test_a_run_that_was_timed_is_seen_too(house: House) -> None:
     assert whole["state"] == "done" and "asked_by" not in whole
 
 
+async def test_a_clean_up_says_how_many_it_deleted(house: House) -> None:
+    """All parts together: notifications once, and as long as the slowest of them."""
+    id = uuid4()
+    counts = {"gateway": {"deleted_count": 7, "seconds": 0.5}, "intake": {"notifications": 9, "seconds": 2.0}}
+    for service in JOBS["cleanup"].owners:
+        result = counts.get(service, {"orders": 1, "seconds": 0.1})
+        await hears(house, _status(id, service, "done", command="cleanup", result=result))
+    seen = (await house.http.get(f"/v1/admin/jobs/cleanup/runs/{id}", headers=ADMIN)).json()
+    assert (seen["deleted_count"], seen["duration_seconds"]) == (7, 2.0)
+    assert seen["results"]["intake"]["result"]["notifications"] == 9
+
+
 def test_what_comes_of_the_answers_together() -> None:
     sweep = JOBS["sweep"]
     for answers, state in (

@@ -12,7 +12,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from deploy.local.kafka import Kafka
+from kit.metrics import Metrics
+from kit.settings import CleanupSettings
 from services.gateway.handlers import jobs
+from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
 from tests.servers import kafka_settings
 from tests.services.gateway.conftest import BOB, CAROL, due_of, settings_of
@@ -178,7 +181,7 @@ async def test_whose_pages_may_listen(real: Real) -> None:
         assert refused.value.response.status_code == 403
 
 
-async def test_p6_4_what_is_no_longer_kept_is_a_gap(real: Real) -> None:
+async def test_p6_4_what_is_no_longer_kept_is_a_gap(real: Real, tmp_path: Path) -> None:
     """Changes go after some weeks; who was here before them cannot be given all any more."""
     http, id = real.gateway.http, uuid4()
     async with listening(http) as stream:
@@ -189,7 +192,9 @@ async def test_p6_4_what_is_no_longer_kept_is_a_gap(real: Real) -> None:
         epoch = stream.hello["epoch"]
     await as_owner(real.database, "update gateway.inbox_changes set at = at - interval '31 days'")
     database = paced(real.gateway).database
-    works = jobs.works(database, sweep=None, erasing=Erasing(database, announcer=None))  # type: ignore[arg-type]
+    cleaning = Cleaning(database, CleanupSettings(), tmp_path, Metrics())
+    erasing = Erasing(database, None, tmp_path)  # type: ignore[arg-type]
+    works = jobs.works(database, None, erasing, cleaning, Metrics())  # type: ignore[arg-type]
     assert (await works["cleanup"]({}))["changes"] == 1
     async with listening(http, epoch=epoch, offset=1) as stream:
         assert (stream.hello["recovered"], stream.hello["offset"]) == (False, 2)

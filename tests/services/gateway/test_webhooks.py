@@ -24,6 +24,7 @@ from kit.bus.publisher import Publisher
 from kit.clock import utc_now
 from kit.postgres import Database
 from kit.settings import KafkaSettings
+from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.handlers.jobs import works
 from services.gateway.http import alerts
@@ -556,7 +557,8 @@ async def test_a_person_who_is_forgotten_is_told_of_no_more(house: House, receiv
         await connection.execute("delete from outbox")
     who = Forget(tenant="default", user_id="bob", address_hashes=(), through=utc_now())
     announcer = Announcer(house.database, Publisher(house.settings.kafka, "gateway"), Pace())
-    done = await Erasing(house.database, announcer).forget(who.model_dump(mode="json"))
+    erasing = Erasing(house.database, announcer, house.settings.archive_dir)
+    done = await erasing.forget(who.model_dump(mode="json"))
     assert done["webhooks"] == 2
     kept = "select count(*) from gateway.webhook_deliveries where body is not null or answer is not null"
     assert await as_owner(house.settings.database_url, kept) == 0
@@ -588,7 +590,10 @@ async def test_deliveries_are_kept_for_thirty_days_and_their_bodies_for_seven(ho
             f"update gateway.webhook_deliveries set place = gateway.{aged} where id = '{id}'",
         )
     announcer, nothing = Announcer(house.database, Publisher(house.settings.kafka, "gateway"), Pace()), cast(Any, None)
-    done = await works(house.database, nothing, Erasing(house.database, announcer))["cleanup"]({})
+    folder = house.settings.archive_dir
+    cleaning = Cleaning(house.database, house.settings.cleanup, folder, Metrics())
+    erasing = Erasing(house.database, announcer, folder)
+    done = await works(house.database, nothing, erasing, cleaning, Metrics())["cleanup"]({})
     assert done["webhook_deliveries"] == 1
     bodies = "select count(*) from gateway.webhook_deliveries where body is not null"
     assert len(await deliveries(house, made)) == 2 and await as_owner(house.settings.database_url, bodies) == 1

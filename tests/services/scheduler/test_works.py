@@ -40,7 +40,7 @@ def works(db: Database, publisher: Publisher) -> Works:
     """All that fires, told by hand only."""
     shelves: list[Any] = [Deadlines(Considering(ZONE, "18:00")), Timers(), Schedules(ZONES)]
     firings = [Firing(one, db, publisher, Alarm(), Metrics(), batch_size=50, firings=2) for one in shelves]
-    return Works(db, firings, firings[0], ZONE)
+    return Works(db, firings, firings[0], ZONE, Metrics())
 
 
 async def test_a_check_says_what_is_due_and_how_things_stand(desk: Desk, owner: Owner, works: Works) -> None:
@@ -91,7 +91,7 @@ async def test_switched_off_nothing_fires_and_all_is_told(db: Database, desk: De
     await desk.hears(person(), dossier())
     await desk.fires()
     await owner.set_clock(WEEK_BEFORE)
-    works = Works(db, [], None, ZONE).by_name()
+    works = Works(db, [], None, ZONE, Metrics()).by_name()
     assert works.keys() == {FORGET.id} | {job.id for job in JOBS.values() if "scheduler" in job.owners}
     told = await works["check_overdue"]({})
     assert (told["said"], told["open"]) == (0, 1) and "enabled is false" in told["detail"]

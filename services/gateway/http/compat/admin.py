@@ -175,6 +175,8 @@ def router(desk: Desk) -> APIRouter:
         run = await run_now(desk, caller, job_id, PATIENCE)
         parts = {service: part.result for service, part in run.results.items() if part.result is not None}
         only = next(iter(parts.values())) if len(run.results) == 1 and parts else parts or None
+        if only is not None and run.deleted_count is not None:
+            only = {"deleted_count": run.deleted_count, "duree_secondes": run.duration_seconds} | only
         told = Triggered(job_id=job_id, statut=STATES[run.state], resultat=only)
         return told.response(HTTPStatus.OK if has_ended(run) else HTTPStatus.ACCEPTED)
 

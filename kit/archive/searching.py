@@ -1,0 +1,40 @@
+"""Finding in an archive what is not in the tables any more."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from kit.archive import shelf
+from kit.archive.records import Record, Wanted, created_at
+from kit.archive.shelf import Volume
+
+
+def search(folder: Path, wanted: Wanted, most: int) -> list[Record]:
+    """At most so many, the one that was archived last first; each once, as it was archived last, though a crash may
+    have archived it twice. Raises ValueError for a file that is damaged."""
+    return list(islice(_once(folder, wanted), most))
+
+
+def _once(folder: Path, wanted: Wanted) -> Iterator[Record]:
+    seen = set[str]()
+    for volume in reversed(shelf.volumes(folder)):
+        for record in _of(folder, volume, wanted):
+            if record["id"] not in seen:
+                seen.add(record["id"])
+                yield record
+
+
+def _of(folder: Path, volume: Volume, wanted: Wanted) -> Iterator[Record]:
+    try:
+        yield from _found(volume, wanted)
+    except FileNotFoundError:
+        # It was rewritten under our eyes: its index names another file by now.
+        yield from _found(shelf.volume(folder, volume.name), wanted)
+
+
+def _found(volume: Volume, wanted: Wanted) -> Iterator[Record]:
+    words = wanted.words
+    for part in reversed(volume.parts):
+        if wanted.covers(part.first, part.last) and all(map(part.has, words)):
+            found = filter(wanted.is_met_by, shelf.read(volume, part))
+            yield from sorted(found, key=created_at, reverse=True)

@@ -1,0 +1,51 @@
+"""What ended so long ago that nothing can repeat it is forgotten: one walk through the table, some pages at a time."""
+
+from datetime import timedelta
+from typing import Final
+
+from kit.cleaning import Unhurried
+from kit.postgres import Connection, Database
+from services.intake.rules.asking import family
+from services.intake.store import cleaning
+
+PAGES_AT_ONCE: Final = 256
+"""Pages of the table that are looked through in one transaction: some thousand rows, most of which stay."""
+KEYS_AT_ONCE: Final = 1000
+
+
+class Cleaning:
+    """Intake's part of `cleanup`. It may be interrupted anywhere: the next run goes through all of it again."""
+
+    def __init__(self, database: Database, remembered: timedelta) -> None:
+        """`remembered`: how long after its end a notification is known."""
+        self._database = database
+        self._remembered = remembered
+
+    async def forget_notifications(self) -> int:
+        """How many were forgotten. Nothing is archived here: the gateway archives what people see of each."""
+        async with self._database.connection() as connection:
+            pages = await cleaning.pages(connection)
+        forgotten, rest = 0, Unhurried()
+        for first in range(0, pages, PAGES_AT_ONCE):
+            async with self._database.transaction() as connection:
+                forgotten += await self._forget_some(connection, first)
+            await rest.rest()
+        return forgotten
+
+    async def _forget_some(self, connection: Connection, first: int) -> int:
+        through = first + PAGES_AT_ONCE
+        ended = await cleaning.forget_ended(connection, first, through, self._remembered)
+        split = await cleaning.split(connection, first, through, self._remembered)
+        left = await cleaning.known(connection, [id for parent in split for id in family(parent)])
+        alone = [parent for parent in split if left.isdisjoint(family(parent))]
+        return ended + await cleaning.forget(connection, alone)
+
+    async def forget_keys(self) -> int:
+        """Collapse keys whose newest notification is forgotten; how many."""
+        forgotten, some, rest = 0, KEYS_AT_ONCE, Unhurried()
+        while some == KEYS_AT_ONCE:
+            async with self._database.transaction() as connection:
+                some = await cleaning.forget_keys(connection, self._remembered, KEYS_AT_ONCE)
+            forgotten += some
+            await rest.rest()
+        return forgotten

@@ -1,0 +1,356 @@
+"""What has ended is archived and deleted after its days; nothing else is, and nothing later makes it anew."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts import events as e
+from contracts.erasure import Forget, hashed
+from contracts.request import NotificationRequest
+from kit import failpoints
+from kit.archive.records import Wanted
+from kit.archive.searching import search
+from kit.clock import utc_now
+from kit.control.running import CannotBeDone
+from kit.metrics import Metrics
+from kit.postgres import Database, alone
+from kit.settings import CleanupSettings
+from services.gateway.handlers import projector
+from services.gateway.handlers.cleaning import ALONE, Bounds, Cleaning, Done
+from services.gateway.handlers.erasing import Erasing
+from services.gateway.rules.cleaning import Kept
+from tests.servers import ROOT
+from tests.services.gateway.conftest import ALICE, BELL, BOB, EMAIL, House, due_of, message
+from tests.services.gateway.support import as_owner
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def disarmed() -> Iterator[None]:
+    yield
+    failpoints.arm("")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return tmp_path / "archive"
+
+
+def cleaning(house: House, archive: Path, bounds: Bounds | None = None, **settings: Any) -> Cleaning:
+    return Cleaning(house.database, CleanupSettings(**settings), archive, Metrics(), bounds=bounds)
+
+
+def common(id: str | UUID, days: float, channel: str = "email") -> dict[str, Any]:
+    at = utc_now() - days * DAY
+    return {"id": id, "owner": "user:alice", "channel": channel, "accepted_at": at}
+
+
+def sent(id: str | UUID, days: float, **more: Any) -> e.Sent:
+    return e.Sent(**common(id, days) | {"at": utc_now() - days * DAY} | more)
+
+
+def failed(id: str | UUID, days: float, **more: Any) -> e.Failed:
+    return e.Failed(**common(id, days) | {"reason": "refused", "outcome": "failed"} | more)
+
+
+def requested(id: str | UUID, days: float, **more: Any) -> e.Requested:
+    request = NotificationRequest.model_validate(EMAIL | {"metadata": {"order": "17"}} | more)
+    return e.Requested(**common(id, days), request=request)
+
+
+async def hear(house: House, days: float, *events: e.Event) -> None:
+    """The projector heard them so many days ago."""
+    async with house.database.transaction() as connection:
+        await projector.project(connection, [message(event, at=utc_now() - days * DAY) for event in events])
+
+
+async def age(house: House, id: str, days: float) -> None:
+    """All about what REST accepted happened so many days earlier; the judge has answered."""
+    moved = "place_of(accepted_at - make_interval(secs => $2), id)"
+    async with house.database.transaction() as connection:
+        old = await connection.fetchval("select place from notifications where id = $1", UUID(id))
+        new = await connection.fetchval(f"select {moved} from notifications where id = $1", UUID(id), days * 86_400)
+        await connection.execute("delete from outbox where id = $1", UUID(id))
+        await connection.execute(
+            "update timeline set place = $2, at = at - make_interval(secs => $3) where place = $1",
+            *(old, new, days * 86_400),
+        )
+        await connection.execute("update finds set place = $2 where place = $1", old, new)
+        await connection.execute(
+            "update notifications set place = $2, accepted_at = accepted_at - make_interval(secs => $3),"
+            " sent_at = sent_at - make_interval(secs => $3) where place = $1",
+            *(old, new, days * 86_400),
+        )
+
+
+async def left(house: House) -> dict[str, int]:
+    """Rows per table that a notification leaves behind."""
+    tables = ("notifications", "timeline", "finds", "commands", "refusals", "inbox")
+    async with house.database.connection() as connection:
+        return {table: await connection.fetchval(f"select count(*) from {table}") for table in tables}
+
+
+async def ids(house: House) -> set[str]:
+    async with house.database.connection() as connection:
+        return {str(row["id"]) for row in await connection.fetch("select id from notifications")}
+
+
+async def test_p8_what_has_ended_goes_after_its_days(house: House, archive: Path) -> None:
+    """Sent and cancelled after 30, failed after 7; what is open, or ended a moment ago, stays however old it is."""
+    names = ("sent", "cancelled", "failed", "undelivered", "young_sent", "young_failed", "open", "just_ended")
+    id = {name: str(uuid4()) for name in names}
+    await hear(house, 31, sent(id["sent"], 31), failed(id["cancelled"], 31, outcome="cancelled", reason="cancelled"))
+    await hear(house, 8, failed(id["failed"], 8), sent(id["young_sent"], 8))
+    await hear(house, 8, e.Undelivered(**common(id["undelivered"], 8), at=utc_now() - 8 * DAY))
+    await hear(house, 6, failed(id["young_failed"], 6))
+    await hear(house, 90, requested(id["open"], 90), requested(id["just_ended"], 90))
+    await hear(house, 1, failed(id["just_ended"], 90))
+    told = await cleaning(house, archive).clean_up()
+    assert await ids(house) == {id[name] for name in ("young_sent", "young_failed", "open", "just_ended")}
+    assert (told["deleted_count"], told["archived"], "detail" in told) == (4, 4, False)
+    assert {one["id"] for one in search(archive, Wanted(), 10)} == {
+        id[name] for name in ("sent", "cancelled", "failed", "undelivered")
+    }
+    again = await cleaning(house, archive).clean_up()
+    assert (again["deleted_count"], again["archived"]) == (0, 0)
+
+
+async def test_days_are_those_of_the_settings(house: House, archive: Path) -> None:
+    await hear(house, 3, sent(uuid4(), 3), failed(uuid4(), 3))
+    told = await cleaning(house, archive, delete_sent_after_days=2, delete_failed_after_days=4).clean_up()
+    assert told["deleted_count"] == 1
+    told = await cleaning(house, archive, delete_failed_after_days=2, archive_before_delete=False).clean_up()
+    assert (told["deleted_count"], told["archived"]) == (1, 0)
+
+
+async def test_all_of_it_is_archived_and_nothing_of_it_stays(house: House, archive: Path) -> None:
+    """Request, timeline and who asked for it; found by address and metadata, and no row of any table is left."""
+    id = await house.post(EMAIL | {"to": "Ann.Other@example.com", "metadata": {"order": "17"}}, key="order-17")
+    other = await house.http.post(
+        "/v1/notifications", json=EMAIL | {"body": "other"}, headers=ALICE | {"Idempotency-Key": "order-17"}
+    )
+    assert other.status_code == 422
+    await house.hears(e.Refused(id=uuid4(), conflicts_with=id, detail="another body", **_who()))
+    await house.http.delete(f"/v1/notifications/{id}", headers=ALICE)
+    await house.hears(sent(id, 0, provider="smtp"))
+    await age(house, id, 31)
+    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 1
+    [kept] = search(archive, Wanted(to="ann.other@EXAMPLE.com", metadata=(("order", "17"),)), 10)
+    assert (kept["id"], kept["subject"], kept["owner"], kept["status"]) == (id, "s", "user:alice", "sent")
+    assert [line["provider"] for line in kept["timeline"] if line["event"] == "sent"] == ["smtp"]
+    assert set((await left(house)).values()) == {0}
+    assert (await house.http.get(f"/v1/notifications/{id}", headers=ALICE)).status_code == 404
+
+
+def _who() -> dict[str, Any]:
+    return {"tenant": "default", "owner": "user:alice", "accepted_at": utc_now()}
+
+
+async def test_p8_the_same_key_again_is_nothing_new(house: House, archive: Path) -> None:
+    """As long as intake knows it: a repeat by REST or Kafka, and a late word, make no new row and count nowhere."""
+    id = await house.post(EMAIL, key="order-17")
+    await house.hears(failed(id, 0))
+    await age(house, id, 8)
+    before = await _counts(house)
+    await cleaning(house, archive).clean_up()
+    assert await house.post(EMAIL, key="order-17") == id
+    headers = ALICE | {"Idempotency-Key": "order-17"}
+    other = await house.http.post("/v1/notifications", json=EMAIL | {"body": "other"}, headers=headers)
+    assert other.status_code == 422
+    await house.hears(requested(id, 0), failed(id, 8), e.Delivered(**common(id, 8), at=utc_now()))
+    assert set((await left(house)).values()) == {0}
+    assert await _counts(house) == before
+
+
+async def _counts(house: House) -> list[tuple[Any, ...]]:
+    async with house.database.connection() as connection:
+        rows = await connection.fetch("select rank, sum(n) from hours group by rank having sum(n) <> 0")
+    return sorted(tuple(row) for row in rows)
+
+
+async def test_p8_after_that_its_key_means_something_new(house: House, archive: Path) -> None:
+    """Ids are forgotten 35 days after the end."""
+    id = await house.post(EMAIL, key="order-17")
+    await house.hears(sent(id, 0))
+    await age(house, id, 34)
+    await cleaning(house, archive).clean_up()
+    assert await cleaning(house, archive).forget_ids() == 0
+    await as_owner(house.settings.database_url, "update gateway.cleaned set ended_at = ended_at - interval '2 days'")
+    assert await cleaning(house, archive).forget_ids() == 1
+    await house.post(EMAIL, key="order-17")
+    assert id in await ids(house)
+
+
+async def test_p6_2_an_entry_goes_with_its_notification_and_never_unread(house: House, archive: Path) -> None:
+    """Thirty days after it was read; who comes back from before it loads the inbox anew."""
+    unread, read = await house.post(BELL), await house.post(BELL)
+    for id in (unread, read):
+        await house.shows(due_of(id))
+        await house.hears(sent(id, 0, channel="inapp", user_id="bob"))
+    assert (await house.http.post(f"/v1/inbox/{read}/read", headers=BOB)).status_code == 200
+    for id in (unread, read):
+        await age(house, id, 31)
+    told = await cleaning(house, archive, delete_sent_after_days=1).clean_up()
+    assert (told["deleted_count"], told["inbox"]) == (1, 1)
+    assert await ids(house) == {unread}
+    items = (await house.http.get("/v1/inbox", headers=BOB)).json()["items"]
+    assert [one["id"] for one in items] == [unread]
+    async with house.database.connection() as connection:
+        assert await connection.fetchval("select trimmed from people where user_id = 'bob'") == 2
+
+
+async def test_p6_3_one_of_several_channels_goes_last(house: House, archive: Path) -> None:
+    """Its parts go by their own outcomes, and it when none is left."""
+    both = {"channels": ["email", "sms"], "user_id": "bob", "subject": "s", "body": "b"}
+    id = await house.post(both)
+    children = {one["channel"]: one["id"] for one in (await house.get(id))["children"]}
+    await house.hears(failed(children["sms"], 0, channel="sms", parent=id), sent(children["email"], 0, parent=id))
+    for one in (*children.values(), id):
+        await age(house, one, 8)
+    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 1
+    assert (await house.get(id))["status"] == "sent"
+    for one in (children["email"], id):
+        await age(house, one, 23)
+    told = [(await cleaning(house, archive).clean_up())["deleted_count"] for _ in range(2)]
+    assert sum(told) == 2 and await ids(house) == set()
+
+
+async def test_what_the_outbox_has_to_say_stays(house: House, archive: Path) -> None:
+    """Nobody knows yet whether the judge has heard of it."""
+    id = await house.post(EMAIL)
+    await house.hears(sent(id, 0))
+    await age(house, id, 31)
+    await as_owner(
+        house.settings.database_url,
+        "insert into gateway.outbox (id, command, kind, tenant, topic, event, accepted_at, next_at)"
+        f" values ('{id}', gen_random_uuid(), 'cancel', 'default', 't', '{{}}', now(), now())",
+    )
+    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 0
+
+
+async def test_what_changes_over_the_archiving_stays(house: House, archive: Path) -> None:
+    """A late word comes between reading and deleting: the next run archives it as it is then."""
+    id = str(uuid4())
+    await hear(house, 31, sent(id, 31))
+    house_of_one = cleaning(house, archive)
+    overs, _ = await house_of_one._read("default", await _places(house), _kept())
+    await hear(house, 0, e.Delivered(**common(id, 31), at=utc_now() - 31 * DAY))
+    await house_of_one._delete(overs, done := Done())
+    assert done.deleted == 0 and await ids(house) == {id}
+
+
+async def _places(house: House) -> list[UUID]:
+    async with house.database.connection() as connection:
+        return [row["place"] for row in await connection.fetch("select place from notifications")]
+
+
+def _kept() -> Kept:
+    return Kept.at(utc_now(), 30, 7)
+
+
+async def test_a_full_disk_deletes_nothing(house: House, archive: Path) -> None:
+    """The run says so, and the next one goes on when there is room."""
+    id = str(uuid4())
+    await hear(house, 31, sent(id, 31))
+    full = fill(archive)
+    with pytest.raises(CannotBeDone, match=r"archive.*cannot be written"):
+        await cleaning(house, archive).clean_up()
+    assert await ids(house) == {id}
+    full.unlink()
+    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 1
+
+
+def fill(archive: Path) -> Path:
+    """The file of this day lies where nothing fits."""
+    archive.mkdir()
+    file = archive / f"gateway-{utc_now().date()}.jsonl.gz"
+    file.symlink_to("/dev/full")
+    return file
+
+
+async def test_two_gateways_clean_one_after_the_other(house: House, archive: Path) -> None:
+    await hear(house, 31, sent(uuid4(), 31))
+    async with alone(house.database, ALONE) as ours:
+        assert ours
+        told = await cleaning(house, archive).clean_up()
+        assert (told["deleted_count"], told["detail"]) == (0, "another gateway is at it")
+    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 1
+
+
+async def test_a_run_has_bounds_and_the_next_one_goes_on(house: House, archive: Path) -> None:
+    await hear(house, 31, *(sent(uuid4(), 31) for _ in range(5)))
+    bounds = Bounds(at_once=2, notifications=3)
+    told = [await cleaning(house, archive, bounds).clean_up() for _ in range(2)]
+    assert [one["deleted_count"] for one in told] == [4, 1]
+    assert "the next run goes on" in told[0]["detail"] and "detail" not in told[1]
+
+
+SCRIPT = """
+import asyncio, sys
+from pathlib import Path
+from kit.metrics import Metrics
+from kit.postgres import Database
+from kit.settings import CleanupSettings
+from services.gateway.handlers.cleaning import Bounds, Cleaning
+
+async def main():
+    database = await Database.open(sys.argv[1], "gateway")
+    await Cleaning(database, CleanupSettings(), Path(sys.argv[2]), Metrics(), bounds=Bounds(at_once=2)).clean_up()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("where", ["archive_after_data", "cleanup_after_archive", "cleanup_after_delete"])
+async def test_killed_anywhere_the_next_run_goes_on(house: House, archive: Path, where: str) -> None:
+    """Each notification is in the table or in the archive at any time, and in the end once in the archive."""
+    known = {str(uuid4()) for _ in range(5)}
+    await hear(house, 31, *(sent(id, 31) for id in known))
+    environ = os.environ | {"TOCSIN_FAILPOINTS": f"{where}:kill@2", "PYTHONPATH": str(ROOT)}
+    run = [sys.executable, "-c", SCRIPT, house.settings.database_url, str(archive)]
+    killed = await asyncio.create_subprocess_exec(*run, env=environ)
+    assert await killed.wait() == 137
+    assert await ids(house) | {one["id"] for one in search(archive, Wanted(), 10)} == known
+    await cleaning(house, archive).clean_up()
+    assert await ids(house) == set()
+    assert sorted(one["id"] for one in search(archive, Wanted(), 10)) == sorted(known)
+
+
+async def test_p8_who_is_forgotten_is_forgotten_in_the_archive(house: House, archive: Path) -> None:
+    """And the report says how many."""
+    id = await house.post(EMAIL | {"to": "bob@example.com"})
+    await house.hears(sent(id, 0))
+    await age(house, id, 31)
+    await cleaning(house, archive).clean_up()
+    who = Forget(tenant="default", user_id="bob", address_hashes=(hashed("bob@example.com"),), through=utc_now())
+    told = await Erasing(house.database, None, archive).forget(who.model_dump(mode="json"))  # type: ignore[arg-type]
+    assert (told["archived"], told["archives"]) == (1, 1)
+    [kept] = search(archive, Wanted(id=id), 10)
+    assert kept["forgotten"] and "to" not in kept and "subject" not in kept
+
+
+@asynccontextmanager
+async def second(house: House) -> AsyncIterator[Database]:
+    database = await Database.open(house.settings.database_url, "gateway", size=2)
+    yield database
+    await database.close()
+
+
+async def test_alone_ends_with_whoever_was(house: House) -> None:
+    """Who died over it holds nobody up."""
+    async with second(house) as other:
+        async with alone(other, "anything") as first, alone(house.database, "anything") as then:
+            assert (first, then) == (True, False)
+        async with alone(house.database, "anything") as then:
+            assert then
