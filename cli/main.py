@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli import (
+    archive,
     audit,
     channels,
     config,
@@ -50,6 +51,7 @@ app.add_typer(deadline.app, name="deadline", help="Things with a due date, and w
 app.add_typer(failed.app, name="failed", help="What did not arrive, and sending it again.")
 app.add_typer(template.app, name="template", help="What notifications say, per channel and language.")
 app.add_typer(jobs.app, name="jobs", help="What runs by itself every day, and running it now.")
+app.add_typer(archive.app, name="archive", help="What was cleaned up, and finding it again.")
 app.add_typer(providers.app, name="providers", help="Who carries messages out: how each does, pause, resume, test.")
 app.add_typer(webhooks.app, name="webhooks", help="Other systems that are told what becomes of notifications.")
 app.add_typer(channels.app, name="channels", help="A whole channel: whether it is open, pause, resume.")
