@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from contracts.erasure import Forget
 from kit.archive import shelf
-from kit.archive.records import Record, Wanted, created_at
+from kit.archive.records import Record, Wanted, created_at, is_about, words_about
 from kit.archive.shelf import Volume
 
 
@@ -13,6 +14,20 @@ def search(folder: Path, wanted: Wanted, most: int) -> list[Record]:
     """At most so many, the one that was archived last first; each once, as it was archived last, though a crash may
     have archived it twice. Raises ValueError for a file that is damaged."""
     return list(islice(_once(folder, wanted), most))
+
+
+def about(folder: Path, who: Forget) -> list[Record]:
+    """All about one person, each once, as it was archived last. Raises ValueError for a file that is damaged.
+
+    Blocks for as long as it takes: run it in a thread.
+    """
+    found: dict[str, Record] = {}
+    words = words_about(who)
+    for volume in shelf.volumes(folder):
+        for part in volume.parts:
+            if any(map(part.has, words)):
+                found |= {one["id"]: one for one in shelf.read(volume, part) if is_about(one, who)}
+    return list(found.values())
 
 
 def _once(folder: Path, wanted: Wanted) -> Iterator[Record]:

@@ -1,5 +1,6 @@
 """All that is kept about a person as one document, written while it is read: it may not fit into memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -9,6 +10,7 @@ from pydantic_core import from_json, to_json
 from contracts import topics
 from contracts.erasure import Forget
 from contracts.preferences import SUBJECTS
+from kit.archive import searching as archive
 from kit.postgres import Connection
 from services.gateway.http import looking
 from services.gateway.http.desk import Desk
@@ -27,6 +29,7 @@ async def exported(desk: Desk, tenant: str, user_id: str, addresses: Sequence[st
         who = Forget(tenant=tenant, user_id=user_id, address_hashes=hashes, through=await people.now(connection))
         head = await _head(connection, who)
         places = await people.notifications_of(connection, who)
+    head["archived"] = await asyncio.to_thread(archive.about, desk.settings.archive_dir, who)
     return _parts(desk, tenant, head, sorted(places, reverse=True))
 
 

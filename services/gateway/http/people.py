@@ -63,6 +63,7 @@ class Export(shapes.Shape):
     deadlines: tuple[dict[str, Any], ...]
     schedules: tuple[dict[str, Any], ...]
     inbox: tuple[dict[str, Any], ...]
+    archived: tuple[dict[str, Any], ...]
     notifications: tuple[shapes.Notification, ...]
 
 
@@ -80,7 +81,8 @@ def router(desk: Desk) -> APIRouter:
         ] = [],  # noqa: B006
     ) -> Response:
         """All that is kept about a person, in one document: the entry in the directory, preferences, deadlines,
-        schedules, inbox, and every notification with its timeline, also those to the person's addresses alone."""
+        schedules, inbox, what was cleaned up and archived, and every notification with its timeline, also those to the
+        person's addresses alone."""
         check_admin(caller)
         parts: AsyncIterator[bytes] = await exported(desk, caller.tenant, user_id, address)
         name = {"Content-Disposition": 'attachment; filename="export.json"'}

@@ -30,7 +30,7 @@ from services.gateway.handlers.cleaning import ALONE, Bounds, Cleaning, Done
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.rules.cleaning import Kept
 from tests.servers import ROOT
-from tests.services.gateway.conftest import ALICE, BELL, BOB, EMAIL, House, due_of, message
+from tests.services.gateway.conftest import ADMIN, ALICE, BELL, BOB, EMAIL, House, due_of, message
 from tests.services.gateway.support import as_owner
 
 DAY = timedelta(days=1)
@@ -328,11 +328,13 @@ async def test_killed_anywhere_the_next_run_goes_on(house: House, archive: Path,
 
 
 async def test_p8_who_is_forgotten_is_forgotten_in_the_archive(house: House, archive: Path) -> None:
-    """And the report says how many."""
+    """And the report says how many; until then an export shows it."""
     id = await house.post(EMAIL | {"to": "bob@example.com"})
     await house.hears(sent(id, 0))
     await age(house, id, 31)
     await cleaning(house, archive).clean_up()
+    exported = await house.http.get("/v1/admin/people/bob/export?address=bob@example.com", headers=ADMIN)
+    assert [(one["id"], one["to"]) for one in exported.json()["archived"]] == [(id, "bob@example.com")]
     who = Forget(tenant="default", user_id="bob", address_hashes=(hashed("bob@example.com"),), through=utc_now())
     told = await Erasing(house.database, None, archive).forget(who.model_dump(mode="json"))  # type: ignore[arg-type]
     assert (told["archived"], told["archives"]) == (1, 1)
