@@ -164,6 +164,17 @@ async def announced(connection: Connection, late: Iterable[Late]) -> None:
     await connection.execute(_ANNOUNCED, *_columns(sorted((one.id, one.try_) for one in late), 2))
 
 
+async def rebuild(connection: Connection, results: Iterable[Written]) -> int:
+    """Writes results of hand-overs that the claims know nothing of, but never over what was taken; how many."""
+    rows = [_row(one) for one in sorted(results, key=_by_id)]
+    return len(await connection.fetch(_REBUILD, *_columns(rows, WIDTH)))
+
+
+async def claim_lost(connection: Connection, tries: Iterable[tuple[UUID, int, UUID]]) -> int:
+    """Claims (id, try, token) whose lease is over already, where there is none of that try; how many."""
+    return len(await connection.fetch(_CLAIM_LOST, *_columns(sorted(tries), 3)))
+
+
 def _claim(row: asyncpg.Record) -> Claim:
     return Claim(
         try_=row["try"],
@@ -336,6 +347,21 @@ _ACCEPT_LATE: Final = f"""
 {_INSERT.format(late="true")}
 on conflict (id, try) do update set {_RESULT}, unannounced = true
 where c.result is null or c.result not in ({", ".join(f"'{result}'" for result in sorted(TAKEN_RESULTS))})
+"""
+
+_REBUILD: Final = f"""
+{_INSERT.format(late="false")}
+on conflict (id, try) do update set {_RESULT}, token = null
+where c.result is null or c.result not in ({", ".join(f"'{result}'" for result in sorted(TAKEN_RESULTS))})
+returning id
+"""
+
+_CLAIM_LOST: Final = """
+insert into claims (id, try, token, lease_until, made_at)
+select id, try, token, clock_timestamp(), tocsin.clock()
+from unnest($1::uuid[], $2::smallint[], $3::uuid[]) as lost (id, try, token)
+on conflict (id, try) do nothing
+returning id
 """
 
 _MARK_UNKNOWN: Final = f"""

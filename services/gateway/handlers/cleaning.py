@@ -31,12 +31,12 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one run may do at most; the next one goes on."""
+    """What one run may do at most; the next one goes on. Other orders wait for it: an erasure, for example."""
 
     at_once: int = 500
     """Notifications that are archived and deleted together."""
     notifications: int = 5_000_000
-    seconds: float = 4 * 3600.0
+    seconds: float = 2 * 3600.0
 
 
 @dataclass(slots=True)

@@ -1,0 +1,169 @@
+"""`tocsin backup` and `tocsin restore`: the database, and where everybody was on Kafka at that moment (P9)."""
+
+from __future__ import annotations
+
+import asyncio
+import json as text
+import logging
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import asyncpg
+import typer
+from aiokafka.errors import KafkaError
+
+from cli.output import Json, Progress, emit
+from cli.place import root
+from contracts.status import Channel
+from contracts.topics import BY_NAME, FAILED, INTAKE_OUTCOMES, RETRY, SENDER_OF, SENT
+from deploy.local import dumping
+from deploy.local.trouble import Trouble
+from kit.bus.positions import Positions, look, read_from, set_back
+from kit.bus.record import Partition
+from kit.clock import utc_now
+from kit.delivery.restoring import Heard, rebuild
+from kit.postgres import Database, all_schemas, migrate
+from kit.settings import KafkaSettings, Settings, load
+
+DUMP: Final = "database.dump"
+POSITIONS: Final = "positions.json"
+SHARED: Final = "tocsin"
+SENDERS: Final = {Channel.EMAIL: "email_sender", Channel.SMS: "sms_sender"}
+
+Folder = Annotated[Path, typer.Argument(help="The folder of the backup.")]
+PositionsOnly = Annotated[
+    bool, typer.Option("--positions-only", help="Only what is about Kafka: the database is left to your own tools.")
+]
+
+
+def backup(folder: Folder, positions_only: PositionsOnly = False, json: Json = False) -> None:
+    """Write the database into a new folder, and how far everybody has come on Kafka; everything goes on meanwhile."""
+    settings = load(root(), os.environ)
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+    except FileExistsError:
+        raise Trouble(f"{folder} is there already", "name a new folder for each backup") from None
+    # First of all: what is read twice after a restore does no harm, what is not read at all would be lost.
+    positions = asyncio.run(_on_kafka(look(settings.kafka)))
+    told = {"taken_at": utc_now().isoformat(), "prefix": settings.kafka.topic_prefix, "groups": positions.as_json()}
+    (folder / POSITIONS).write_text(text.dumps(told, indent=1))
+    if not positions_only:
+        dumping.dump(settings.database_url, [SHARED, *all_schemas()], folder / DUMP)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    shown = {"folder": str(folder), "taken_at": told["taken_at"], "bytes": size}
+    emit(shown, as_json=json, people=lambda: print(f"{folder}: {size} bytes, as of {told['taken_at']}"))
+
+
+def restore(
+    folder: Folder,
+    yes: Annotated[bool, typer.Option("--yes", help="Replace what is in the database now.")] = False,
+    positions_only: PositionsOnly = False,
+    json: Json = False,
+) -> None:
+    """Put a backup in the place of what is in the database, and go on from there. All services must be stopped."""
+    settings = load(root(), os.environ)
+    positions = _positions(folder, settings.kafka)
+    if not yes:
+        raise Trouble("this replaces everything that is in the database", "say --yes when that is what you want")
+    told = asyncio.run(_restore(settings, None if positions_only else folder / DUMP, positions))
+    words = f"{told['results']} results were rebuilt from Kafka, of {told['unknown']} tries nobody knows the outcome."
+    emit(told, as_json=json, people=lambda: print(f"Restored. {words} Start the services."))
+
+
+def _positions(folder: Path, kafka: KafkaSettings) -> Positions:
+    try:
+        told = text.loads((folder / POSITIONS).read_text())
+        found, prefix = Positions.read(told["groups"]), told["prefix"]
+    except FileNotFoundError:
+        raise Trouble(f"{folder} is no backup: it holds no {POSITIONS}", "name the folder that was given") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise Trouble(f"{folder / POSITIONS} cannot be read: {error!r}", "take another backup") from None
+    if prefix != kafka.topic_prefix:
+        raise Trouble(f"the backup is of topics that begin with '{prefix}'", "set KAFKA_TOPIC_PREFIX to that")
+    return found
+
+
+async def _restore(settings: Settings, dump: Path | None, positions: Positions) -> dict[str, Any]:
+    """The groups are set back last: until that is done, the services must not start, and it can be done again."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
+    progress = Progress()
+    await _check_stopped(settings.database_url)
+    progress.say("the database")
+    if dump:
+        await _replace(settings.database_url, dump)
+    await _brought_up(settings.database_url)
+    told = {"results": 0, "unknown": 0}
+    for channel, schema in SENDERS.items():
+        progress.say(f"what Kafka heard of the {schema}")
+        results, unknown = await _rebuild(settings, channel, schema, positions)
+        told = {"results": told["results"] + results, "unknown": told["unknown"] + unknown}
+    progress.say("the places of all groups")
+    await _on_kafka(set_back(settings.kafka, positions))
+    return told
+
+
+async def _check_stopped(url: str) -> None:
+    owner = await asyncpg.connect(url)
+    try:
+        there = await owner.fetch(_WHO_IS_THERE)
+    finally:
+        await owner.close()
+    if there:
+        names = ", ".join(row["application_name"] for row in there)
+        raise Trouble(f"services are at work in this database: {names}", "stop all of them, on every machine")
+
+
+_WHO_IS_THERE: Final = """
+select distinct application_name from pg_stat_activity
+where datname = current_database() and application_name like 'tocsin.%' order by 1
+"""
+
+
+async def _replace(url: str, dump: Path) -> None:
+    """Roles are no part of a dump: migrations make them."""
+    await migrate(url, all_schemas())
+    owner = await asyncpg.connect(url)
+    try:
+        for schema in (*all_schemas(), SHARED):
+            await owner.execute(f"drop schema if exists {schema} cascade")
+    finally:
+        await owner.close()
+    await asyncio.to_thread(dumping.restore, url, dump)
+
+
+async def _brought_up(url: str) -> None:
+    await migrate(url, all_schemas())
+    owner = await asyncpg.connect(url)
+    try:
+        # Offsets of streams that were given out since the backup are given out anew: they mean something else now.
+        await owner.execute("update gateway.stream_epoch set epoch = gen_random_uuid()")
+    finally:
+        await owner.close()
+
+
+async def _rebuild(settings: Settings, channel: Channel, schema: str, positions: Positions) -> tuple[int, int]:
+    group, heard = SENDER_OF[channel], Heard()
+    offsets: dict[Partition, int] = positions.of(group, group.topics)
+    offsets |= positions.of(INTAKE_OUTCOMES, (SENT, FAILED, RETRY))
+    try:
+        async for record in read_from(settings.kafka, offsets):
+            heard.hear_record(record, BY_NAME[record.topic], channel)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise _no_kafka(error) from None
+    database = await Database.open(settings.database_url, schema, size=1)
+    try:
+        return await rebuild(database, heard)
+    finally:
+        await database.close()
+
+
+async def _on_kafka(question: Any) -> Any:
+    try:
+        return await question
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise _no_kafka(error) from None
+
+
+def _no_kafka(error: BaseException) -> Trouble:
+    return Trouble(f"Kafka does not answer ({type(error).__name__})", "start it, or look at KAFKA_BOOTSTRAP_SERVERS")
