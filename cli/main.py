@@ -7,8 +7,8 @@ import typer
 from cli import (
     archive,
     audit,
-    channels,
     backup,
+    channels,
     config,
     database,
     deadline,

@@ -22,6 +22,7 @@ from contracts.status import Channel, Status
 from kit import failpoints
 from kit.bus.publisher import Publisher
 from kit.clock import utc_now
+from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.settings import KafkaSettings
 from services.gateway.handlers.cleaning import Cleaning
