@@ -21,7 +21,7 @@ from tests.lint.tree import ROOT, files, texts
 DOCUMENTS = [path for path in files() if path.suffix == ".md"]
 PLACE_IN_TEXT = re.compile(r"`([\w.\-]+/[\w./\-]+)`|\]\(([\w./\-]+)\)")
 MADE_AT_RUN_TIME = (".tocsin/", "logs/", ".venv/")
-MADE_ELSEWHERE = {"deploy/.env", "overlays/yours"}
+MADE_ELSEWHERE = {"deploy/.env", "deploy/alertmanager/tocsin.key", "overlays/yours"}
 NO_FILES = re.compile(r"^(application|text|multipart|tenant|order|deadline|v1|docs)/?\w*$|^[A-Z]\w+/[A-Z]")
 RULE = re.compile(r"\bP([1-9])(?:\.([0-9]+))?\b")
 TOPIC = re.compile(r"\b(?:notifications|directory|deadlines|ops)\.[a-z]+(?:\.[a-z]+)*")
