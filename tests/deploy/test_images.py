@@ -45,7 +45,7 @@ for module in [module for name, module in sys.modules.items() if name.partition(
             importlib.import_module(name)
 '''
 """Imports a service, and then what its modules import only when they need it."""
-LATER = {"sms_sender": ["with_aws.in"]}
+LATER = {service: ["with_tracing.in"] for service in SERVICES} | {"sms_sender": ["with_aws.in", "with_tracing.in"]}
 """What brings modules that a service imports only where its settings ask for them."""
 
 
@@ -101,7 +101,7 @@ def alone(image: Path, allowed: set[str], module: str) -> subprocess.CompletedPr
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.in")), ids=lambda file: file.name)
 def test_what_an_image_has_is_of_the_locked_versions(file: Path) -> None:
     """The wheels of the image are those of the lock, so that a name outside it could not be installed."""
-    locks = "aws" if file.name == "with_aws.in" else "runtime"
+    locks = file.stem.removeprefix("with_") if file.stem.startswith("with_") else "runtime"
     locked = re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", (ROOT / f"requirements/{locks}.txt").read_text(), re.MULTILINE)
     assert installed_with(listed(file)) <= {*map(normal, locked)}
 
