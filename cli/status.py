@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
@@ -75,6 +76,7 @@ def status(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that Kafka is away is said in its own line
     if watch and not json:
         _watch()
+        return
     picture = _look()
     emit(picture.told(), as_json=json, people=lambda: print(*lines(picture), sep="\n"))
     if not picture.here.ready:
@@ -83,19 +85,17 @@ def status(
 
 def _watch() -> None:
     """Until somebody has seen enough: one screen that changes, or in a pipe one picture after the other."""
-    to = console()
-    with (
-        Live(console=to, auto_refresh=False) if to.is_terminal else nullcontext() as screen,
-        suppress(KeyboardInterrupt),
-    ):
-        while True:
+    to, enough = console(), threading.Event()
+    # Not as an exception: one that is raised in the middle of a look may be taken for the look's own.
+    signal.signal(signal.SIGINT, lambda *_: enough.set())
+    with Live(console=to, auto_refresh=False) if to.is_terminal else nullcontext() as screen:
+        while not enough.is_set():
             text = "\n".join(lines(_look()))
             if screen is None:
                 print(text, flush=True)
             else:
                 screen.update(Text(text), refresh=True)
-            time.sleep(EVERY)
-    raise typer.Exit(0)
+            enough.wait(EVERY)
 
 
 def _look() -> Picture:
