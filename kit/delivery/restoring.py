@@ -13,7 +13,7 @@ from contracts.topics import Topic
 from kit.bus.record import Received
 from kit.delivery import store
 from kit.delivery.pipe.delivery import about
-from kit.delivery.rules import UNKNOWN_OUTCOME, Result, Verdict
+from kit.delivery.rules import IN_FLIGHT, UNKNOWN_OUTCOME, Result, Verdict
 from kit.delivery.store import Written
 from kit.postgres import Database
 
@@ -42,6 +42,8 @@ class Heard:
         match event:
             case e.Due(end=None):
                 _newest(self.due, (event.id, event.try_), at)
+            case e.Retry(hold=True, reason=why) if why == IN_FLIGHT:
+                pass  # the opposite of held back
             case e.Retry(hold=True):
                 _newest(self.held, (event.id, event.due.try_), at)
             case e.Retry() | e.Taken():

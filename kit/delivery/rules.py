@@ -16,6 +16,8 @@ from kit.retry import PATIENT, Over, RetryPolicy, next_attempt
 PERHAPS_SENT: Final = "perhaps_sent"
 EXPIRED: Final = "expired"
 UNKNOWN_OUTCOME: Final = "unknown_outcome"
+IN_FLIGHT: Final = "in_flight"
+"""As a reason to hold: another sender has it in hand."""
 SENDER_GONE: Final = Unknown(UNKNOWN_OUTCOME, "its sender did not come back")
 
 

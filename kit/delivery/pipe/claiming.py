@@ -17,6 +17,7 @@ from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.delivery.pipe.leaving import paced, take_back
 from kit.delivery.pipe.route import Route
 from kit.delivery.rules import (
+    IN_FLIGHT,
     NO_PAST,
     Attempt,
     Decision,
@@ -42,7 +43,6 @@ TRIES: Final = 3
 """So often an error of unknown fate must repeat before a record is suspected (P7)."""
 STALE: Final = timedelta(minutes=1)
 """What was due so long ago may concern somebody who wants nothing any more by now (P5.7)."""
-IN_FLIGHT: Final = "in_flight"
 PROVIDER_GONE: Final = "provider_gone"
 """As a reason to hold: the settings name it no more, and only it may have the message (P5.2)."""
 

@@ -21,8 +21,8 @@ async def project(connection: Connection, messages: Sequence[Message]) -> Sequen
     await _write_lines(connection, batch, rows)
     await _end_answered(connection, batch, rows)
     await _keep_the_rest(connection, batch, rows)
-    if tenants := {row.tenant for row in rows if row.watched}:
-        await webhooks.tell(connection, messages, tenants)
+    if watched := {row.id: row.tenant for row in rows if row.watched}:
+        await webhooks.tell(connection, messages, watched)
     if moves := consequences.counts(rows):
         # Last: these rows are the ones that gateways share, and so they are locked for a moment only.
         await projecting.count(connection, moves)

@@ -51,6 +51,7 @@ BY_INTAKE = e.Failed(**COMMON, outcome="cancelled", reason="cancelled")
         ([due(), retry(2, reason="unknown_outcome", unknown=1), due(2)], {1: Result.UNKNOWN}, [2]),
         ([due(), retry(1, hold=True)], {}, []),
         ([due(), retry(1, hold=True), due()], {}, [1]),
+        ([due(), due(), retry(1, hold=True, reason="in_flight")], {}, [1]),
         ([due(end="cancelled")], {}, []),
         ([due(), BY_INTAKE], {}, [1]),
     ],

@@ -192,6 +192,23 @@ async def test_p8_after_that_its_key_means_something_new(house: House, archive: 
     assert id in await ids(house)
 
 
+async def test_p6_7_no_webhook_hears_again_of_what_is_gone(house: House, archive: Path) -> None:
+    """Its outcome is said once more, in one batch with that of a living one: no receiver remembers its id by then."""
+    await house.http.post("/v1/admin/webhooks", json={"url": "https://example.org/hook"}, headers=ADMIN)
+    gone, living = await house.post(EMAIL), await house.post(EMAIL)
+    await house.hears(sent(gone, 0))
+    await as_owner(
+        house.settings.database_url, "update gateway.webhook_deliveries set state = 'delivered', next_at = null"
+    )
+    await age(house, gone, 31)
+    await cleaning(house, archive).clean_up()
+    await as_owner(house.settings.database_url, "delete from gateway.webhook_deliveries")
+    await house.hears(sent(gone, 31), sent(living, 0))
+    async with house.database.connection() as connection:
+        told = await connection.fetch("select notification_id from webhook_deliveries")
+    assert [str(row["notification_id"]) for row in told] == [living]
+
+
 async def test_p6_2_an_entry_goes_with_its_notification_and_never_unread(house: House, archive: Path) -> None:
     """Thirty days after it was read; who comes back from before it loads the inbox anew."""
     unread, read = await house.post(BELL), await house.post(BELL)
