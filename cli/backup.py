@@ -28,6 +28,10 @@ from kit.settings import KafkaSettings, Settings, load
 
 DUMP: Final = "database.dump"
 POSITIONS: Final = "positions.json"
+NEXT: Final = (
+    "Start the services with scheduler.enabled: false; when `tocsin topics` shows intake and the scheduler no longer "
+    "behind, start the scheduler as before: what was moved or cancelled since the backup must be read first."
+)
 SHARED: Final = "tocsin"
 SENDERS: Final = {Channel.EMAIL: "email_sender", Channel.SMS: "sms_sender"}
 
@@ -68,7 +72,7 @@ def restore(
         raise Trouble("this replaces everything that is in the database", "say --yes when that is what you want")
     told = asyncio.run(_restore(settings, None if positions_only else folder / DUMP, positions))
     words = f"{told['results']} results were rebuilt from Kafka, of {told['unknown']} tries nobody knows the outcome."
-    emit(told, as_json=json, people=lambda: print(f"Restored. {words} Start the services."))
+    emit(told, as_json=json, people=lambda: print(f"Restored. {words} {NEXT}"))
 
 
 def _positions(folder: Path, kafka: KafkaSettings) -> Positions:
