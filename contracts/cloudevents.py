@@ -27,8 +27,8 @@ def encode(event: e.Event, source: str) -> Encoded:
         ("ce_id", identity.event_id_text(subject, event.ce_type, event.n).encode()),
         ("ce_subject", str(subject).encode()),
     ]
-    if isinstance(event, e.OfNotification | e.Ripe) and event.trace:
-        headers += trace.to_headers(event.trace)
+    if (named := getattr(event, "trace", None)) is not None:
+        headers += trace.to_headers(named)
     return Encoded(event.key.encode(), value, headers)
 
 
