@@ -1,17 +1,21 @@
 """Who is forgotten is forgotten in the archive, too: files that hold the person are written anew without contents."""
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from contracts.erasure import Forget
+from kit import logs
 from kit.archive import shelf
 from kit.archive.records import Record, forgotten, is_about, words_about
 from kit.archive.shelf import DATA, INDEX, Part, Volume
 from kit.failpoints import failpoint
 
 NEW: Final = ".new"
+
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +28,26 @@ class Erased:
 
 def erase(folder: Path, who: Forget) -> Erased:
     """Blanks what is about this person, a file after the other. A file comes into force with its index, and the one
-    before it is deleted; what a crash left of either is swept out here. Raises ValueError for a file that is damaged,
-    OSError where the new one does not fit: nothing is lost then, and it may be asked for again.
+    before it is deleted; what a crash left of either is swept out here. Raises ValueError for files that are damaged,
+    once all others are done, and OSError where a new one does not fit: nothing is lost then, and it may be asked for
+    again.
 
     Blocks for as long as it takes: run it in a thread.
     """
     if not folder.is_dir():
         return Erased(0, 0)
     with shelf.locked(folder):
-        there = shelf.volumes(folder)
-        counts = [blanked for volume in there if (blanked := _erase_from(volume, who))]
+        done, damaged = Erased(0, 0), list[ValueError]()
+        for name in shelf.names(folder):
+            try:
+                blanked = _erase_from(shelf.volume(folder, name), who)
+                done = Erased(done.records + blanked, done.files + bool(blanked))
+            except ValueError as error:
+                damaged.append(error)
         _sweep_out(folder)
-    return Erased(sum(counts), len(counts))
+    if damaged:
+        raise ValueError("; ".join(map(str, damaged)))
+    return done
 
 
 def _erase_from(volume: Volume, who: Forget) -> int:
@@ -84,9 +96,22 @@ def _next_name(volume: Volume) -> str:
 
 
 def _sweep_out(folder: Path) -> None:
-    """Files with data that no index names, and indexes that never came into force."""
-    named = {volume.data for volume in shelf.volumes(folder)}
+    """Files with data in whose place others have come, and indexes that never came into force. Data whose index is
+    gone or damaged stay: they may be all that there is."""
+    named = dict(_named(folder))
     for path in folder.iterdir():
-        if path.name.endswith(NEW) or (path.name.endswith(DATA) and path.name not in named):
+        if path.name.endswith(NEW):
             path.unlink()
+        elif path.name.endswith(DATA):
+            data = named.get(shelf.name_of(path.name))
+            if data is None:
+                log.warning("archive_without_index", file=path.name)
+            elif path.name != data:
+                path.unlink()
     shelf.settle(folder)
+
+
+def _named(folder: Path) -> Iterator[tuple[str, str]]:
+    for name in shelf.names(folder):
+        with suppress(ValueError):
+            yield name, shelf.volume(folder, name).data

@@ -16,18 +16,31 @@ def search(folder: Path, wanted: Wanted, most: int) -> list[Record]:
     return list(islice(_once(folder, wanted), most))
 
 
-def about(folder: Path, who: Forget) -> list[Record]:
-    """All about one person, each once, as it was archived last. Raises ValueError for a file that is damaged.
+def about(folder: Path, who: Forget) -> tuple[list[Record], list[str]]:
+    """All about one person, each once, as it was archived last; and the days whose files are damaged.
 
     Blocks for as long as it takes: run it in a thread.
     """
     found: dict[str, Record] = {}
-    words = words_about(who)
-    for volume in shelf.volumes(folder):
-        for part in volume.parts:
-            if any(map(part.has, words)):
-                found |= {one["id"]: one for one in shelf.read(volume, part) if is_about(one, who)}
-    return list(found.values())
+    damaged: list[str] = []
+    for name in shelf.names(folder):
+        try:
+            found |= {one["id"]: one for one in _about(folder, name, who)}
+        except ValueError:
+            damaged.append(name)
+    return list(found.values()), damaged
+
+
+def _about(folder: Path, name: str, who: Forget) -> list[Record]:
+    def look() -> list[Record]:
+        volume, words = shelf.volume(folder, name), words_about(who)
+        theirs = (part for part in volume.parts if any(map(part.has, words)))
+        return [one for part in theirs for one in shelf.read(volume, part) if is_about(one, who)]
+
+    try:
+        return look()
+    except FileNotFoundError:
+        return look()  # rewritten under our eyes: its index names another file by now
 
 
 def _once(folder: Path, wanted: Wanted) -> Iterator[Record]:

@@ -73,9 +73,20 @@ class Volume:
         return sum(part.records for part in self.parts)
 
 
+def names(folder: Path) -> list[str]:
+    """Of all volumes that are there, the oldest first."""
+    return [path.name.removesuffix(INDEX) for path in sorted(folder.glob(f"*{INDEX}"))]
+
+
 def volumes(folder: Path) -> list[Volume]:
-    """All that are there, the oldest first."""
-    return [volume(folder, path.name.removesuffix(INDEX)) for path in sorted(folder.glob(f"*{INDEX}"))]
+    """All of them. Raises ValueError for an index that is none."""
+    return [volume(folder, name) for name in names(folder)]
+
+
+def name_of(data: str) -> str:
+    """The volume that a file with data belongs to: "gateway-2027-03-01.2.jsonl.gz" to "gateway-2027-03-01"."""
+    name, _, generation = data.removesuffix(DATA).rpartition(".")
+    return name if generation.isdigit() and name else data.removesuffix(DATA)
 
 
 def volume(folder: Path, name: str) -> Volume:

@@ -29,7 +29,7 @@ async def exported(desk: Desk, tenant: str, user_id: str, addresses: Sequence[st
         who = Forget(tenant=tenant, user_id=user_id, address_hashes=hashes, through=await people.now(connection))
         head = await _head(connection, who)
         places = await people.notifications_of(connection, who)
-    head["archived"] = await asyncio.to_thread(archive.about, desk.settings.archive_dir, who)
+    head["archived"], head["damaged"] = await asyncio.to_thread(archive.about, desk.settings.archive_dir, who)
     return _parts(desk, tenant, head, sorted(places, reverse=True))
 
 

@@ -64,6 +64,8 @@ class Export(shapes.Shape):
     schedules: tuple[dict[str, Any], ...]
     inbox: tuple[dict[str, Any], ...]
     archived: tuple[dict[str, Any], ...]
+    damaged: tuple[str, ...]
+    """Days of the archive whose files cannot be read: what they hold of the person is missing here."""
     notifications: tuple[shapes.Notification, ...]
 
 

@@ -18,7 +18,7 @@ from kit import failpoints
 from kit.archive import shelf
 from kit.archive.erasing import Erased, erase
 from kit.archive.records import Wanted
-from kit.archive.searching import search
+from kit.archive.searching import about, search
 from kit.archive.writing import append, name_of
 from tests.servers import ROOT
 
@@ -158,3 +158,30 @@ def test_p8_an_erasure_that_died_is_done_again(tmp_path: Path, where: str) -> No
     assert b"bob@example.com" not in everything(tmp_path).lower()
     assert len(list(tmp_path.glob("*.jsonl.gz"))) == len(shelf.volumes(tmp_path)) == 2
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_p8_a_damaged_file_keeps_no_other_from_being_blanked(tmp_path: Path) -> None:
+    """It is named at the end, so that the erasure does not count as done; an export says which days it lacks."""
+    later = name_of("gateway", date(2027, 3, 2))
+    append(tmp_path, NAME, [record("a", user_id="bob")])
+    append(tmp_path, later, [record("b", user_id="bob")])
+    torn = tmp_path / f"{NAME}.jsonl.gz"
+    torn.write_bytes(torn.read_bytes()[:40])
+    records, damaged = about(tmp_path, BOB)
+    assert ([one["id"] for one in records], damaged) == (["b"], [NAME])
+    with pytest.raises(ValueError, match=torn.name):
+        erase(tmp_path, BOB)
+    assert shelf.read(volume := shelf.volume(tmp_path, later), volume.parts[0])[0]["forgotten"]
+
+
+def test_p8_data_without_an_index_are_left_to_whoever_has_it(tmp_path: Path) -> None:
+    """They may be all that there is of a day; what an erasure has replaced goes."""
+    append(tmp_path, NAME, [record("a", user_id="bob")])
+    (tmp_path / f"{NAME}.index").rename(tmp_path / "elsewhere")
+    later = name_of("gateway", date(2027, 3, 2))
+    append(tmp_path, later, [record("b", user_id="bob")])
+    (tmp_path / f"{later}.7.jsonl.gz").write_bytes(b"of an erasure that was killed")
+    assert erase(tmp_path, BOB) == Erased(1, 1)
+    assert sorted(path.name for path in tmp_path.glob("*.gz")) == [f"{NAME}.jsonl.gz", f"{later}.2.jsonl.gz"]
+    (tmp_path / "elsewhere").rename(tmp_path / f"{NAME}.index")
+    assert found(tmp_path, id="a") == ["a"]
