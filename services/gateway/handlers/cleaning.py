@@ -1,7 +1,7 @@
 """What is over is archived, then deleted; killed in between, it is archived again and deleted by who comes next."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from kit.failpoints import failpoint
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database, alone
 from kit.settings import CleanupSettings
-from services.gateway.rules.cleaning import REMEMBERED, Kept, Over, record
+from services.gateway.rules.cleaning import REMEMBERED, Kept, Over, record, whole
 from services.gateway.store import cleaning, reading
 
 ALONE: Final = "cleanup"
@@ -128,26 +128,31 @@ class Cleaning:
         async with alone(self._database, ARCHIVE, ARCHIVE_PATIENCE) as ours:
             if not ours:
                 raise CannotBeDone("somebody else has been writing to the archive for ten minutes")
-            overs, records = await self._read(tenant, places, kept)
+            heads, overs, records = await self._read(tenant, places, kept)
             if not overs:
                 return
             if self._settings.archive_before_delete:
                 await asyncio.to_thread(append, self._folder, _name(), records)
                 self._count_archived(done, len(records))
             failpoint("cleanup_after_archive")
-            await self._delete(overs, done)
+            await self._delete(heads, overs, done)
             failpoint("cleanup_after_delete")
 
-    async def _read(self, tenant: str, places: Sequence[UUID], kept: Kept) -> tuple[list[Over], list[dict[str, Any]]]:
+    async def _read(
+        self, tenant: str, places: Sequence[UUID], kept: Kept
+    ) -> tuple[Mapping[UUID, UUID], list[Over], list[dict[str, Any]]]:
+        """The families of these places, and what is over of them: a family is, or is not, as a whole."""
         async with self._database.connection() as connection:
-            overs = await cleaning.over(connection, tenant, places, kept)
+            heads = await cleaning.families(connection, tenant, places)
+            overs = whole(await cleaning.over(connection, tenant, list(heads), kept), heads)
             lines = await reading.timelines(connection, [one.row for one in overs]) if overs else {}
             now = await cleaning.now(connection)
-        return overs, [record(one, sorted(lines[one.row.place], key=lambda line: line.at), now) for one in overs]
+        records = [record(one, sorted(lines[one.row.place], key=lambda line: line.at), now) for one in overs]
+        return heads, overs, records
 
-    async def _delete(self, overs: Sequence[Over], done: Done) -> None:
+    async def _delete(self, heads: Mapping[UUID, UUID], overs: Sequence[Over], done: Done) -> None:
         async with self._database.transaction() as connection:
-            gone = await cleaning.lock(connection, overs)
+            gone = whole(await cleaning.lock(connection, overs), heads)
             entries = await cleaning.delete_entries(connection, [one.row.id for one in gone])
             await cleaning.delete(connection, gone)
         done.entries += entries

@@ -16,10 +16,10 @@ from services.gateway.store import outbox, projecting
 async def project(connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
     """A batch of events in a handful of statements; whatever their order, the result is the same."""
     batch = projection.fold((x.event, x.received.timestamp, x.received.value) for x in messages)
-    rows = await _write_rows(connection, batch) if batch.changes else []
+    rows, cleaned = await _write_rows(connection, batch) if batch.changes else ([], [])
     await _note_commands(connection, batch)
     await _write_lines(connection, batch, rows)
-    await _end_answered(connection, batch, rows)
+    await _end_answered(connection, batch, [*rows, *cleaned])
     await _keep_the_rest(connection, batch, rows)
     if watched := {row.id: row.tenant for row in rows if row.watched}:
         await webhooks.tell(connection, messages, watched)
@@ -29,13 +29,15 @@ async def project(connection: Connection, messages: Sequence[Message]) -> Sequen
     return ()
 
 
-async def _write_rows(connection: Connection, batch: Batch) -> list[Row]:
-    """What was cleaned up is not made anew by what comes about it late, or comes again (P8)."""
+async def _write_rows(connection: Connection, batch: Batch) -> tuple[list[Row], list[Row]]:
+    """The rows, and those of what was cleaned up: that is not made anew by what comes about it late, or comes again
+    (P8), which is an answer all the same."""
     rows = await projecting.upsert(connection, batch.changes.values())
-    if cleaned := [row.id for row in rows if row.was_cleaned]:
-        await projecting.take_back(connection, cleaned)
-        rows = [row for row in rows if not row.was_cleaned]
-    return rows
+    cleaned = [row for row in rows if row.was_cleaned]
+    if cleaned:
+        parents = await projecting.take_back(connection, [row.id for row in cleaned])
+        cleaned = [row._replace(parent=parents.get(row.id)) for row in cleaned]
+    return [row for row in rows if not row.was_cleaned], cleaned
 
 
 async def _note_commands(connection: Connection, batch: Batch) -> None:

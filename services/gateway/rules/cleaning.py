@@ -1,6 +1,6 @@
 """How long what has ended stays, and what of it is archived."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -50,6 +50,15 @@ class Over:
     row: Stored
     ended_at: datetime
     version: str
+
+
+def whole(overs: Sequence[Over], heads: Mapping[UUID, UUID]) -> list[Over]:
+    """Those of these of whose families nobody is missing here. `heads`: by place, the family's head. One of several
+    channels never goes alone: the status of what asked for them is made of all, and a cancel of it is about all (P6.3).
+    """
+    missing = heads.keys() - {one.row.place for one in overs}
+    broken = {heads[place] for place in missing}
+    return [one for one in overs if heads[one.row.place] not in broken]
 
 
 def record(over: Over, lines: Sequence[Entry], archived_at: datetime) -> dict[str, Any]:

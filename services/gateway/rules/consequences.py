@@ -83,16 +83,19 @@ class Answers:
 def answers(rows: Iterable[Row], changes: Mapping[UUID, Change]) -> Answers:
     """A request is answered by `scheduled` or an end, a cancel by an end, a move by its number or an end.
 
-    Any event of a child answers its parent's request (P6.3): the judge has split it.
+    Any event of a child answers its parent's request (P6.3): the judge has split it. What was cleaned up had ended: any
+    word of the judge's about it answers all that is asked about it (P8).
     """
     found = Answers([], [], [], [])
     for row in rows:
         change = changes[row.id]
         if row.parent is not None and change.entries:
             _answer_parent(found, row.parent, row, change)
-        if not row.posted:
+        if row.was_cleaned:
+            found.final.extend([row.id] if change.entries else [])
+        elif not row.posted:
             continue
-        if row.rank >= CANCELLED:
+        elif row.rank >= CANCELLED:
             found.final.append(row.id)
         elif change.edit >= 0:
             found.judged.append(row.id)
@@ -104,7 +107,7 @@ def _answer_parent(found: Answers, parent: UUID, child: Row, change: Change) -> 
     found.judged.append(parent)
     if change.edit >= 0:
         found.moved.append((parent, change.edit))
-    if child.rank >= CANCELLED:
+    if child.rank >= CANCELLED or child.was_cleaned:
         found.families.append(parent)
 
 

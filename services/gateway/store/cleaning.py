@@ -1,6 +1,6 @@
 """What is over: found by walking along an index from the oldest on, and deleted where nothing has changed since."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -64,9 +64,25 @@ select f.place from unnest($7::text[]) as m(mark) cross join lateral (
 """
 
 
+async def families(connection: Connection, tenant: str, places: Collection[UUID]) -> Mapping[UUID, UUID]:
+    """Of these and of all that belong together with them: the place, and the id of what asked for them (P6.3)."""
+    rows = await connection.fetch(_FAMILIES, tenant, places, timeout=60.0)
+    return {row["place"]: row["head"] for row in rows}
+
+
+_FAMILIES: Final = """
+with heads as (
+    select distinct coalesce(parent, id) as id from notifications where tenant = $1 and place = any($2::uuid[])
+)
+select n.place, h.id as head from heads h join notifications n on n.id = h.id
+union all
+select n.place, h.id from heads h join notifications n on n.parent = h.id
+"""
+
+
 async def over(connection: Connection, tenant: str, places: Collection[UUID], kept: Kept) -> list[Over]:
     """Those of these that are over. Not what the outbox or a webhook still has to say something about, nor what waits
-    unread in an inbox. One of several channels goes when none of them is left (P6.3)."""
+    unread in an inbox. What asked for several channels has no end of its own: it is over when they are (P6.3)."""
     rows = await connection.fetch(
         _OVER, tenant, places, kept.sent, kept.failed, kept.shown, FAILED_RANKS, CANCELLED, timeout=60.0
     )
@@ -80,7 +96,11 @@ select n.xmin::text as version, l.ended_at, id, place, tenant, owner, channel, l
        rank, reason, detail, provider, unknown, attempts, planned_at, expires_at, sent_at, sms, parent,
        coalesce(channels, '{{}}'), replay_of, request, trace
 from notifications n cross join lateral (
-    select greatest(n.accepted_at, n.sent_at, (select max(t.at) from timeline t where t.place = n.place)) as ended_at
+    select greatest(
+        n.accepted_at, n.sent_at, (select max(t.at) from timeline t where t.place = n.place),
+        (select max(t.at) from notifications c join timeline t on t.place = c.place
+         where c.parent = n.id and n.channels is not null)
+    ) as ended_at
 ) l
 where n.tenant = $1 and n.place = any($2::uuid[])
   and (
@@ -88,8 +108,8 @@ where n.tenant = $1 and n.place = any($2::uuid[])
       and l.ended_at < case when n.channel = 'inapp' then $5::timestamptz
           when n.rank = any($6::smallint[]) then $4::timestamptz else $3::timestamptz end
       and not exists (select from inbox i where i.id = n.id and {_WAITS})
-    or n.channels is not null and n.accepted_at < $3
-      and not exists (select from notifications c where c.parent = n.id)
+    or n.channels is not null
+      and (n.accepted_at < $3 or exists (select from notifications c where c.parent = n.id))
   )
   and not exists (select from outbox o where o.id = n.id)
   and not exists (
@@ -123,8 +143,8 @@ where n.xmin::text = seen.version order by n.id for update of n
 """
 
 _REMEMBER: Final = f"""
-insert into cleaned (id, accepted_at, ended_at, rank, fingerprint)
-select n.id, n.accepted_at, seen.ended_at, n.rank, n.fingerprint
+insert into cleaned (id, accepted_at, ended_at, rank, fingerprint, parent)
+select n.id, n.accepted_at, seen.ended_at, n.rank, n.fingerprint, n.parent
 from notifications n join {given(id="uuid", ended_at="timestamptz")} seen using (id)
 on conflict do nothing
 """

@@ -140,9 +140,11 @@ returning id, place, date_bin('1 hour', accepted_at, 'epoch'), tenant, owner, wa
 """
 
 
-async def take_back(connection: Connection, ids: Collection[UUID]) -> None:
-    """Rows that were made just now of what was cleaned up before."""
+async def take_back(connection: Connection, ids: Collection[UUID]) -> dict[UUID, UUID | None]:
+    """Rows that were made just now of what was cleaned up before; the parents that these had."""
     await connection.execute("delete from notifications where id = any($1::uuid[])", ids)
+    rows = await connection.fetch("select id, parent from cleaned where id = any($1::uuid[])", ids)
+    return {row["id"]: row["parent"] for row in rows}
 
 
 async def add_lines(connection: Connection, lines: Iterable[tuple[UUID, Entry]]) -> None:

@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
+from contracts.identity import child_id
 from contracts.status import Lane
 from kit.postgres import Connection
 from services.gateway.rules.projection import CANCELLED
+from services.gateway.store.people import BLANK
 
 Part = Literal["outbox", "between", "judge"]
 
@@ -113,16 +115,22 @@ where coalesce(c.n, 0) <> coalesce(w.n, 0)
 async def forgotten(connection: Connection, hour: datetime) -> list[UUID]:
     """What REST accepted in that hour, of which nothing was heard and which nobody is going to publish.
 
-    Looks at every notification of the hour: to be asked only where the counts say that there is something.
+    Of what was erased, or of whose channels one was cleaned up, something was heard: the judge has had it, and there is
+    nothing left to publish. Looks at every notification of the hour: to be asked only where the counts say that there
+    is something.
     """
-    return [row["id"] for row in await connection.fetch(_FORGOTTEN, hour)]
+    rows = await connection.fetch(_FORGOTTEN, hour)
+    parts = {child_id(row["id"], channel): row["id"] for row in rows for channel in row["channels"]}
+    cleaned = await connection.fetch("select id from cleaned where id = any($1::uuid[])", list(parts)) if parts else ()
+    ended = {parts[row["id"]] for row in cleaned}
+    return [row["id"] for row in rows if row["id"] not in ended]
 
 
-_FORGOTTEN: Final = """
-select n.id from notifications n
+_FORGOTTEN: Final = f"""
+select n.id, coalesce(n.channels, '{{}}') as channels from notifications n
 where n.place >= place_of($1, '00000000-0000-0000-0000-000000000000')
   and n.place < place_of($1 + interval '1 hour', '00000000-0000-0000-0000-000000000000')
-  and n.fingerprint is not null and n.parent is null and n.counted is null
+  and n.fingerprint is not null and n.parent is null and n.counted is null and n.request is distinct from '{BLANK}'
   and not exists (select from outbox o where o.id = n.id and o.kind = 'request')
   and (n.channels is null or not exists (select from notifications c where c.parent = n.id and c.counted is not null))
 """

@@ -227,20 +227,80 @@ async def test_p6_2_an_entry_goes_with_its_notification_and_never_unread(house: 
         assert await connection.fetchval("select trimmed from people where user_id = 'bob'") == 2
 
 
-async def test_p6_3_one_of_several_channels_goes_last(house: House, archive: Path) -> None:
-    """Its parts go by their own outcomes, and it when none is left."""
-    both = {"channels": ["email", "sms"], "user_id": "bob", "subject": "s", "body": "b"}
-    id = await house.post(both)
-    children = {one["channel"]: one["id"] for one in (await house.get(id))["children"]}
-    await house.hears(failed(children["sms"], 0, channel="sms", parent=id), sent(children["email"], 0, parent=id))
-    for one in (*children.values(), id):
+async def on_both(house: House) -> tuple[str, dict[str, str]]:
+    """A notification on two channels; its id, and those of its parts."""
+    id = await house.post({"channels": ["email", "sms"], "user_id": "bob", "subject": "s", "body": "b"})
+    return id, {one["channel"]: one["id"] for one in (await house.get(id))["children"]}
+
+
+async def test_p6_3_several_channels_go_together(house: House, archive: Path) -> None:
+    """None of them goes before the last: its status is made of all."""
+    id, parts = await on_both(house)
+    await house.hears(failed(parts["sms"], 0, channel="sms"), sent(parts["email"], 0))
+    for one in (*parts.values(), id):
         await age(house, one, 8)
-    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 1
-    assert (await house.get(id))["status"] == "sent"
-    for one in (children["email"], id):
+    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 0
+    assert (await house.get(id))["status"] == "sent" and len((await house.get(id))["children"]) == 2
+    for one in (*parts.values(), id):
         await age(house, one, 23)
-    told = [(await cleaning(house, archive).clean_up())["deleted_count"] for _ in range(2)]
-    assert sum(told) == 2 and await ids(house) == set()
+    assert (await cleaning(house, archive, Bounds(at_once=1)).clean_up())["deleted_count"] == 3
+    assert await ids(house) == set()
+
+
+async def test_p6_3_what_failed_on_all_channels_goes_as_what_failed(house: House, archive: Path) -> None:
+    """With what asked for them, which would be open again without them; remembered as long as the last of them."""
+    id, parts = await on_both(house)
+    await house.hears(*(failed(part, 0, channel=name) for name, part in parts.items()))
+    for one in (*parts.values(), id):
+        await age(house, one, 7.5)
+    assert (await cleaning(house, archive, Bounds(at_once=1)).clean_up())["deleted_count"] == 3
+    assert set((await left(house)).values()) == {0}
+    assert (await house.http.get(f"/v1/notifications/{id}", headers=ALICE)).status_code == 404
+    async with house.database.connection() as connection:
+        last = "select ended_at from cleaned where id = $1"
+        ends = [await connection.fetchval(last, UUID(one)) for one in (id, *parts.values())]
+    assert ends[0] == max(ends)
+
+
+async def test_what_changes_of_a_family_over_the_archiving_keeps_it_whole(house: House, archive: Path) -> None:
+    id, parts = await on_both(house)
+    await house.hears(*(sent(part, 0, channel=name) for name, part in parts.items()))
+    for one in (*parts.values(), id):
+        await age(house, one, 31)
+    house_of_one = cleaning(house, archive)
+    heads, overs, _ = await house_of_one._read("default", await _places(house), _kept())
+    await hear(house, 0, e.Delivered(**common(parts["sms"], 31, "sms"), at=utc_now() - 31 * DAY))
+    await house_of_one._delete(heads, overs, done := Done())
+    assert len(overs) == 3 and done.deleted == 0
+
+
+async def test_p6_1_a_word_about_what_was_cleaned_up_is_an_answer(house: House, archive: Path) -> None:
+    """Whatever the outbox asks about it: nobody will say anything else."""
+    id, parts = await on_both(house)
+    await house.hears(*(failed(part, 0, channel=name) for name, part in parts.items()))
+    for one in (*parts.values(), id):
+        await age(house, one, 7.5)
+    await cleaning(house, archive).clean_up()
+    for asked in (id, parts["sms"]):
+        await ask_cancel(house, asked)
+    await house.hears(failed(parts["sms"], 7.5, channel="sms"))
+    assert await waiting(house) == 0
+    assert await ids(house) == set()
+
+
+async def waiting(house: House) -> int:
+    """How many rows of the outbox have no answer."""
+    async with house.database.connection() as connection:
+        n: int = await connection.fetchval("select count(*) from outbox")
+    return n
+
+
+async def ask_cancel(house: House, id: str) -> None:
+    await as_owner(
+        house.settings.database_url,
+        "insert into gateway.outbox (id, command, kind, tenant, topic, event, accepted_at, next_at)"
+        f" values ('{id}', gen_random_uuid(), 'cancel', 'default', 't', '{{}}', now(), now())",
+    )
 
 
 async def test_what_the_outbox_has_to_say_stays(house: House, archive: Path) -> None:
@@ -248,11 +308,7 @@ async def test_what_the_outbox_has_to_say_stays(house: House, archive: Path) -> 
     id = await house.post(EMAIL)
     await house.hears(sent(id, 0))
     await age(house, id, 31)
-    await as_owner(
-        house.settings.database_url,
-        "insert into gateway.outbox (id, command, kind, tenant, topic, event, accepted_at, next_at)"
-        f" values ('{id}', gen_random_uuid(), 'cancel', 'default', 't', '{{}}', now(), now())",
-    )
+    await ask_cancel(house, id)
     assert (await cleaning(house, archive).clean_up())["deleted_count"] == 0
 
 
@@ -261,9 +317,9 @@ async def test_what_changes_over_the_archiving_stays(house: House, archive: Path
     id = str(uuid4())
     await hear(house, 31, sent(id, 31))
     house_of_one = cleaning(house, archive)
-    overs, _ = await house_of_one._read("default", await _places(house), _kept())
+    heads, overs, _ = await house_of_one._read("default", await _places(house), _kept())
     await hear(house, 0, e.Delivered(**common(id, 31), at=utc_now() - 31 * DAY))
-    await house_of_one._delete(overs, done := Done())
+    await house_of_one._delete(heads, overs, done := Done())
     assert done.deleted == 0 and await ids(house) == {id}
 
 

@@ -17,6 +17,7 @@ from services.gateway.outbox.reconciling import Reconciling
 from services.gateway.settings import Pace
 from services.gateway.store import asking, reconciling
 from services.gateway.store.asking import Judged
+from services.gateway.store.people import BLANK
 from services.gateway.store.reconciling import Lost
 from tests.services.gateway.conftest import ADMIN, ADMIN_ELSEWHERE, ALICE, EMAIL, House, message
 
@@ -83,6 +84,22 @@ async def test_p9_where_nothing_is_driven_again_it_is_shown_for_good(house: Hous
     id = await house.post()
     await sql(house, "delete from outbox where id = $1", UUID(id))
     assert [await looking.look() for _ in range(4)] == [NOBODY, *[Lost(1, 1)] * 3]
+
+
+async def test_p9_what_was_heard_of_is_never_driven_again(house: House, looking: Reconciling) -> None:
+    """What was erased has nothing to say any more, and what asked for several channels ended with the one of them that
+    was cleaned up: a difference of their hour is of counts, and nobody is lost."""
+    erased = await house.post()
+    await sql(house, "update notifications set request = $2 where id = $1", UUID(erased), BLANK)
+    both = {"channels": ["email", "sms"], "user_id": "bob", "subject": "s", "body": "b"}
+    parent = await house.post(both)
+    for child in (await house.get(parent))["children"]:
+        row = "insert into cleaned (id, accepted_at, ended_at, rank) values ($1, now(), now(), 8)"
+        await sql(house, row, UUID(child["id"]))
+    await sql(house, "delete from notifications where parent = $1", UUID(parent))
+    await sql(house, "delete from outbox")
+    assert [await looking.look() for _ in range(4)] == [NOBODY] * 4
+    assert await sql(house, "select count(*) from outbox") == 0
 
 
 @pytest.mark.parametrize("done", ["update asked_hours set asked = 0", "update asked_hours set answered = 7"])
