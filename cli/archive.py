@@ -41,7 +41,7 @@ def list_(folder: Folder = None, json: Json = False) -> None:
         {"folder": str(_folder(folder)), "archives": [_shown(one) for one in there]},
         as_json=json,
         people=lambda: table(
-            ("archive", "notifications", "accepted from", "to", "bytes"),
+            COLUMNS,
             [tuple(_shown(one).values())[:5] for one in there],
         ),
     )

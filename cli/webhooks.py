@@ -98,7 +98,8 @@ def replay(
     id: Id,
     delivery: Annotated[str | None, typer.Option("--delivery", help="This one, whatever came of it.")] = None,
     since: Annotated[
-        str | None, typer.Option("--since", help="All that failed since then: 2027-03-01T08:00:00+01:00, or 10m ago.")
+        str | None,
+        typer.Option("--since", help="All made since then that failed: 2027-03-01T08:00:00+01:00, or 10m ago."),
     ] = None,
     tenant: Tenant = None,
     url: Url = None,

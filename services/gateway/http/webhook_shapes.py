@@ -95,7 +95,7 @@ class WebhookDeliveryPage(shapes.Shape):
 
 
 class WebhookReplayRequest(Strict):
-    """One delivery, whatever came of it, or all that have failed `since` then."""
+    """One delivery, whatever came of it, or all that were made `since` then and have failed."""
 
     delivery_id: UUID | None = None
     since: datetime | None = None

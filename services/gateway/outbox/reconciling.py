@@ -27,7 +27,7 @@ class Reconciling(Repeating):
 
     def __init__(self, database: Database, pace: Pace, metrics: Metrics, *, puts_back: bool = True) -> None:
         """`puts_back` False: what is lost is shown, and that is all."""
-        super().__init__("reconciling", self._is_more, pace.look_every)
+        super().__init__("reconciling", self._look, pace.look_every)
         self._database = database
         self._metrics = metrics
         self._puts_back = puts_back
@@ -35,7 +35,8 @@ class Reconciling(Repeating):
         self._lost: set[datetime] = set()
         self._count_at = 0.0
 
-    async def _is_more(self) -> bool:
+    async def _look(self) -> bool:
+        """There is never more to do: what differs is looked at again after the pause."""
         await self.look()
         return False
 

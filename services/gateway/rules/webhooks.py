@@ -45,7 +45,7 @@ RETRIES: Final = RetryPolicy(
     max_attempts=10,
     budget_seconds=7 * DAY,
 )
-"""Ten attempts within about three and a half days at the longest."""
+"""Ten attempts within three days; where a receiver asks for longer pauses, fewer, within a week."""
 LONGEST_WISH: Final = DAY
 """Seconds of a Retry-After that are heeded."""
 GONE: Final = 410

@@ -201,8 +201,8 @@ async def replay(connection: Connection, webhook: UUID, id: UUID) -> bool:
 
 
 async def replay_failed(connection: Connection, webhook: UUID, since: datetime, begun: datetime) -> int:
-    """Those that have failed since then, and were not begun anew after `begun`, are posted again, a handful at a time;
-    how many."""
+    """Those that were made since then, have failed, and were not begun anew after `begun`, are posted again, a handful
+    at a time; how many."""
     return int((await connection.execute(_REPLAY_FAILED, webhook, since, begun, AT_ONCE)).rpartition(" ")[2])
 
 

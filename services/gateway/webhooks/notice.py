@@ -37,7 +37,7 @@ def alert(one: Disabled, answer: Answer) -> Alert:
     text = (
         f"Nothing is posted to {urlsplit(one.url).hostname} any more: the last attempt ended with {answer.error}."
         f"{since}"
-        f" Enable it again with PUT /v1/admin/webhooks/{one.id}, then replay what has failed."
+        f" Enable it again with PUT /v1/admin/webhooks/{one.id} (all of it, enabled), then replay what has failed."
     )
     return Alert(
         state="firing",
