@@ -37,12 +37,12 @@ def erase(folder: Path, who: Forget) -> Erased:
     if not folder.is_dir():
         return Erased(0, 0)
     with shelf.locked(folder):
-        done, damaged = Erased(0, 0), list[ValueError]()
+        done, damaged = Erased(0, 0), list[Exception]()
         for name in shelf.names(folder):
             try:
                 blanked = _erase_from(shelf.volume(folder, name), who)
                 done = Erased(done.records + blanked, done.files + bool(blanked))
-            except ValueError as error:
+            except (FileNotFoundError, ValueError) as error:
                 damaged.append(error)
         _sweep_out(folder)
     if damaged:
@@ -114,4 +114,6 @@ def _sweep_out(folder: Path) -> None:
 def _named(folder: Path) -> Iterator[tuple[str, str]]:
     for name in shelf.names(folder):
         with suppress(ValueError):
-            yield name, shelf.volume(folder, name).data
+            volume = shelf.volume(folder, name)
+            if volume.index_bytes and (folder / volume.data).exists():
+                yield name, volume.data

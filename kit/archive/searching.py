@@ -26,7 +26,7 @@ def about(folder: Path, who: Forget) -> tuple[list[Record], list[str]]:
     for name in shelf.names(folder):
         try:
             found |= {one["id"]: one for one in _about(folder, name, who)}
-        except ValueError:
+        except (FileNotFoundError, ValueError):
             damaged.append(name)
     return list(found.values()), damaged
 

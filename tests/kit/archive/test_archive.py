@@ -185,3 +185,26 @@ def test_p8_data_without_an_index_are_left_to_whoever_has_it(tmp_path: Path) -> 
     assert sorted(path.name for path in tmp_path.glob("*.gz")) == [f"{NAME}.jsonl.gz", f"{later}.2.jsonl.gz"]
     (tmp_path / "elsewhere").rename(tmp_path / f"{NAME}.index")
     assert found(tmp_path, id="a") == ["a"]
+
+
+@pytest.mark.parametrize("generation", ["", ".2"])
+def test_data_whose_index_is_gone_are_moved_aside(tmp_path: Path, generation: str) -> None:
+    """Not written over, neither by the next part nor by the next erasure."""
+    append(tmp_path, NAME, [record("1", user_id="bob")])
+    was = (tmp_path / f"{NAME}.jsonl.gz").read_bytes()
+    (tmp_path / f"{NAME}.jsonl.gz").rename(tmp_path / f"{NAME}{generation}.jsonl.gz")
+    (tmp_path / f"{NAME}.index").write_bytes(b"")
+    append(tmp_path, NAME, [record("2", user_id="bob")])
+    erase(tmp_path, BOB)
+    assert found(tmp_path) == ["2"]
+    assert was in [path.read_bytes() for path in tmp_path.glob("*.jsonl.gz")]
+
+
+def test_p8_a_file_that_is_gone_keeps_no_other_from_being_blanked(tmp_path: Path) -> None:
+    append(tmp_path, NAME, [record("1", user_id="bob")])
+    append(tmp_path, name_of("gateway", date(2027, 3, 2)), [record("2", user_id="bob")])
+    (tmp_path / f"{NAME}.jsonl.gz").unlink()
+    with pytest.raises(ValueError, match=NAME):
+        erase(tmp_path, BOB)
+    [other], damaged = about(tmp_path, BOB)
+    assert (other["forgotten"], damaged) == (True, [NAME])
