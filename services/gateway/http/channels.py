@@ -1,15 +1,13 @@
 """For those who run the installation: a whole channel paused by hand, and resumed; what comes meanwhile waits."""
 
-from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
-from uuid import UUID
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from contracts.jobs import PAUSE, RESUME, State
+from contracts.jobs import PAUSE, RESUME
 from contracts.status import Channel
 from contracts.topics import SENDER_OF
 from kit.settings import Settings
@@ -17,7 +15,7 @@ from services.gateway.http import shapes
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
 from services.gateway.http.operations import SILENT_AFTER, check_operator
-from services.gateway.http.orders import about, answered, ordered
+from services.gateway.http.orders import Ordered, about, answered, ordered
 from services.gateway.http.problems import Problem
 from services.gateway.http.providers import PATIENCE
 from services.gateway.rules.trust import Caller
@@ -40,16 +38,10 @@ class ChannelList(shapes.Shape):
     items: tuple[ChannelShown, ...]
 
 
-class ChannelOrder(shapes.Shape):
+class ChannelOrder(Ordered):
     """What was asked, and what its sender answered."""
 
-    order_id: UUID
     channel: str
-    order: str
-    state: State
-    asked_by: str | None = None
-    asked_at: datetime
-    result: dict[str, Any] | None = None
 
 
 def router(desk: Desk) -> APIRouter:
@@ -85,7 +77,7 @@ def router(desk: Desk) -> APIRouter:
         channel = _known(name)
         run = await ordered(desk, caller, command, SENDER_OF[channel].name, {"channel": channel}, PATIENCE)
         shown = ChannelOrder.model_validate({"channel": channel, "order": order} | about(run))
-        return answered(shown, shown.state)
+        return answered(shown)
 
     return routes
 

@@ -1,8 +1,10 @@
 """What an operator orders of one service, and what that has answered: a pause, a resume, a trial."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from pydantic_core import from_json
 from starlette.responses import Response
@@ -17,6 +19,17 @@ from services.gateway.http.problems import unavailable
 from services.gateway.rules.trust import Caller
 from services.gateway.store import operations
 from services.gateway.store.operations import Run
+
+
+class Ordered(shapes.Shape):
+    """What every order shows: what was asked, and what its service answered."""
+
+    order_id: UUID
+    order: str
+    state: State
+    asked_by: str | None = None
+    asked_at: datetime
+    result: dict[str, Any] | None = None
 
 
 async def ordered(
@@ -53,7 +66,7 @@ def state_of(run: Run) -> State:
 
 
 def about(run: Run) -> dict[str, Any]:
-    """What every order shows."""
+    """The fields of `Ordered`, but for what was ordered."""
     return {
         "order_id": run.run_id,
         "state": state_of(run),
@@ -63,6 +76,6 @@ def about(run: Run) -> dict[str, Any]:
     }
 
 
-def answered(shown: shapes.Shape, state: State) -> Response:
+def answered(shown: Ordered) -> Response:
     """202 while nobody has answered."""
-    return shown.response(HTTPStatus.OK if state in ("done", "failed") else HTTPStatus.ACCEPTED)
+    return shown.response(HTTPStatus.OK if shown.state in ("done", "failed") else HTTPStatus.ACCEPTED)

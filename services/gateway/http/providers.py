@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from contracts.jobs import PAUSE, RESUME, TEST_CONNECTION, State
+from contracts.jobs import PAUSE, RESUME, TEST_CONNECTION
 from contracts.status import Channel
 from contracts.topics import SENDER_OF
 from kit.settings import Settings
@@ -66,17 +65,11 @@ class ProviderList(shapes.Shape):
     items: tuple[ProviderShown, ...]
 
 
-class OrderShown(shapes.Shape):
+class OrderShown(orders.Ordered):
     """What was asked, and what its sender answered: of a test `{ok, detail, checks: [{name, ok, detail}]}`."""
 
-    order_id: UUID
     provider: str
     channel: str
-    order: str
-    state: State
-    asked_by: str | None = None
-    asked_at: datetime
-    result: dict[str, Any] | None = None
 
 
 def router(desk: Desk) -> APIRouter:
@@ -94,17 +87,17 @@ def router(desk: Desk) -> APIRouter:
     @routes.post("/{provider}/pause", response_model=OrderShown, responses=answers)
     async def pause(caller: Known, provider: str) -> Response:
         """Give it nothing more until it is resumed, also over restarts: others go on, or everything waits."""
-        return _answered(await ordered(desk, caller, provider, "pause"))
+        return orders.answered(await ordered(desk, caller, provider, "pause"))
 
     @routes.post("/{provider}/resume", response_model=OrderShown, responses=answers)
     async def resume(caller: Known, provider: str) -> Response:
         """It may have messages again."""
-        return _answered(await ordered(desk, caller, provider, "resume"))
+        return orders.answered(await ordered(desk, caller, provider, "resume"))
 
     @routes.post("/{provider}/test", response_model=OrderShown, responses=answers)
     async def test(caller: Known, provider: str) -> Response:
         """Try it out without sending anything: is it there, is it private, does it know us, may we send as we say?"""
-        return _answered(await ordered(desk, caller, provider, "test", TRIAL_PATIENCE))
+        return orders.answered(await ordered(desk, caller, provider, "test", TRIAL_PATIENCE))
 
     return routes
 
@@ -167,7 +160,3 @@ def _shown(
         opens_at=worst.opens_at if worst else None,
         instances=tuple(at),
     )
-
-
-def _answered(shown: OrderShown) -> Response:
-    return orders.answered(shown, shown.state)
