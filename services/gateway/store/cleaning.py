@@ -11,6 +11,7 @@ from services.gateway.rules.projection import CANCELLED
 from services.gateway.rules.search import MARKS, STATUS
 from services.gateway.rules.stored import Stored
 from services.gateway.store.arrays import columns, given
+from services.gateway.store.stream import TRIMMED
 
 LOWEST: Final = UUID(int=0)
 FAILED_RANKS: Final = [status.rank for status in FAILED]
@@ -168,19 +169,10 @@ async def delete_entries(connection: Connection, ids: Collection[UUID]) -> int:
     return n
 
 
-# The counters are locked first and in order, as everybody locks them: no deadlock with who adds to a stream.
 _DELETE_ENTRIES: Final = f"""
 with old as (
     select i.id, i.tenant, i.user_id, i."offset" from inbox i where i.id = any($1::uuid[]) and not {_WAITS}
-), reached as (
-    select tenant, user_id, max("offset") as upto from old where "offset" is not null group by tenant, user_id
-), locked as (
-    select p.tenant, p.user_id, r.upto from people p join reached r using (tenant, user_id)
-    order by p.tenant collate "C", p.user_id collate "C" for update of p
-), told as (
-    update people p set trimmed = greatest(p.trimmed, l.upto) from locked l
-    where p.tenant = l.tenant and p.user_id = l.user_id
-), gone as (
+), {TRIMMED}, gone as (
     delete from inbox i using old where i.id = old.id returning 1
 )
 select count(*) from gone

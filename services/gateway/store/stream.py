@@ -119,19 +119,24 @@ async def trim(connection: Connection, days: float, limit: int) -> int:
 
 
 # The counters are locked first and in order, as everybody locks them: no deadlock with who adds to a stream.
-_TRIM = """
-with old as (
-    select ctid, tenant, user_id, "offset" from inbox_changes
-    where at < clock_timestamp() - $1::interval limit $2
-), reached as (
-    select tenant, user_id, max("offset") as upto from old group by tenant, user_id
+TRIMMED = """
+reached as (
+    select tenant, user_id, max("offset") as upto from old where "offset" is not null group by tenant, user_id
 ), locked as (
     select p.tenant, p.user_id, r.upto from people p join reached r using (tenant, user_id)
     order by p.tenant collate "C", p.user_id collate "C" for update of p
 ), told as (
     update people p set trimmed = greatest(p.trimmed, l.upto) from locked l
     where p.tenant = l.tenant and p.user_id = l.user_id
-), gone as (
+)
+"""
+"""In a statement that drops `old`: each person's stream remembers that who comes back from before it loads anew."""
+
+_TRIM = f"""
+with old as (
+    select ctid, tenant, user_id, "offset" from inbox_changes
+    where at < clock_timestamp() - $1::interval limit $2
+), {TRIMMED}, gone as (
     delete from inbox_changes c using old where c.ctid = old.ctid returning 1
 )
 select count(*) from gone
