@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.failed import ago
-from cli.gateway import Tenant, Token, Url, gateway
-from cli.output import Json, emit, table
+from cli.gateway import OPERATOR, Tenant, Token, Url, gateway
+from cli.output import Json, as_shown, emit, listed, table
 from client.webhooks import Delivery, Webhook, Webhooks
 from kit.clock import utc_now
 
-ME = "operator"
-
 Id = Annotated[str, typer.Argument(help="Which one; `tocsin webhooks list` names them.")]
+
+DELIVERY = ("id", "event", "state", "attempts", "came to", "ms")
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -22,14 +22,9 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("list")
 def list_(tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
     """Show the webhooks, and whether they work."""
-    with gateway(ME, "admin", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         found = list(Webhooks(tocsin).all())
-    rows = [(one.id, _state(one), one.url, ", ".join(one.events)) for one in found]
-    emit(
-        {"webhooks": [_plain(one) for one in found]},
-        as_json=json,
-        people=lambda: table(("id", "state", "url", "events"), rows),
-    )
+    listed("webhooks", found, ("id", "state", "url", "events"), _row, as_json=json)
 
 
 @app.command()
@@ -46,15 +41,15 @@ def add(
     json: Json = False,
 ) -> None:
     """Have what happens posted there. The secret is printed this once."""
-    with gateway(ME, "admin", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         made = Webhooks(tocsin).add(to, event, description)
-    emit(_plain(made), as_json=json, people=lambda: print(f"{made.id}\n{made.secret}"))
+    emit(as_shown(made), as_json=json, people=lambda: print(f"{made.id}\n{made.secret}"))
 
 
 @app.command()
 def remove(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
     """Post nothing to it any more; its deliveries are gone."""
-    with gateway(ME, "admin", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         Webhooks(tocsin).remove(id)
     emit({"removed": id}, as_json=json, people=lambda: print(f"removed {id}"))
 
@@ -62,17 +57,17 @@ def remove(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, 
 @app.command()
 def rotate(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
     """Print a new secret, this once; for a day the old one signs as well."""
-    with gateway(ME, "admin", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         made = Webhooks(tocsin).rotate(id)
-    emit(_plain(made), as_json=json, people=lambda: print(made.secret))
+    emit(as_shown(made), as_json=json, people=lambda: print(made.secret))
 
 
 @app.command("test")
 def try_out(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
     """Post a `webhook.test` to it; exit code 1 when it does not arrive at once."""
-    with gateway(ME, "admin", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         seen = Webhooks(tocsin).test(id)
-    emit(_plain(seen), as_json=json, people=lambda: _told([seen]))
+    emit(as_shown(seen), as_json=json, people=lambda: table(DELIVERY, [_delivery(seen)]))
     if seen.state != "delivered":
         raise typer.Exit(1)
 
@@ -88,9 +83,9 @@ def deliveries(
     json: Json = False,
 ) -> None:
     """Show what was posted to it, the newest first, and what came of it."""
-    with gateway(ME, "admin", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         found = Webhooks(tocsin).deliveries(id, state, limit)
-    emit({"deliveries": [_plain(one) for one in found]}, as_json=json, people=lambda: _told(found))
+    listed("deliveries", found, DELIVERY, _delivery, as_json=json)
 
 
 @app.command()
@@ -107,9 +102,13 @@ def replay(
     json: Json = False,
 ) -> None:
     """Post again what it did not get."""
-    with gateway(ME, "admin", url=url, token=token, tenant=tenant) as tocsin:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         n = Webhooks(tocsin).replay(id, delivery=delivery, since=ago(since, utc_now()))
     emit({"replayed": n}, as_json=json, people=lambda: print(f"{n} posted again"))
+
+
+def _row(one: Webhook) -> tuple[object, ...]:
+    return one.id, _state(one), one.url, ", ".join(one.events)
 
 
 def _state(one: Webhook) -> str:
@@ -118,10 +117,5 @@ def _state(one: Webhook) -> str:
     return f"failing since {one.failing_since:%Y-%m-%d %H:%M}" if one.failing_since else "enabled"
 
 
-def _told(found: list[Delivery] | tuple[Delivery, ...]) -> None:
-    rows = [(one.id, one.event, one.state, one.attempts, one.error or one.status, one.duration_ms) for one in found]
-    table(("id", "event", "state", "attempts", "came to", "ms"), rows)
-
-
-def _plain(one: Webhook | Delivery) -> dict[str, Any]:
-    return one.model_dump(mode="json", exclude_none=True)
+def _delivery(one: Delivery) -> tuple[object, ...]:
+    return one.id, one.event, one.state, one.attempts, one.error or one.status, one.duration_ms
