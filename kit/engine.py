@@ -14,7 +14,7 @@ from kit.bus.record import Partition, Position, Received
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
 
-IDLE_SECONDS: Final = 0.25
+IDLE_SECONDS: Final = 0.5
 BUSY_SECONDS: Final = 0.02
 """How long a poll waits for records: shorter where a lane is left out, so that it is soon read again."""
 BATCH: Final = 500

@@ -21,7 +21,8 @@ from kit.tracing import OFF, Tracer
 __all__ = ["After", "Handle", "Message", "Stage"]
 
 BATCH: Final = 500
-WAIT: Final = 0.25
+WAIT: Final = 1.0
+"""Seconds of a poll while nothing is left to commit."""
 COMMIT_EVERY: Final = 0.25
 """Seconds between two commits: at low load each message is a batch, and a commit of its own would cost too much."""
 TRIES: Final = 3
@@ -88,6 +89,7 @@ class Stage:
         self._failures = 0
         self._failed_in = 0
         self._committed_at = 0.0
+        self._uncommitted = False
         consumer.on_revoked = self._finish
 
     async def start(self) -> None:
@@ -114,12 +116,13 @@ class Stage:
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
-            records = await self._consumer.poll(self._limit(), WAIT)
+            records = await self._consumer.poll(self._limit(), COMMIT_EVERY if self._uncommitted else WAIT)
             if records:
+                self._uncommitted = True
                 await self._rest(await self._take(records))
             if monotonic() - self._committed_at >= COMMIT_EVERY:
                 await self._consumer.commit()
-                self._committed_at = monotonic()
+                self._committed_at, self._uncommitted = monotonic(), False
                 for topic, left in self._consumer.lag().items():
                     self._metrics.lag(self._consumer.group, topic, left)
 

@@ -13,6 +13,7 @@ from kit import logs
 from kit.bus.admin import DEADLINE, administrator
 from kit.bus.assignment import Assignment
 from kit.bus.closing import close_consumer
+from kit.bus.fetching import Fetching
 from kit.bus.reaching import reaching
 from kit.clock import monotonic, utc_now
 from kit.settings import KafkaSettings
@@ -27,10 +28,13 @@ SLOWEST: Final = 2.0
 """Seconds between two tries, at most."""
 REBALANCE_MS: Final = 30_000
 PROMPT_MS: Final = 100
-"""Milliseconds that a fetch waits for a first record. A partition that was just emptied is not in the fetch under way:
-its next record waits at most this long for the next one."""
+"""Milliseconds that a fetch waits for a first record while others of our partitions are not in it, because they were
+just emptied: their next record waits at most this long for the next one."""
 CALM_MS: Final = 500
-"""The same where nobody waits for it: each fetch that brings nothing costs Kafka and us half a millisecond."""
+"""The same where nobody waits for it: each fetch costs Kafka and us half a millisecond."""
+ROUND_MS: Final = 1000
+"""After so long the client looks whether a fetch is to be made, where nothing has told it: an answer, a record that was
+taken, a seek and a resume all do."""
 
 log = logs.get(__name__)
 
@@ -90,6 +94,7 @@ class Membership:
             except BaseException:
                 await close_consumer(kafka)
                 raise
+            Fetching(kafka, self._fetch_wait_ms)
             # Subscribed after the start, which would otherwise wait for topics and partners without a limit.
             kafka.subscribe(list(frozenset().union(*self._lanes)), listener=_Listener(self, kafka))
             self.kafka = kafka
@@ -198,6 +203,7 @@ class Membership:
             heartbeat_interval_ms=min(3000, self._settings.session_timeout_ms // 3),
             rebalance_timeout_ms=REBALANCE_MS,
             fetch_max_wait_ms=self._fetch_wait_ms,
+            consumer_timeout_ms=ROUND_MS,
             max_partition_fetch_bytes=self._max_bytes,
         )
 

@@ -14,8 +14,8 @@ from kit import logs
 from kit.bus.admin import DEADLINE, administrator
 from kit.settings import KafkaSettings
 
-EVERY: Final = 2.0
-"""Seconds between two looks."""
+EVERY: Final = 5.0
+"""Seconds between two looks of one process; in an installation there are five at least."""
 SAFE_REPLICATION: Final = 3
 """From this many copies on, a write counts only when two of them have it."""
 
