@@ -12,6 +12,7 @@ from kit.bus.record import Outgoing
 from kit.clock import utc_now
 from kit.delivery.awaiting import Awaited, due_to_be_asked, is_anybody_due
 from kit.delivery.provider import Answer, Asked
+from kit.delivery.rules import CalledBack, Result
 from kit.postgres import Database, fate
 
 EVERY: Final = 1.0
@@ -33,7 +34,7 @@ class Asking:
         provider: Asked,
         database: Database,
         publisher: Publisher,
-        meaning: Callable[[Receipt], object | None],
+        meaning: Callable[[Receipt], CalledBack | None],
     ) -> None:
         """`meaning` as of `Receipts`: what says nothing new is not said."""
         self.task: asyncio.Task[None] | None = None
@@ -56,7 +57,7 @@ class Asking:
         asked = await self._due()
         answers = await asyncio.gather(*(self._became(one) for one in asked))
         receipts = [self._receipt(one, told) for one, told in zip(asked, answers, strict=True) if told]
-        news = [Outgoing.of(receipt) for receipt in receipts if self._meaning(receipt)]
+        news = [Outgoing.of(receipt) for receipt in receipts if self._is_news(receipt)]
         if asked:
             log.info("receipts_asked_for", provider=self._provider.name, asked=len(asked), news=len(news))
         if news:
@@ -77,6 +78,11 @@ class Asking:
         except Exception:
             log.exception("provider_failed", provider=one.provider, id=str(one.id))
             return None
+
+    def _is_news(self, receipt: Receipt) -> bool:
+        """Asked is of what was taken: that it was is none."""
+        meant = self._meaning(receipt)
+        return meant is not None and meant.result is not Result.SENT
 
     def _receipt(self, one: Awaited, told: Answer) -> Receipt:
         return Receipt.model_validate(

@@ -13,6 +13,7 @@ from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.delivery.awaiting import forget_awaited
 from kit.delivery.receipts import forget_receipts
+from kit.delivery.store import IS_TAKEN
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database
 
@@ -75,12 +76,12 @@ select (array_agg(id order by id desc))[1] as last
 from (select id from claims where id > $1 group by id order by id limit $2) as page
 """
 
-_DELETE: Final = """
+_DELETE: Final = f"""
 with over as (
     select id from claims where id > $1 and id <= $2
     group by id
     having bool_and(result is not null and not unannounced)
-        and (array_agg(result order by try desc))[1] not in ('retry', 'unknown')
+        and (bool_or(result in ({IS_TAKEN})) or (array_agg(result order by try desc))[1] not in ('retry', 'unknown'))
         and max(result_at) < clock_timestamp() - $3::interval
 ), deleted as (
     delete from claims using over where claims.id = over.id returning 1

@@ -15,7 +15,9 @@ from contracts.status import Status
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.delivery import events
-from kit.delivery.rules import CalledBack, Result, Verdict
+from kit.delivery.proving import prove
+from kit.delivery.rules import CalledBack, Result, Verdict, Word
+from kit.delivery.store import IS_TAKEN
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database
 from kit.service import Repeating
@@ -40,9 +42,10 @@ class Arrival:
 class Receipts(Repeating):
     """The handler of a stage on `notifications.receipts`, and the loop that says what follows.
 
-    `meaning` is the provider's rule: what a receipt makes of a message that was sent, or nothing new. A receipt of a
-    message whose claim has no `sent` yet waits for it. A status moves forward only: undelivered may still become
-    delivered, and nothing follows delivered but a complaint, which is said by the same event once more.
+    `meaning` is the provider's rule: what a receipt makes of a message that was handed over, or nothing at all. A
+    receipt of a message whose claim has no `sent` yet waits for it, or proves it. A status moves forward only:
+    undelivered may still become delivered, and nothing follows delivered but what blames the address, which is said by
+    the same event once more.
     """
 
     def __init__(
@@ -60,18 +63,15 @@ class Receipts(Repeating):
 
     async def take(self, connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
         """A batch, in one statement; whatever its order and its repeats."""
-        furthest: dict[tuple[UUID, int], tuple[CalledBack, Receipt]] = {}
+        words: dict[tuple[UUID, int], Word] = {}
         for receipt in (message.event for message in messages if isinstance(message.event, Receipt)):
-            place, word = (receipt.id, receipt.try_), self._meaning(receipt)
-            known = furthest.get(place)
-            if word and (known is None or known[0].weight < word.weight):
-                furthest[place] = word, receipt
-        if furthest:
-            rows = [
-                (*place, word.result.value, one.received_at, one.code, word.suppress)
-                for place, (word, one) in furthest.items()
-            ]
-            await connection.execute(_KEEP, *(list(column) for column in zip(*sorted(rows), strict=True)))
+            if meant := self._meaning(receipt):
+                word = Word(meant.result, receipt.received_at, receipt.code, meant.suppress)
+                place = receipt.id, receipt.try_
+                words[place] = words[place].and_then(word) if place in words else word
+        if words:
+            rows = [(*place, word.result.value, *word[1:]) for place, word in sorted(words.items())]
+            await connection.execute(_KEEP, *(list(column) for column in zip(*rows, strict=True)))
         return ()
 
     def committed(self, _: Sequence[Outgoing]) -> None:
@@ -81,6 +81,9 @@ class Receipts(Repeating):
     async def once(self) -> int:
         """One look: what can be said is written into the claims and said; how much of it Kafka has."""
         async with self._database.connection() as connection:
+            if not await connection.fetchval(_ANY):
+                return 0
+            await prove(connection, MOST)
             await connection.execute(_APPLY, MOST)
             arrivals = [_arrival(row) for row in await connection.fetch(_APPLIED, MOST)]
         if said := await self._publisher.heard([(one, Outgoing.of(one.event)) for one in arrivals]):
@@ -128,14 +131,27 @@ def _arrival(row: asyncpg.Record) -> Arrival:
     return Arrival(row["id"], row["try"], Result(row["received"]), row["why"], event)
 
 
-# The first word of a kind stays: what was said with its time is said with the same again.
-_KEEP: Final = """
+_ANY: Final = "select exists (select from receipts)"
+
+# As `Word.and_then` has it. The first word of a kind stays: what was said with its time is said with the same again.
+# That the provider has it is no news where the claim says so.
+_FURTHER: Final = """
+(array_position(array['sent', 'undelivered', 'delivered'], excluded.result),  excluded.suppress is not null)
+  > (array_position(array['sent', 'undelivered', 'delivered'], r.result), r.suppress is not null)
+"""
+
+_KEEP: Final = f"""
 insert into receipts as r (id, try, result, received_at, detail, suppress)
 select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+    as told (id, try, result, received_at, detail, suppress)
+where result <> 'sent'
+   or not exists (select from claims as c where c.id = told.id and c.try = told.try and c.result in ({IS_TAKEN}))
 on conflict (id, try) do update
-set result = excluded.result, received_at = excluded.received_at, detail = excluded.detail, suppress = excluded.suppress
-where (r.result = 'undelivered' and excluded.result = 'delivered')
-   or (r.result = excluded.result and r.suppress is null and excluded.suppress is not null)
+set result = case when {_FURTHER} then excluded.result else r.result end,
+    received_at = case when {_FURTHER} then excluded.received_at else r.received_at end,
+    detail = case when {_FURTHER} then excluded.detail else r.detail end,
+    suppress = greatest(r.suppress, excluded.suppress)
+where {_FURTHER} or excluded.suppress > coalesce(r.suppress, '')
 """
 
 # A late acceptance is said as `sent` first (P5.6). In the order of all who lock claims.
@@ -144,7 +160,8 @@ with ready as (
     select c.id, c.try, r.result, r.received_at, r.detail
     from receipts as r
     join claims as c on c.id = r.id and c.try = r.try
-    where (c.result = 'sent' and not c.unannounced) or (c.result = 'undelivered' and r.result = 'delivered')
+    where r.result <> 'sent'
+      and ((c.result = 'sent' and not c.unannounced) or (c.result = 'undelivered' and r.result = 'delivered'))
     order by c.id, c.try
     limit $1
     for update of c
@@ -157,11 +174,11 @@ where c.id = ready.id and c.try = ready.try
 
 _APPLIED: Final = """
 select c.*, r.result as received, r.suppress as why,
-       (select max(unknown) from claims as other where other.id = c.id) as copies,
+       (select max(unknown) from claims as other where other.id = c.id and other.hand_overs = 1) as copies,
        (select sum(hand_overs) from claims as other where other.id = c.id and other.try <= c.try) as attempt
 from receipts as r
 join claims as c on c.id = r.id and c.try = r.try
-where c.result = 'delivered' or (c.result = 'undelivered' and r.result = 'undelivered')
+where r.result <> 'sent' and (c.result = 'delivered' or (c.result = 'undelivered' and r.result = 'undelivered'))
 limit $1
 """
 

@@ -85,15 +85,32 @@ class Verdict(NamedTuple):
 
 
 class CalledBack(NamedTuple):
-    """What a receipt makes of a message that was sent; `suppress`: why nothing is to go to its address any more."""
+    """What a receipt makes of a message that was handed over; `suppress`: why nothing is to go to its address any more.
+
+    `SENT` says that the provider has it, which is news only where nobody knew (P5.9).
+    """
 
     result: Result
     suppress: Cause | None = None
 
+
+class Word(NamedTuple):
+    """All that was called back about one hand-over."""
+
+    result: Result
+    received_at: datetime
+    detail: str | None = None
+    suppress: str | None = None
+
+    def and_then(self, other: "Word") -> "Word":
+        """Both together, whichever came first: the further one, and beside it what blames the address (P5.9). Of two
+        that blame it, always the same one."""
+        causes = sorted(filter(None, (self.suppress, other.suppress)))
+        return (other if other._weight > self._weight else self)._replace(suppress=causes[-1] if causes else None)
+
     @property
-    def weight(self) -> tuple[bool, bool]:
-        """Of two the weightier one stays."""
-        return self.result is Result.DELIVERED, self.suppress is not None
+    def _weight(self) -> tuple[int, bool]:
+        return Status(self.result.value).rank, self.suppress is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +204,8 @@ class Past:
     def of(cls, claims: Sequence[Claim]) -> "Past":
         """Attempts are hand-overs counted here, never a number in a message (P5.3)."""
         ordered = tuple(sorted(claims, key=lambda claim: claim.try_)) if len(claims) > 1 else tuple(claims)
-        return cls(ordered, max((c.unknown for c in ordered), default=0), sum(c.hand_overs for c in ordered))
+        unknown = max((c.unknown for c in ordered if c.hand_overs), default=0)
+        return cls(ordered, unknown, sum(c.hand_overs for c in ordered))
 
     @property
     def final(self) -> Say | None:

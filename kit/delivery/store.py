@@ -14,6 +14,8 @@ from kit.postgres import Connection
 BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 """For the sessions that run these statements: each of them finds its rows by the primary key. A planner that has no
 statistics yet (the table is young, or was empty an hour ago) would read all of it for every batch."""
+IS_TAKEN: Final = ", ".join(f"'{result}'" for result in sorted(TAKEN_RESULTS))
+"""What a claim says whose message a provider has, as SQL lists it."""
 WIDTH: Final = 15
 """Columns of a result as it is written."""
 
@@ -346,13 +348,13 @@ returning c.id, c.try
 _ACCEPT_LATE: Final = f"""
 {_INSERT.format(late="true")}
 on conflict (id, try) do update set {_RESULT}, unannounced = true
-where c.result is null or c.result not in ({", ".join(f"'{result}'" for result in sorted(TAKEN_RESULTS))})
+where c.result is null or c.result not in ({IS_TAKEN})
 """
 
 _REBUILD: Final = f"""
 {_INSERT.format(late="false")}
 on conflict (id, try) do update set {_RESULT}, token = null
-where c.result is null or c.result not in ({", ".join(f"'{result}'" for result in sorted(TAKEN_RESULTS))})
+where c.result is null or c.result not in ({IS_TAKEN})
 returning id
 """
 
@@ -402,7 +404,7 @@ where c.result is null
 
 _UNANNOUNCED: Final = """
 select c.*,
-       (select coalesce(max(unknown), 0) from claims as other where other.id = c.id) as copies,
+       (select max(unknown) from claims as other where other.id = c.id and other.hand_overs = 1) as copies,
        (select sum(hand_overs) from claims as other where other.id = c.id and other.try <= c.try) as attempt
 from claims as c
 where unannounced

@@ -21,6 +21,7 @@ def test_no_world_breaks_the_promise_when_all_rules_hold() -> None:
         "lease",
         "token",
         "late_accept",
+        "receipt_proves",
         "publish_first",
         "cancel_memory",
         "rank",

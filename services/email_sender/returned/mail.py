@@ -85,12 +85,11 @@ class ReturnedMail:
         return await self._note(self.about(recipient), report) if not sender else NOT_FROM_A_SERVER
 
     async def _note(self, about: HandOver | None, report: Report) -> str:
-        word = WORDS.get(report.kind)
         log.info("mail_came_back", id=about and str(about.id), kind=report.kind.name.lower())
-        if about is None or word is None:
+        if about is None:
             return NOTHING_NEW
         try:
-            await self._publisher.publish([Outgoing.of(_receipt(about, word, report))])
+            await self._publisher.publish([Outgoing.of(_receipt(about, WORDS[report.kind], report))])
         except PublishFailed:
             return LATER
         return TAKEN

@@ -10,15 +10,16 @@ from kit.delivery.rules import CalledBack, Result
 from services.email_sender.rules.report import Kind
 
 WORDS: Final[Mapping[Kind, str]] = {
+    Kind.DELAYED: "delayed",
     Kind.DELIVERED: "delivered",
     Kind.FAILED: "undelivered",
     Kind.GONE: "hard_bounce",
     Kind.COMPLAINT: "complaint",
 }
-"""Of a delay there is nothing to say: its server goes on trying."""
 
-# Whoever complains has it.
+# Whoever complains has it. Who reports a delay goes on trying, and so has taken it.
 _MEANT: Final[Mapping[str, CalledBack]] = {
+    "delayed": CalledBack(Result.SENT),
     "delivered": CalledBack(Result.DELIVERED),
     "undelivered": CalledBack(Result.UNDELIVERED),
     "hard_bounce": CalledBack(Result.UNDELIVERED, Cause.HARD_BOUNCE),

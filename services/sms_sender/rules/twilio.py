@@ -62,6 +62,7 @@ def meaning(status: int, code: int | None) -> Meaning:
 
 
 _RESULTS: Final[Mapping[str, Result]] = {
+    **dict.fromkeys(("accepted", "scheduled", "queued", "sending", "sent"), Result.SENT),
     "delivered": Result.DELIVERED,
     "read": Result.DELIVERED,
     "undelivered": Result.UNDELIVERED,
@@ -71,7 +72,7 @@ _CAUSES: Final[Mapping[Meaning, Cause]] = {Meaning.RECIPIENT: Cause.HARD_BOUNCE,
 
 
 def meant_by(receipt: Receipt) -> CalledBack | None:
-    """What a status that was called back makes of a sent message; None: nothing new (queued, sending, sent)."""
+    """What a status that was called back makes of a message; None: nothing, or not about a text message."""
     result = _RESULTS.get(receipt.status) if receipt.channel is Channel.SMS else None
     if result is not Result.UNDELIVERED:
         return CalledBack(result) if result else None

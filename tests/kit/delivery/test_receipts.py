@@ -9,18 +9,18 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from contracts.events import Delivered, Due, Receipt, Sent, Undelivered
+from contracts.events import Delivered, Due, Failed, Receipt, Retry, Sent, Undelivered
 from contracts.suppression import Cause
 from contracts.topics import RECEIPTS
 from kit.bus.consumer import Consumer
 from kit.bus.record import Outgoing, Received
-from kit.delivery.outcomes import Accepted
+from kit.delivery.outcomes import Accepted, Refused, Unknown
 from kit.delivery.receipts import Receipts, forget_receipts
-from kit.delivery.rules import CalledBack, Result
+from kit.delivery.rules import CalledBack, Policy, Result, Word
 from kit.metrics import Metrics
 from kit.stage import Message, Stage
 from tests.kit.bus.support import make
-from tests.kit.delivery.support import House, Takes, due
+from tests.kit.delivery.support import SOON, House, Takes, due, end_of
 
 AT = datetime(2027, 3, 1, 7, tzinfo=UTC)
 
@@ -28,14 +28,14 @@ AT = datetime(2027, 3, 1, 7, tzinfo=UTC)
 def meaning(receipt: Receipt) -> CalledBack | None:
     if receipt.status == "complained":
         return CalledBack(Result.DELIVERED, Cause.COMPLAINT)
-    if receipt.status not in ("delivered", "undelivered"):
+    if receipt.status not in ("sent", "delivered", "undelivered"):
         return None
     return CalledBack(Result(receipt.status), Cause.HARD_BOUNCE if receipt.code == "5.1.1" else None)
 
 
-def receipt(id: UUID, status: str, *, minute: int = 0, code: str | None = None) -> Receipt:
+def receipt(id: UUID, status: str, *, minute: int = 0, code: str | None = None, try_: int = 1) -> Receipt:
     at = AT + timedelta(minutes=minute)
-    said = {"id": id, "channel": "sms", "try": 1, "provider": "fake", "status": status, "code": code}
+    said = {"id": id, "channel": "sms", "try": try_, "provider": "fake", "status": status, "code": code}
     return Receipt.model_validate(said | {"received_at": at})
 
 
@@ -149,6 +149,35 @@ async def test_p5_9_the_weightier_of_a_batch_stays(home: House, receipts: Receip
     assert (await home.hears(one, Delivered)).suppress == "complaint"
 
 
+BLAMES = Word(Result.UNDELIVERED, AT, "5.1.1", "hard_bounce")
+
+
+@pytest.mark.parametrize(
+    "words", list(permutations([Word(Result.SENT, AT), BLAMES, Word(Result.DELIVERED, AT, "250")]))
+)
+def test_p5_9_what_blames_the_address_stays_beside_what_is_further(words: Sequence[Word]) -> None:
+    first, second, third = words
+    assert first.and_then(second).and_then(third) == Word(Result.DELIVERED, AT, "250", "hard_bounce")
+
+
+@pytest.mark.parametrize("codes", [("5.1.1", None), (None, "5.1.1")])
+@pytest.mark.parametrize("told", ["in one batch", "one by one", "said one by one"])
+async def test_p5_9_what_blames_the_address_is_said_in_any_order(
+    home: House, receipts: Receipts, codes: Sequence[str | None], told: str
+) -> None:
+    one = await sent(home)
+    statuses = ["undelivered" if code else "delivered" for code in codes]
+    said = [receipt(one.id, status, code=code) for status, code in zip(statuses, codes, strict=True)]
+    for batch in [said] if told == "in one batch" else [[word] for word in said]:
+        await heard(home, receipts, *batch)
+        if told == "said one by one":
+            await receipts.once()
+    await receipts.once()
+    event = await home.hears(one, Delivered)
+    assert "hard_bounce" in [said.suppress for said in (*home.said(one, Undelivered), event)]
+    assert await results(home, one) == ["delivered"] and await waiting(home) == 0
+
+
 async def test_p5_9_one_that_is_early_waits_until_the_sending_is_written_down(home: House, receipts: Receipts) -> None:
     one, provider = due(), Takes()
 
@@ -181,6 +210,92 @@ async def test_p5_9_what_kafka_does_not_have_is_said_again(home: House, receipts
     await home.sql("update claims set result = 'delivered', at = $2 where id = $1", one.id, AT)
     assert await receipts.once() == 1
     assert (await home.hears(one, Delivered)).at == AT
+
+
+async def unheard(home: House, on_unknown: str = "resend") -> tuple[Due, Retry | Failed]:
+    """A message whose provider took it and did not answer, and what was said of that."""
+    one, policy = due(), Policy(SOON, "fail" if on_unknown == "fail" else "resend")
+    async with home.sender(Takes(Unknown("unknown_outcome", "silence")), policy=policy):
+        await home.put(one)
+        return one, await home.hears(one, Failed if on_unknown == "fail" else Retry)
+
+
+async def announced(home: House, one: Due, receipts: Receipts, provider: Takes) -> Sent:
+    """What a sender makes of what is proven: its event, and that of the receipt after it."""
+    async with home.sender(provider):
+        event: Sent = await home.hears(one, Sent)
+        await home.becomes(lambda: home.sql("select count(*) from claims where unannounced"), 0)
+        await receipts.once()
+    return event
+
+
+@pytest.mark.parametrize("status", ["sent", "delivered", "undelivered"])
+@pytest.mark.parametrize("on_unknown", ["resend", "fail"])
+async def test_p5_9_a_receipt_proves_what_nobody_knew(
+    home: House, receipts: Receipts, status: str, on_unknown: str
+) -> None:
+    """Whatever it says: who speaks of it has it. It is no copy, and nothing of it is left."""
+    one, _ = await unheard(home, on_unknown)
+    await heard(home, receipts, receipt(one.id, status, code="5.1.1"))
+    assert await receipts.once() == 0, "`sent` comes first"
+    event = await announced(home, one, receipts, Takes())
+    assert (event.try_, event.unknown, event.provider, event.attempt) == (1, 0, "fake", 1)
+    assert await results(home, one) == [status] and await waiting(home) == 0
+    if status == "undelivered":
+        assert (await home.hears(one, Undelivered)).suppress == "hard_bounce"
+
+
+async def test_p5_9_what_is_proven_before_its_next_try_is_not_sent_again(home: House, receipts: Receipts) -> None:
+    one, retry = await unheard(home)
+    await heard(home, receipts, receipt(one.id, "sent"))
+    await receipts.once()
+    provider = Takes()
+    async with home.sender(provider):
+        assert isinstance(retry, Retry)
+        await home.put(retry.due)
+        await home.hears(one, Sent, 2)
+    assert provider.parcels == [] and {event.unknown for event in home.said(one, Sent)} == {0}
+
+
+async def test_p5_9_a_copy_stays_flagged_when_both_are_known_to_be_taken(home: House, receipts: Receipts) -> None:
+    one, retry = await unheard(home)
+    async with home.sender(Takes()):
+        assert isinstance(retry, Retry)
+        await home.put(retry.due)
+        await home.hears(one, Sent)
+        await heard(home, receipts, receipt(one.id, "sent"))
+        await receipts.once()
+        await home.hears(one, Sent, 2)
+    assert {(event.try_, event.unknown) for event in home.said(one, Sent)} == {(1, 1), (2, 1)}
+
+
+async def test_p5_9_what_was_asked_to_end_is_shown_as_taken_once_it_is_proven(home: House, receipts: Receipts) -> None:
+    one, _ = await unheard(home)
+    async with home.sender(Takes()):
+        await home.put(end_of(one))
+        assert (await home.hears(one, Failed)).reason == "perhaps_sent"
+    await heard(home, receipts, receipt(one.id, "delivered"))
+    await receipts.once()
+    event = await announced(home, one, receipts, Takes())
+    assert (event.try_, event.unknown) == (1, 0)
+    await home.hears(one, Delivered)
+
+
+async def test_p5_9_what_was_refused_is_proven_by_nothing(home: House, receipts: Receipts) -> None:
+    """Also not where the hand-over before it is unknown: that is another claim."""
+    one, retry = await unheard(home)
+    async with home.sender(Takes(Refused("message_refused"))):
+        assert isinstance(retry, Retry)
+        await home.put(retry.due)
+        assert (await home.hears(one, Failed)).reason == "perhaps_sent"
+    await heard(home, receipts, receipt(one.id, "delivered", try_=2))
+    assert await receipts.once() == 0 and await results(home, one) == ["unknown", "failed"]
+
+
+async def test_p5_9_that_a_provider_has_what_it_took_is_no_news(home: House, receipts: Receipts) -> None:
+    one = await sent(home)
+    await heard(home, receipts, receipt(one.id, "sent"))
+    assert await waiting(home) == 0
 
 
 async def test_p5_1_a_repeat_of_what_was_delivered_says_delivered(home: House, receipts: Receipts) -> None:

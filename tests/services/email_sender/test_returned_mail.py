@@ -12,10 +12,12 @@ import pytest
 from contracts.events import Receipt
 from contracts.topics import RECEIPTS
 from kit.bus.publisher import Publisher
+from kit.delivery.rules import CalledBack, Result
 from kit.settings import KafkaSettings
 from kit.web_server import PortTaken
 from services.email_sender.returned.conversation import LARGEST, MOST
 from services.email_sender.returned.mail import ReturnedMail
+from services.email_sender.rules.coming_back import meant_by
 from services.email_sender.rules.return_address import ReturnAddress
 from tests.services.email_sender.test_reports import sample
 from tests.services.gateway.support import Others, others
@@ -151,14 +153,21 @@ async def test_one_recipient_at_a_time(desk: ReturnedMail) -> None:
         assert (await client.say(f"RCPT TO:<{OURS.of(ID, 3)}>")).startswith("452 4.5.3")
 
 
-@pytest.mark.parametrize("name", ["vacation", "postfix_delayed", "complaint_taken_back"])
+async def test_p5_9_a_delay_says_that_it_was_taken(desk: ReturnedMail, services: Others) -> None:
+    async with calling(desk) as client:
+        assert (await client.send(sample("postfix_delayed"))).startswith("250 2.0.0 taken\r")
+    [receipt] = await services.hear(Receipt)
+    assert meant_by(receipt) == CalledBack(Result.SENT)
+
+
+@pytest.mark.parametrize("name", ["vacation", "complaint_taken_back"])
 @pytest.mark.parametrize("sender", ["", "ann@example.com"])
 async def test_what_says_nothing_new_is_taken_and_left(
     desk: ReturnedMail, services: Others, name: str, sender: str
 ) -> None:
     """Nobody is answered by mail, so nothing can go round in circles."""
     async with calling(desk) as client:
-        answer = await client.send(sample(name), sender="" if name == "postfix_delayed" else sender)
+        answer = await client.send(sample(name), sender=sender)
         taken = name != "complaint_taken_back" or not sender
         assert answer.startswith("250 2.0.0 taken, and says nothing new" if taken else "550 5.7.1 nobody reads"), answer
         await client.send(sample("postfix"))

@@ -238,7 +238,8 @@ async def test_it_is_asked_sooner_where_it_cannot_call_back(server: TwilioServer
         ("read", Result.DELIVERED),
         ("undelivered", Result.UNDELIVERED),
         ("failed", Result.UNDELIVERED),
-        *[(word, None) for word in ("accepted", "scheduled", "queued", "sending", "sent", "canceled", "new")],
+        *[(word, Result.SENT) for word in ("accepted", "scheduled", "queued", "sending", "sent")],
+        *[(word, None) for word in ("canceled", "new")],
     ],
 )
 def test_what_a_status_makes_of_a_sent_message(status: str, expected: Result | None) -> None:
