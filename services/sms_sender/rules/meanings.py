@@ -26,7 +26,7 @@ class Meaning(Enum):
     UNHEARD = auto()
 
 
-# UNHEARD: somebody in between has passed the message on, and heard no answer either (RFC 9110, 15.6.3 and 15.6.5).
+# UNHEARD: what broke may have broken behind the acceptance, or between it and us (`of_status`).
 # DESTINATION is the account's fault, but only for some numbers: one of them must not hold up all the others.
 _OUTCOMES: Final[Mapping[Meaning, Callable[[str, float], Outcome]]] = {
     Meaning.TRANSIENT: lambda told, after: Unavailable(PROVIDER_UNAVAILABLE, told, after),
@@ -51,6 +51,19 @@ def seconds_of(header: str) -> float:
     """What a Retry-After asks for, a day at most: more would hold everything up, and far more is no instant at all. 0
     where it is no number."""
     return min(float(header), LONGEST_WAIT) if header.isascii() and header.isdigit() else 0.0
+
+
+def of_status(status: int, *, explained: bool) -> Meaning:
+    """The class of an answer that names no code we know; `explained`: it names one, and so is the provider's own.
+
+    After 5xx nobody knows: 500 is a mistake at any point ("it is possible for a customer to receive multiple messages",
+    twilio.com/docs/errors/20500), 502 and 504 are said by who has passed the message on (RFC 9110, 15.6). Only a 503
+    that the provider itself says has turned it away beforehand; of one without a word of his nobody knows who said it:
+    proxies say it of connections that broke, too.
+    """
+    if status < 500:
+        return Meaning.UNCLEAR
+    return Meaning.TRANSIENT if status == 503 and explained else Meaning.UNHEARD
 
 
 def outcome_of(meaning: Meaning, code: int | str, text: str, retry_after: float = 0.0) -> Outcome:

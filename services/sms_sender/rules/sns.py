@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from kit.delivery.outcomes import Outcome
-from services.sms_sender.rules.meanings import Meaning, outcome_of
+from services.sms_sender.rules.meanings import Meaning, of_status, outcome_of
 
 _CODES: Final[Mapping[str, Meaning]] = {
-    "InternalError": Meaning.TRANSIENT,
-    "InternalFailure": Meaning.TRANSIENT,
+    "InternalError": Meaning.UNHEARD,
+    "InternalFailure": Meaning.UNHEARD,
     "ServiceUnavailable": Meaning.TRANSIENT,
     "Throttled": Meaning.TRANSIENT,
     "KMSThrottling": Meaning.TRANSIENT,
@@ -53,8 +53,6 @@ _STATUSES: Final[Mapping[int, Meaning]] = {
     403: Meaning.CONFIGURATION,
     404: Meaning.CONFIGURATION,
     429: Meaning.TRANSIENT,
-    502: Meaning.UNHEARD,
-    504: Meaning.UNHEARD,
 }
 
 # One code for all parameters: its text names which. The number's own fault is no other message's.
@@ -79,4 +77,4 @@ def meaning(status: int, code: str, text: str) -> Meaning:
     for family, found in _FAMILIES.items():
         if code.startswith(family):
             return found
-    return _STATUSES.get(status, Meaning.TRANSIENT if status >= 500 else Meaning.UNCLEAR)
+    return _STATUSES.get(status) or of_status(status, explained=bool(code))

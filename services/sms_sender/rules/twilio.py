@@ -11,7 +11,7 @@ from contracts.status import Channel
 from contracts.suppression import Cause
 from kit.delivery.outcomes import Outcome
 from kit.delivery.rules import CalledBack, Result
-from services.sms_sender.rules.meanings import Meaning, outcome_of
+from services.sms_sender.rules.meanings import Meaning, of_status, outcome_of
 
 _CODES: Final[Mapping[int, Meaning]] = {
     20429: Meaning.TRANSIENT,
@@ -41,8 +41,6 @@ _STATUSES: Final[Mapping[int, Meaning]] = {
     403: Meaning.CONFIGURATION,
     404: Meaning.CONFIGURATION,
     429: Meaning.TRANSIENT,
-    502: Meaning.UNHEARD,
-    504: Meaning.UNHEARD,
 }
 
 
@@ -58,7 +56,7 @@ def meaning(status: int, code: int | None) -> Meaning:
     """The class of a negative answer."""
     if code is not None and code in _CODES:
         return _CODES[code]
-    return _STATUSES.get(status, Meaning.TRANSIENT if status >= 500 else Meaning.UNCLEAR)
+    return _STATUSES.get(status) or of_status(status, explained=code is not None)
 
 
 _RESULTS: Final[Mapping[str, Result]] = {

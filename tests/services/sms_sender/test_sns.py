@@ -129,6 +129,10 @@ def again(code: str, status: int = 400) -> tuple[int, str, str, Outcome]:
     return status, code, "as told", Unavailable(TRANSIENT, f"{code} as told")
 
 
+def unheard(code: str, status: int) -> tuple[int, str, str, Outcome]:
+    return status, code, "as told", Unknown("unknown_outcome", f"{code} as told")
+
+
 def message_refused(code: str) -> tuple[int, str, str, Outcome]:
     return 400, code, "Invalid parameter: as told", Refused("message_refused", f"{code} Invalid parameter: as told")
 
@@ -136,8 +140,8 @@ def message_refused(code: str) -> tuple[int, str, str, Outcome]:
 @pytest.mark.parametrize(
     ("status", "code", "text", "expected"),
     [
-        again("InternalError", 500),
-        again("InternalFailure", 500),
+        unheard("InternalError", 500),
+        unheard("InternalFailure", 500),
         again("ServiceUnavailable", 503),
         again("Throttled", 429),
         again("Throttling"),
@@ -146,7 +150,8 @@ def message_refused(code: str) -> tuple[int, str, str, Outcome]:
         again("KMSThrottling"),
         again("RequestLimitExceeded", 503),
         again("TooManyRequestsException", 429),
-        again("SomethingNewInside", 500),
+        again("SomethingNewOutside", 503),
+        unheard("SomethingNewInside", 500),
         message_refused("InvalidParameter"),
         message_refused("InvalidParameterValue"),
         message_refused("ParameterValueInvalid"),
