@@ -23,6 +23,8 @@ from contracts.status import Lane
 from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Halted, Outcome, Unavailable, Unknown, plain
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import UNKNOWN_OUTCOME
+from kit.delivery.trial import Trial
+from services.sms_sender.providers.sns_trying import named, tried
 from services.sms_sender.rules.meanings import seconds_of, unnumbered
 from services.sms_sender.rules.segments import segments
 from services.sms_sender.rules.sns import outcome
@@ -75,7 +77,7 @@ class Sns:
             async with asyncio.timeout(self.timeout / 3):
                 client = await self._ready()
         except Exception as error:  # whatever it is, no message was under way
-            return Halted("provider_configuration", f"no AWS credentials: {_named(error)}", alarming=True)
+            return Halted("provider_configuration", f"no AWS credentials: {named(error)}", alarming=True)
         try:
             async with asyncio.timeout(self.timeout * 2 / 3):
                 return _taken(await client.publish(**self._message(parcel)), parcel)
@@ -85,6 +87,10 @@ class Sns:
             return NOT_AWS
         except (BotoCoreError, TimeoutError) as error:
             return _lost(error)
+
+    async def tried(self, seconds: float) -> Trial:
+        """Whether AWS is there, knows us, and lets us send to everybody."""
+        return await tried(self._ready, self._account.sender_id, seconds)
 
     async def close(self) -> None:
         await self._open.aclose()
@@ -155,12 +161,6 @@ def _refused(refusal: ClientError, parcel: Parcel) -> Outcome:
         unnumbered(str(error.get("Message", "")), parcel.to),
         seconds_of(str(about.get("HTTPHeaders", {}).get("retry-after", ""))),
     )
-
-
-def _named(error: Exception) -> str:
-    """What went wrong; where a role is refused, AWS's code for that."""
-    code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
-    return plain(str(code or type(error).__name__))
 
 
 def _lost(error: BotoCoreError | TimeoutError) -> Outcome:

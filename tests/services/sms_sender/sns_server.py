@@ -30,6 +30,8 @@ class SnsServer:
     port: int = 0
     answer: tuple[int, str, str] | Literal["silence", "drop", "page", "proxy"] | None = None
     retry_after: str | None = None
+    asked: dict[str, str | bool] = field(default_factory=dict)
+    """For who tries it out, by action: the code of a refusal, or whether it is in the sandbox."""
     messages: list[dict[str, str]] = field(default_factory=list)
     signatures: list[str] = field(default_factory=list)
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,6 +53,8 @@ class SnsServer:
 
     def _answer(self) -> Response:
         match self.answer:
+            case None if (action := self.messages[-1].get("Action", "")) != "Publish":
+                return self._told(action)
             case (status, code, text):
                 headers = {"Retry-After": self.retry_after} if self.retry_after else {}
                 return Response(_problem(code, text), status, headers, "text/xml")
@@ -60,6 +64,18 @@ class SnsServer:
                 return Response("<html>Bad Gateway</html>", 502, media_type="text/html")
             case _:
                 return Response(_taken(f"sns-{len(self.messages)}"), 200, media_type="text/xml")
+
+    def _told(self, action: str) -> Response:
+        """What it says of the account."""
+        match self.asked.get(action, False):
+            case str(code):
+                return Response(_problem(code, "as told"), 403, media_type="text/xml")
+            case sandboxed:
+                found = (
+                    f"<IsInSandbox>{str(sandboxed).lower()}</IsInSandbox>" if "Sandbox" in action else "<attributes/>"
+                )
+                told = f"<{action}Result>{found}</{action}Result>"
+                return Response(f"<{action}Response {NAMESPACE}>{told}</{action}Response>", 200, media_type="text/xml")
 
 
 def _taken(id: str) -> str:

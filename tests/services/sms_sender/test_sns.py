@@ -20,6 +20,7 @@ from kit.delivery.provider import Parcel
 from kit.settings import Settings, SettingsError, load
 from services.sms_sender.app import provider as made
 from services.sms_sender.providers.sns import TIMEOUT, Account, Sns
+from services.sms_sender.providers.sns_trying import SANDBOX
 from services.sms_sender.settings import LEASE_SECONDS
 from tests.kit.delivery.support import due
 from tests.services.sms_sender.sns_server import SnsServer, moto_server, resetting_server, sns_server
@@ -192,6 +193,38 @@ async def test_what_an_answer_comes_to(server: SnsServer, status: int, code: str
         assert len(server.messages) == 1, "the library tries nothing again by itself"
         server.answer = None
         assert isinstance(await provider.hand_over(parcel()), Accepted), "the next message is none the worse"
+
+
+@pytest.mark.parametrize(
+    ("answers", "wrong"),
+    [
+        ({}, None),
+        ({"GetSMSAttributes": "AuthorizationError", "GetSMSSandboxAccountStatus": "AuthorizationError"}, None),
+        ({"GetSMSAttributes": "InvalidClientTokenId"}, "login: InvalidClientTokenId as told"),
+        ({"GetSMSSandboxAccountStatus": True}, f"sender: {SANDBOX}"),
+    ],
+    ids=["well", "allowed to publish alone", "wrong keys", "in the sandbox"],
+)
+async def test_tried_out_without_sending(server: SnsServer, answers: dict[str, Any], wrong: str | None) -> None:
+    server.asked = answers
+    async with sns(server.base, sender_id="Tocsin") as provider:
+        trial = await provider.tried(10.0)
+    assert trial.ok is (wrong is None) and (wrong is None or trial.detail == wrong), trial
+    assert "Publish" not in [told["Action"] for told in server.messages]
+
+
+async def test_tried_out_at_motos_server(moto: str) -> None:
+    """Which knows nothing of sandboxes."""
+    async with sns(moto) as provider:
+        trial = await provider.tried(10.0)
+    assert trial.ok and [check.name for check in trial.checks] == ["connection", "login", "sender"]
+
+
+async def test_tried_out_where_nobody_listens_or_without_credentials() -> None:
+    async with sns(f"http://127.0.0.1:{free_port()}") as provider:
+        assert [(one.name, one.ok) for one in (await provider.tried(10.0)).checks] == [("connection", False)]
+    async with sns("http://127.0.0.1:1", access_key_id=None, secret_access_key=None) as provider:
+        assert (await provider.tried(10.0)).detail == "login: no AWS credentials: NoCredentialsError"
 
 
 async def test_aws_says_when_to_come_back(server: SnsServer) -> None:
