@@ -11,7 +11,7 @@ from contracts.events import Due, named
 from kit import logs
 from kit.delivery.pace import store
 from kit.delivery.pace.allowance import Allowance
-from kit.delivery.pace.rules import Entry, Limit, Unit, at_once, fitting, left, opening, settled
+from kit.delivery.pace.rules import Entry, Limit, Lot, Unit, at_once, fitting, left, next_lot, opening, settled
 from kit.postgres import Connection
 
 QUICK: Final = 5.0
@@ -72,7 +72,7 @@ class Pace:
         self._shut: dict[bool, Shut] = {}
         self._left: dict[Limit, tuple[int, float]] = {}
         self._told_at = clock()
-        self._turns = 0
+        self._lots: dict[Limit, Lot] = {}
         self._asking = asyncio.Lock()
 
     def shut(self, *, urgent: bool) -> Shut | None:
@@ -89,13 +89,15 @@ class Pace:
         """Until it opens; never nothing at all."""
         return max(shut.until - self._clock(), SHORTEST)
 
-    def turn(self, *, urgent: bool) -> float:
-        """Seconds until one more message had better come back: those who are sent away together take turns, as many in
-        a window as fit."""
+    def turn(self, parts: int = 1, *, urgent: bool) -> float:
+        """Seconds until one more message of so many parts had better come back: those who are sent away together take
+        turns, as many in a window as fit."""
         if (shut := self._shut.get(urgent)) is None:
             return 0.0
-        windows, self._turns = self._turns // shut.limit.most, self._turns + 1
-        return max(shut.until - self._clock(), 0.0) + windows * shut.limit.window.total_seconds()
+        now = self._clock()
+        opens = max(shut.until, now)
+        lot = self._lots[shut.limit] = next_lot(shut.limit, self._lots.get(shut.limit), opens, parts)
+        return max(lot.at, opens) - now
 
     def left(self) -> dict[Unit, int]:
         """What each window still has room for, as the book said when it was last looked into; where that was more than
@@ -192,7 +194,7 @@ class Pace:
         else:
             for which in {True, urgent}:
                 self._shut.pop(which, None)
-            self._turns = 0
+            self._lots.clear()
 
     def _holds(self, one: Paced) -> bool:
         fare = one.fare

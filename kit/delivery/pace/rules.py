@@ -75,6 +75,13 @@ class Told(NamedTuple):
     lapses_at: datetime
 
 
+class Lot(NamedTuple):
+    """Those who come back at the same time, `at` (seconds), and how many parts they are together."""
+
+    at: float
+    parts: int
+
+
 Entries = Sequence[Entry]
 
 
@@ -155,6 +162,17 @@ def _opens(limit: Limit, entries: Entries, parts: int, now: datetime, urgent: bo
         over -= amount
         opens = at + limit.window
     return max(opens, now)
+
+
+def next_lot(limit: Limit, lot: Lot | None, opens: float, parts: int) -> Lot:
+    """With one more of those who are sent away until it `opens`: as many come back in each window as fit. `lot` is the
+    one before; of a window that is over when it opens nobody is still to come."""
+    window = limit.window.total_seconds()
+    if lot is None or lot.at + window <= opens:
+        lot = Lot(opens, 0)
+    elif lot.parts + limit.cost(parts) > limit.most:
+        lot = Lot(lot.at + window, 0)
+    return Lot(lot.at, lot.parts + limit.cost(parts))
 
 
 def _least(limit: Limit, parts: int, urgent: bool) -> int:

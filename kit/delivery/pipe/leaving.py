@@ -45,7 +45,7 @@ def paced(one: Delivery, clock: DatabaseClock) -> Event:
     shut = pace.shut(urgent=one.urgent)
     return events.hold(
         one.due,
-        clock.in_seconds(max(pace.turn(urgent=one.urgent), 1.0)),
+        clock.in_seconds(max(pace.turn(one.parts, urgent=one.urgent), 1.0)),
         PACED,
         attempt=one.past.attempts,
         unknown=one.past.unknown,

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from kit.delivery.pace.allowance import Allowance
-from kit.delivery.pace.rules import GRAINS, Entry, Limit, Told, at_once, fitting, opening, settled
+from kit.delivery.pace.rules import GRAINS, Entry, Limit, Told, at_once, fitting, next_lot, opening, settled
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SECOND = Limit("relay", "second", 10)
@@ -159,6 +159,30 @@ class Sender:
                 elif draw() < 0.05:
                     one.give_back(parts)
         return done
+
+
+def test_as_many_come_back_in_a_window_as_fit() -> None:
+    lot, turns = None, []
+    for n in range(25):
+        lot = next_lot(SECOND, lot, 5.0 + n * 0.001, 1)
+        turns.append(lot.at)
+    assert turns == [5.0] * 10 + [6.0] * 10 + [7.0] * 5
+
+
+def test_what_is_longer_counts_for_more_and_longer_than_a_window_goes_alone() -> None:
+    lots = [next_lot(SECOND, None, 5.0, 25)]
+    for parts in (4, 4, 4):
+        lots.append(next_lot(SECOND, lots[-1], 5.0, parts))
+    assert [lot.at for lot in lots] == [5.0, 6.0, 6.0, 7.0]
+
+
+def test_whoever_comes_back_in_vain_is_sent_no_further_each_time() -> None:
+    """Ten who are held at every opening, because others took the room: their turns of before are over."""
+    lot = None
+    for opens in (5.0, 6.0, 7.0, 8.0):
+        for _ in range(10):
+            lot = next_lot(SECOND, lot, opens, 1)
+        assert lot is not None and lot.at == opens
 
 
 @pytest.mark.parametrize("seed", range(40))
