@@ -44,15 +44,22 @@ async def mailed(stack: Stack, to: str, **more: Any) -> Answer:
     return await stack.final(asked["id"])
 
 
-async def comes_back(stack: Stack, to: str, name: str, **mail: Any) -> None:
-    """What the server of the recipient returns: to the return address of the last mail, as any relay would."""
+SAMPLES = ("gone@example.com", "gone@gmail.example")
+"""Whom the samples are about."""
+
+
+async def comes_back(stack: Stack, to: str, name: str, about: str | None = None) -> None:
+    """What a server returns about the recipient, or whom he forwards to: to the return address of the last mail, as
+    any relay would."""
     [*_, sent] = await stack.catcher.wait_for(to=to)
     assert sent.sender.startswith("bounces+") and sent.sender.endswith("@example.org")
-    port = int(stack.settings["TOCSIN_RETURNED_MAIL_PORT"])
+    port, source = int(stack.settings["TOCSIN_RETURNED_MAIL_PORT"]), sample(name, sent.sender)
+    for address in SAMPLES:
+        source = source.replace(address.encode(), (about or to).encode())
 
     def say() -> None:
         with smtplib.SMTP("127.0.0.1", port, timeout=20) as server:
-            server.sendmail("", [sent.sender], sample(name, sent.sender))
+            server.sendmail("", [sent.sender], source)
 
     await asyncio.to_thread(say)
 
@@ -104,6 +111,14 @@ async def test_what_is_full_today_may_be_written_to_tomorrow(stack: Stack) -> No
     await comes_back(stack, to, "postfix_full")
     seen = await stack.wait_for(first["id"], lambda one: one["status"] == "undelivered")
     assert "5.2.2" in seen["timeline"][-1]["detail"]
+    assert (await mailed(stack, to))["status"] == "sent" and await suppressions(stack, to) == []
+
+
+async def test_p3_10_who_forwards_to_somebody_who_is_gone_is_written_to_again(stack: Stack) -> None:
+    to = "forwards@example.com"
+    first = await mailed(stack, to)
+    await comes_back(stack, to, "postfix", about="moved@example.net")
+    await stack.wait_for(first["id"], lambda one: one["status"] == "undelivered")
     assert (await mailed(stack, to))["status"] == "sent" and await suppressions(stack, to) == []
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from contracts.events import Receipt
@@ -12,11 +13,12 @@ from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
 from kit.clock import utc_now
 from kit.web_server import PortTaken
+from services.email_sender.composing.mail import wire_address
 from services.email_sender.returned.conversation import LATER, Conversation
 from services.email_sender.rules.coming_back import WORDS
 from services.email_sender.rules.report import Kind, Report
 from services.email_sender.rules.reports import is_automatic, read
-from services.email_sender.rules.return_address import HandOver, ReturnAddress
+from services.email_sender.rules.return_address import LAPSES_DAYS, HandOver, ReturnAddress
 
 NAME: Final = "returned_mail"
 TAKEN: Final = "250 2.0.0 taken"
@@ -32,7 +34,13 @@ class ReturnedMail:
     """A Part: listens from `start` to `stop`. `setting` is the name of the setting that holds the port."""
 
     def __init__(
-        self, addresses: Sequence[ReturnAddress], publisher: Publisher, host: str, port: int, setting: str
+        self,
+        addresses: Sequence[ReturnAddress],
+        publisher: Publisher,
+        host: str,
+        port: int,
+        setting: str,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Port 0 takes a free one."""
         self.port = port
@@ -40,6 +48,7 @@ class ReturnedMail:
         self._publisher = publisher
         self._host = host
         self._setting = setting
+        self._clock = clock
         self._open: set[Conversation] = set()
         self._server: asyncio.Server | None = None
 
@@ -63,13 +72,19 @@ class ReturnedMail:
         await asyncio.gather(*(conversation.end() for conversation in list(self._open)))
 
     def about(self, address: str) -> HandOver | None:
-        """The hand-over that a return address names, if we have signed it."""
-        found = (one.read(address) for one in self._addresses)
+        """The hand-over that a return address names, if we have signed it and it has not lapsed."""
+        day = self._clock().toordinal()
+        found = (one.read(address, day) for one in self._addresses)
         return next((hand_over for hand_over in found if hand_over), None)
 
     def is_known(self, address: str) -> bool:
         """Whether mail to it is taken at all."""
-        return self.about(address) is not None or any(one.takes_complaints(address) for one in self._addresses)
+        if self.about(address) is not None or any(one.takes_complaints(address) for one in self._addresses):
+            return True
+        day = self._clock().toordinal()
+        if any(one.has_lapsed(address, day) for one in self._addresses):
+            log.info("return_address_lapsed", days=LAPSES_DAYS)
+        return False
 
     async def take(self, sender: str, recipient: str, source: bytes) -> str:
         """A whole mail; what is answered to it."""
@@ -85,14 +100,22 @@ class ReturnedMail:
         return await self._note(self.about(recipient), report) if not sender else NOT_FROM_A_SERVER
 
     async def _note(self, about: HandOver | None, report: Report) -> str:
-        log.info("mail_came_back", id=about and str(about.id), kind=report.kind.name.lower())
+        kind = _blamed(about, report) if about else report.kind
+        log.info("mail_came_back", id=about and str(about.id), kind=kind.name.lower())
         if about is None:
             return NOTHING_NEW
         try:
-            await self._publisher.publish([Outgoing.of(_receipt(about, WORDS[report.kind], report))])
+            await self._publisher.publish([Outgoing.of(_receipt(about, WORDS[kind], report))])
         except PublishFailed:
             return LATER
         return TAKEN
+
+
+def _blamed(about: HandOver, report: Report) -> Kind:
+    """Whoever forwards his mail to an address that is gone is there himself: it did not arrive, and that is all."""
+    if report.kind is Kind.GONE and not any(about.went_to(wire_address(one)) for one in report.about):
+        return Kind.FAILED
+    return report.kind
 
 
 def _receipt(about: HandOver, word: str, report: Report) -> Receipt:

@@ -22,8 +22,9 @@ def in_plain_words(mail: Message) -> Report | None:
     """What such a mail reports; None where it is none."""
     said = text(mail)
     if _QMAIL.match(said):
-        return mildest(_cited(one) for one in _paragraphs(said))
-    return _cited(_EXIM_BREAK.split(said)[0]) if "X-Failed-Recipients" in mail else None
+        return mildest(_cited(one, one.lstrip()[1:].partition(">:")[0]) for one in _paragraphs(said))
+    failed_ones = mail.get("X-Failed-Recipients")
+    return _cited(_EXIM_BREAK.split(said)[0], *_listed(str(failed_ones))) if failed_ones is not None else None
 
 
 def text(part: Message) -> str:
@@ -44,10 +45,14 @@ def _paragraphs(said: str) -> list[str]:
     return [one for one in paragraphs if one.lstrip().startswith("<") and ">:" in one]
 
 
-def _cited(said: str) -> Report:
+def _listed(addresses: str) -> list[str]:
+    return [one.strip(" \t\r\n<>") for one in addresses.split(",")]
+
+
+def _cited(said: str, *about: str) -> Report:
     """What the other server said is cited, with its code."""
     words = " ".join(said.split())
     coded, status = _CODED.search(words), _STATUS.search(words)
     reply = Reply.of(int(coded[1]), coded[2]) if coded else Reply(550, "", words)
     enhanced = reply.enhanced or (status[0] if status else "")
-    return failed(Reply(reply.code, specific(enhanced), reply.text))
+    return failed(Reply(reply.code, specific(enhanced), reply.text), *about)

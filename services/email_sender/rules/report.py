@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -25,19 +25,20 @@ class Kind(Enum):
 @dataclass(frozen=True, slots=True)
 class Report:
     """One report; `told` is what the other server said, without addresses. `returns_to`: where the mail that a
-    complaint is about was to come back to."""
+    complaint is about was to come back to. `about`: the addresses that it names."""
 
     kind: Kind
     told: str
     returns_to: str | None = None
+    about: frozenset[str] = frozenset()
 
 
-def failed(reply: Reply) -> Report:
-    """Whether there is no such recipient, by the same table as at sending. A bare 550 may be about anything: there it
-    must be said in words."""
+def failed(reply: Reply, *about: str) -> Report:
+    """Of these addresses: whether there is no such recipient, by the same table as at sending. A bare 550 may be about
+    anything: there it must be said in words."""
     step = Step.RCPT if reply.enhanced or SAYS_NOBODY.search(reply.text) else Step.DOT
     gone = meaning(step, reply) is Meaning.RECIPIENT
-    return Report(Kind.GONE if gone else Kind.FAILED, told(reply))
+    return Report(Kind.GONE if gone else Kind.FAILED, told(reply), about=frozenset(filter(None, about)))
 
 
 def told(reply: Reply) -> str:
@@ -51,5 +52,7 @@ def specific(enhanced: str) -> str:
 
 
 def mildest(reports: Iterable[Report]) -> Report | None:
-    """Of several the one that counts."""
-    return min(reports, key=lambda report: report.kind.value, default=None)
+    """Of several the one that counts, and it is about all of them."""
+    found = list(reports)
+    least = min(found, key=lambda report: report.kind.value, default=None)
+    return least and replace(least, about=frozenset().union(*(report.about for report in found)))

@@ -88,12 +88,17 @@ def _of_block(block: Message) -> Report | None:
     reply = _reply(_field(block, "Status"), _field(block, "Diagnostic-Code"))
     match action:
         case "failed":
-            return failed(reply)
+            return failed(reply, *(_address(_field(block, name)) for name in ("Original-Recipient", "Final-Recipient")))
         case "delivered":
             return Report(Kind.DELIVERED, told(reply))
         case "delayed" | "relayed" | "expanded":  # of the last two nobody hears more
             return Report(Kind.DELAYED, told(reply))
     return None
+
+
+def _address(field: str) -> str:
+    """RFC 3464, 2.3.1 and 2.3.2: its type, a semicolon, the address."""
+    return field.partition(";")[2].strip(" \t\r\n<>")
 
 
 def _field(block: Message, name: str) -> str:

@@ -1,10 +1,12 @@
 """Where a mail comes back to names the hand-over it is about, and is signed: nobody else can make one up.
 
 `bounces+TOKEN@example.org`, as RFC 5233 and every mail server know subaddresses. The token is base32, in which capital
-and small letters are the same: some servers on the way change them (RFC 5321, 2.4).
+and small letters are the same: some servers on the way change them (RFC 5321, 2.4). The key changes every few days, so
+that no address is good for ever: a day is `date.toordinal()`, in UTC.
 """
 
 from base64 import b32decode, b32encode
+from collections.abc import Iterable
 from hashlib import blake2s
 from hmac import compare_digest
 from typing import Final, NamedTuple
@@ -14,9 +16,11 @@ from contracts import addresses
 
 COMPLAINTS: Final = "complaints"
 """Behind the `+`: where feedback loops may send what carries one of our return addresses inside."""
-SIGNATURE: Final = 10
-"""Bytes of it: whoever guesses a billion a second needs some 38 million years."""
-SIGNED: Final = 18
+SIGNATURE: Final = 8
+"""Bytes of it: whoever guesses a billion a second needs some 300 years, and a key lasts a month."""
+SIGNED: Final = 20
+TO_WHOM: Final = 2
+"""Bytes that tell whom it was sent to: enough to tell him from somebody whom he forwards his mail to."""
 TOKEN: Final = 45
 """Letters of 28 bytes in base32."""
 LONGEST: Final = 64
@@ -25,15 +29,26 @@ PURPOSE: Final = b"returns"
 """So that what is signed here is signed for nothing else."""
 
 
+KEY_DAYS: Final = 5
+LAPSES_DAYS: Final = 30
+"""So long claims are kept (P8): of what comes later nobody knows any more. A key's last day is as good as its first."""
+YEAR: Final = 366
+
+
 class BadReturnAddress(ValueError):
     """No return addresses can be made of it; the text says why."""
 
 
 class HandOver(NamedTuple):
-    """The claim that what came back is about."""
+    """The claim that what came back is about, and a trace of the address that it went to."""
 
     id: UUID
     try_: int
+    to_whom: bytes
+
+    def went_to(self, address: str) -> bool:
+        """Whether it was sent to this very address (its domain in ASCII), and not on from there to another one."""
+        return _to_whom(address) == self.to_whom
 
 
 class ReturnAddress:
@@ -53,14 +68,25 @@ class ReturnAddress:
                 f"has more than {most} characters before its @, which leaves no room for a signature"
             )
         self._before, self._behind = f"{local}+", f"@{domain}"
-        self._key = blake2s(secret.encode(), person=PURPOSE).digest()
+        self._secret = secret.encode()
+        self._keys: dict[int, bytes] = {}
 
-    def of(self, id: UUID, try_: int) -> str:
-        """Where this hand-over comes back to."""
-        return f"{self._before}{self._token(id.bytes + try_.to_bytes(2))}{self._behind}"
+    def of(self, id: UUID, try_: int, recipient: str, day: int) -> str:
+        """Where this hand-over to `recipient` comes back to."""
+        token = self._token(id.bytes + try_.to_bytes(2) + _to_whom(recipient), day // KEY_DAYS)
+        return f"{self._before}{token}{self._behind}"
 
-    def read(self, address: str) -> HandOver | None:
-        """The hand-over that a return address of ours names; None: it is none, or somebody made it up."""
+    def read(self, address: str, day: int) -> HandOver | None:
+        """The hand-over that a return address of ours names; None: it is none, has lapsed, or somebody made it up."""
+        # Somebody's clock may be ahead of ours.
+        return self._read(address, range(day // KEY_DAYS + 1, (day - LAPSES_DAYS) // KEY_DAYS - 1, -1))
+
+    def has_lapsed(self, address: str, day: int) -> bool:
+        """Whether we have signed it, within a year, and that is too long ago."""
+        past = range((day - LAPSES_DAYS) // KEY_DAYS - 1, (day - YEAR) // KEY_DAYS, -1)
+        return self._read(address, past) is not None
+
+    def _read(self, address: str, periods: Iterable[int]) -> HandOver | None:
         token = self._inside(address)
         if token is None or len(token) != TOKEN:
             return None
@@ -68,9 +94,9 @@ class ReturnAddress:
             signed = b32decode(token.upper() + "===")[:SIGNED]
         except ValueError:
             return None
-        if not compare_digest(self._token(signed), token):
+        if not any(compare_digest(self._token(signed, period), token) for period in periods):
             return None
-        return HandOver(UUID(bytes=signed[:16]), int.from_bytes(signed[16:]))
+        return HandOver(UUID(bytes=signed[:16]), int.from_bytes(signed[16:18]), signed[18:])
 
     def takes_complaints(self, address: str) -> bool:
         """Whether feedback loops send their reports there."""
@@ -83,7 +109,18 @@ class ReturnAddress:
         ours = written.isascii() and written.startswith(before) and written.endswith(behind)
         return written[len(before) : -len(behind)] if ours else None
 
-    def _token(self, signed: bytes) -> str:
+    def _token(self, signed: bytes, period: int) -> str:
         # A keyed hash by design (RFC 7693), in a third of the time of an HMAC: each mail has one.
-        signature = blake2s(signed, digest_size=SIGNATURE, key=self._key, person=PURPOSE).digest()
+        key = self._keys.get(period) or self._new_key(period)
+        signature = blake2s(signed, digest_size=SIGNATURE, key=key, person=PURPOSE).digest()
         return b32encode(signed + signature).rstrip(b"=").decode().lower()
+
+    def _new_key(self, period: int) -> bytes:
+        if len(self._keys) > YEAR:
+            self._keys.clear()
+        key = self._keys[period] = blake2s(self._secret, person=PURPOSE, salt=period.to_bytes(4)).digest()
+        return key
+
+
+def _to_whom(address: str) -> bytes:
+    return blake2s(address.lower().encode("utf-8", "replace"), digest_size=TO_WHOM, person=PURPOSE).digest()

@@ -81,6 +81,16 @@ def test_what_a_server_reports(name: str, kind: Kind, told: str | None) -> None:
     assert told is None or report.told == told
 
 
+@pytest.mark.parametrize(
+    ("name", "about"),
+    [(name, "gone@example.com") for name in ("postfix", "sendmail", "exim", "exim_old", "qmail", "qmail_local")]
+    + [("exchange", "gone@contoso.example"), ("gmail", "gone@gmail.example"), ("international", "zoé@exämple.com")],
+)
+def test_whom_a_server_reports_about(name: str, about: str) -> None:
+    report = read(sample(name))
+    assert report is not None and report.about == {about}
+
+
 @pytest.mark.parametrize("name", ["complaint", "complaint_without_fields"])
 def test_a_complaint_names_where_the_mail_was_to_come_back_to(name: str) -> None:
     assert read(sample(name)) == Report(Kind.COMPLAINT, "complaint (abuse)", "bounces+token@example.org")

@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.events import Receipt
 from contracts.topics import RECEIPTS
 from kit.bus.publisher import Publisher
+from kit.clock import utc_now
 from kit.delivery.rules import CalledBack, Result
 from kit.settings import KafkaSettings
 from kit.web_server import PortTaken
@@ -25,7 +27,16 @@ from tests.services.gateway.support import Others, others
 ID = UUID("01a3ffe3-8e05-73fd-a35f-04dc8c462986")
 OURS = ReturnAddress("bounces@example.org", "a secret of the tests, long enough for signing")
 SECOND = ReturnAddress("back@example.net", "a secret of the tests, long enough for signing")
-HERE = OURS.of(ID, 2)
+GONE = "gone@example.com"
+"""Whom the samples are about."""
+
+
+def of(number: int = 2, to: str = GONE, by: ReturnAddress = OURS, ago: int = 0) -> str:
+    """The return address of a hand-over to somebody, some days ago."""
+    return by.of(ID, number, to, utc_now().toordinal() - ago)
+
+
+HERE = of()
 
 
 class Client:
@@ -104,6 +115,27 @@ async def test_p5_9_what_came_back_is_answered_when_kafka_has_it(
     assert "gone" not in receipt.model_dump_json()
 
 
+@pytest.mark.parametrize("name", ["postfix", "qmail", "exim_old"])
+async def test_p3_10_who_forwards_to_somebody_who_is_gone_is_not_to_blame(
+    desk: ReturnedMail, services: Others, name: str
+) -> None:
+    async with calling(desk) as client:
+        await client.send(sample(name), to=of(to="forwards@example.net"))
+        await client.send(sample(name), to=of(3, to="Gone@Example.com"))
+    first, second = await services.hear(Receipt, 2)
+    assert {first.try_: first.status, second.try_: second.status} == {2: "undelivered", 3: "hard_bounce"}
+
+
+async def test_what_was_signed_long_ago_is_refused_and_logged(
+    desk: ReturnedMail,
+) -> None:
+    async with calling(desk) as client:
+        for ago, answer in ((29, "250"), (60, "550")):
+            with capture_logs() as logs:
+                assert (await client.send(sample("postfix"), to=of(ago=ago))).startswith(answer)
+            assert ("return_address_lapsed" in [one["event"] for one in logs]) is (ago == 60)
+
+
 async def test_p5_9_twice_is_the_same_receipt(desk: ReturnedMail, services: Others) -> None:
     """The other server heard no answer, and comes again."""
     async with calling(desk) as client:
@@ -115,7 +147,7 @@ async def test_p5_9_twice_is_the_same_receipt(desk: ReturnedMail, services: Othe
 
 async def test_each_provider_has_its_address(desk: ReturnedMail, services: Others) -> None:
     async with calling(desk) as client:
-        assert (await client.send(sample("qmail"), to=SECOND.of(ID, 7))).startswith("250")
+        assert (await client.send(sample("qmail"), to=of(7, by=SECOND))).startswith("250")
     [receipt] = await services.hear(Receipt)
     assert receipt.try_ == 7
 
@@ -127,7 +159,8 @@ async def test_each_provider_has_its_address(desk: ReturnedMail, services: Other
         "bounces+token@example.org",
         HERE.replace("bounces", "other"),
         HERE.replace("@", "a@"),
-        ReturnAddress("bounces@example.org", "another secret, which is long enough as well").of(ID, 2),
+        of(by=ReturnAddress("bounces@example.org", "another secret, which is long enough as well")),
+        of(ago=60),
         "postmaster@example.org",
         "ann@example.com",
     ],
@@ -150,7 +183,7 @@ async def test_one_recipient_at_a_time(desk: ReturnedMail) -> None:
     async with calling(desk) as client:
         for line in ("LHLO x", "MAIL FROM:<>", f"RCPT TO:<{HERE}>"):
             assert (await client.say(line)).startswith("250")
-        assert (await client.say(f"RCPT TO:<{OURS.of(ID, 3)}>")).startswith("452 4.5.3")
+        assert (await client.say(f"RCPT TO:<{of(3)}>")).startswith("452 4.5.3")
 
 
 async def test_p5_9_a_delay_says_that_it_was_taken(desk: ReturnedMail, services: Others) -> None:
@@ -193,7 +226,7 @@ async def test_a_complaint_is_about_the_mail_it_brings(
     desk: ReturnedMail, services: Others, to: str, sender: str
 ) -> None:
     async with calling(desk) as client:
-        answer = await client.send(sample("complaint", OURS.of(ID, 5)), to=to, sender=sender)
+        answer = await client.send(sample("complaint", of(5)), to=to, sender=sender)
     assert answer.startswith("250 2.0.0 taken\r")
     [receipt] = await services.hear(Receipt)
     assert (receipt.try_, receipt.status, receipt.code) == (5, "complaint", "complaint (abuse)")

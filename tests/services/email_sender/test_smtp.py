@@ -19,6 +19,7 @@ from contracts.status import Lane
 from contracts.suppression import Cause
 from deploy.local.catcher import Catcher
 from deploy.local.ports import free_port
+from kit.clock import utc_now
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.provider import Parcel
 from kit.settings import Settings, load
@@ -70,7 +71,8 @@ async def test_taken_as_it_was_meant() -> None:
     async with Catcher() as catcher, smtp(catcher.port, returns=RETURNS) as provider:
         assert isinstance(await provider.hand_over(one), Accepted)
         [mail] = catcher.mails()
-    assert (mail.sender, mail.recipients) == (RETURNS.of(one.due.id, 1), ("ann@example.com",))
+    back = RETURNS.of(one.due.id, 1, "ann@example.com", utc_now().toordinal())
+    assert (mail.sender, mail.recipients) == (back, ("ann@example.com",))
     assert mail.message_id == f"<{one.due.id}@example.com>" and mail.copy is None
     assert mail.text.replace("\r\n", "\n").rstrip() == "Hi.\n.\n..dots\nBye." and "<p>Hi</p>" in mail.html
 
@@ -407,7 +409,8 @@ async def test_each_mail_has_a_return_address_of_its_own_however_it_rides() -> N
         senders = {mail.recipients: mail.sender for mail in catcher.mails()}
         assert any(session.mails > 1 for session in provider.pool._idle)
     for one in parcels:
-        assert RETURNS.read(senders[one.to,]) == (one.due.id, one.try_)
+        back = RETURNS.read(senders[one.to,], utc_now().toordinal())
+        assert back and back[:2] == (one.due.id, one.try_) and back.went_to(one.to)
 
 
 @pytest.mark.parametrize("mailbox", ["550", "450", "450data", "451dot", "554dot", "421", "drop-rcpt", "drop-data"])

@@ -71,7 +71,8 @@ class Smtp:
 
     async def tried(self, seconds: float) -> Trial:
         """Whether it is there, private, knows us, and lets us send as our author."""
-        sender = self._returns.of(uuid4(), 1) if self._returns else self._author.address
+        author = self._author.address
+        sender = self._returns.of(uuid4(), 1, author, utc_now().toordinal()) if self._returns else author
         return await tried(self._relay, self._tls, sender, seconds)
 
     async def close(self) -> None:
@@ -86,12 +87,14 @@ class Smtp:
         return said or await self._sent(mail, deadline, urgent, rides=False)
 
     async def _mail(self, parcel: Parcel) -> Mail:
-        author = self._authors.get(parcel.due.tenant, self._author)
+        author, now = self._authors.get(parcel.due.tenant, self._author), utc_now()
         if takes_long(parcel.content):
-            mail = await asyncio.to_thread(compose, parcel, author, utc_now())
+            mail = await asyncio.to_thread(compose, parcel, author, now)
         else:
-            mail = compose(parcel, author, utc_now())
-        return mail._replace(sender=self._returns.of(parcel.due.id, parcel.try_)) if self._returns else mail
+            mail = compose(parcel, author, now)
+        if self._returns is None:
+            return mail
+        return mail._replace(sender=self._returns.of(parcel.due.id, parcel.try_, mail.recipient, now.toordinal()))
 
     async def _open(self, deadline: float) -> Session:
         return await opened(self._relay, self._tls, deadline)
