@@ -16,7 +16,8 @@ from kit.delivery.rules import CalledBack, Result
 from kit.postgres import Database, fate
 
 EVERY: Final = 1.0
-"""Seconds between two rounds; in each a provider is asked of as many messages as its pace allows in one second."""
+"""Seconds between two rounds of ours; in each a provider is asked of as many messages as all of us together may ask in
+one second, less what others have asked in it."""
 
 log = logs.get(__name__)
 

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import asyncpg
 
+from kit.delivery.pace import store
+from kit.delivery.pace.rules import Entry, Limit, left, settled
 from kit.delivery.provider import Asked
 from kit.delivery.rules import Result
 from kit.postgres import Connection, Database
@@ -40,16 +42,20 @@ async def is_anybody_due(connection: Connection, provider: Asked) -> bool:
 
 
 async def due_to_be_asked(connection: Connection, provider: Asked) -> list[Awaited]:
-    """Those of this provider whose time has come, at most so many as it takes in a second. Each is put off to its next
-    time: a provider that hangs is not asked again at once.
+    """Those of this provider whose time has come, at most so many as it takes in a second, whoever of us asks (P5.4).
+    Each is put off to its next time: a provider that hangs is not asked again at once.
 
     Who was told of meanwhile, was not taken after all, or was asked for as often as there are times, goes. To be called
     in a transaction: nobody else gets the same ones meanwhile.
     """
-    rows = await connection.fetch(_DUE, provider.name, provider.asks_per_second)
+    limit = Limit(f"{provider.name}, asked", "second", provider.asks_per_second)
+    now, book = await store.opened(connection, [limit])
+    entries = settled(limit, book[limit], {}, now)
+    rows = await connection.fetch(_DUE, provider.name, left(limit, entries))
     asked, over = _sorted_out(rows, len(provider.ask_after))
     if asked:
         await connection.execute(_PUT_OFF, *_keys(asked), [_wait(one, provider.ask_after) for one in asked])
+        await store.written(connection, {limit: [*entries, Entry(now, len(asked))]})
     if over:
         await connection.execute(_OVER, *_keys(over))
     return asked

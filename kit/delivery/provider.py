@@ -45,8 +45,8 @@ class Asked(Protocol):
     """A provider that can be asked what became of a message, by its own name for it.
 
     `ask_after` are seconds: from the acceptance until it is asked for the first time, and from each time to the next;
-    it is asked as often as there are numbers, of `asks_per_second` messages at most. `became` answers None when there
-    is no answer to be had now, and never raises what it could say.
+    it is asked as often as there are numbers, of `asks_per_second` messages at most, by all senders together. `became`
+    answers None when there is no answer to be had now, and never raises what it could say.
     """
 
     name: str
