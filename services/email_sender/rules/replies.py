@@ -36,6 +36,9 @@ class Step(Enum):
 
 OPENING: Final = frozenset({Step.CONNECT, Step.TLS, Step.AUTH})
 """Before any mail was spoken of: what is refused here is us."""
+OUT_OF_TURN: Final = frozenset({500, 502, 503})
+"""To a command of the envelope: it is the conversation that the server does not want, such as one without a login
+("503 need AUTH first"), and it says that of every mail."""
 OF_THE_MAIL: Final = frozenset({Step.RCPT, Step.DATA, Step.DOT})
 """Once it is known whom it is for."""
 
@@ -148,6 +151,8 @@ def _by_basic(step: Step, reply: Reply) -> Meaning | None:
         case 550 | 553 if step is Step.RCPT and not reply.enhanced:
             # "relay not permitted" is a bare 550, too, and would be said of everybody: none of them is dead for that.
             return Meaning.RECIPIENT if SAYS_NOBODY.search(reply.text) else Meaning.REFUSED
+        case code if code in OUT_OF_TURN and step is not Step.DOT:
+            return Meaning.CONFIGURATION
         case 552:  # at RCPT the mailbox is over its limit, later the mail is, if nothing else is said
             return Meaning.FULL if step is Step.RCPT or _SAYS_FULL.search(reply.text) else Meaning.MESSAGE
     return _BASIC.get(reply.code)

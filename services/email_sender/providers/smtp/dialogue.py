@@ -27,7 +27,8 @@ class Dialogue(asyncio.Protocol):
         self._waiters: deque[tuple[int, asyncio.Future[list[Reply]]]] = deque()
         self._gathered: list[bytes] = []
         self._octets = 0
-        self.ended = False
+        self.ended = transport.is_closing()
+        """Perhaps already: whoever held it before us heard that, and we do not."""
         self.closing = False
         """The server said 421: it did nothing of what it was asked afterwards (RFC 5321, 3.8)."""
         self.written = 0

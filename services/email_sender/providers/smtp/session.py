@@ -83,8 +83,9 @@ class Session:
     async def send(self, mail: Mail, deadline: float) -> Outcome | None:
         """Hands over one mail; answers by `deadline` (the loop's time) at the latest.
 
-        Silence or a drop after the final dot is Unknown; everything before it is surely not sent. None: it rode behind
-        a mail that ended the conversation, was not sent, and is none the worse on another connection.
+        Silence or a drop after the final dot is Unknown; everything before it is surely not sent. None: the mails
+        before it on this connection ended the conversation (some relays take a few, and then say 421), so it was not
+        sent, and is none the worse on another one.
         """
         if mail.utf8 and not self._offers.utf8:
             return Refused("message_refused", "the address has letters that this mail server cannot take (SMTPUTF8)")
@@ -119,13 +120,15 @@ class Session:
     # ---------------------------------------------------------------------------------------------------- the envelope
 
     async def _said(self, mail: Mail) -> Outcome | None:
-        rides, commands = self._mails_here > 1, [command.encode() for command in self.commands(mail)]
+        rides, not_the_first = self._mails_here > 1, self.mails > 1
+        commands = [command.encode() for command in self.commands(mail)]
         if rides:
             replies = await self._behind_another(commands)
         else:
             self._message_to_come = True
             replies = await self._asked(commands)
-        if rides and (len(replies) < len(ENVELOPE) or replies[0].code == CLOSING):
+        over = not replies or replies[0].code == CLOSING or (rides and len(replies) < len(ENVELOPE))
+        if not_the_first and over:
             self._turn_away()
             return None
         if refused := refusal(replies, ENVELOPE):
