@@ -18,13 +18,15 @@ from contracts.status import Channel, Lane
 from contracts.wording import LINE, LOCALE, NAME
 
 SMS_CHARACTERS = 1600
+HEADER_CHARACTERS: Final = 500
+NOTHING_TO_SAY: Final = "a text message needs a text: nobody carries an empty one"
 HTML_BYTES = 64 * 1024
 ATTACHMENT_BYTES = 512 * 1024
 FILES_TOO_LARGE: Final = f"are larger than {ATTACHMENT_BYTES // 1024} KiB together: send a link to them instead"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NAME)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=LINE)]
-HeaderText = Annotated[str, StringConstraints(max_length=500)]
+HeaderText = Annotated[str, StringConstraints(max_length=HEADER_CHARACTERS)]
 Locale = Annotated[str, StringConstraints(max_length=35, pattern=LOCALE)]
 Instant = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -287,6 +289,8 @@ def _content_problems(request: NotificationRequest, channels: tuple[Channel, ...
         yield "body", f"{holds}: shorten it"
     if request.template is not None:
         return
+    if Channel.SMS in channels and request.body is not None and not request.body.strip():
+        yield "body", NOTHING_TO_SAY
     if request.body is None and not (request.html and channels == (Channel.EMAIL,)):
         yield "body", "give body (or html for an email), or a template"
     if Channel.EMAIL in channels and not request.subject:

@@ -65,7 +65,8 @@ class Rendered:
 
 
 def render(template: Template, channel: Channel, locale: str | None, data: Mapping[str, Any] | None) -> Rendered:
-    """The texts for `channel` in the nearest locale: "fr-CA", then "fr", then the template's own.
+    """The texts for `channel` in the nearest locale: "zh-Hant-TW", then "zh-Hant", then "zh" (RFC 4647, 3.4), then the
+    template's own.
 
     A part that a locale leaves out is the template's own. Raises Unrenderable.
     """
@@ -80,8 +81,9 @@ def _nearest(template: Template, locale: str | None) -> tuple[Texts, ...]:
     if not locale or not template.locales:
         return (template,)
     known = {_plain(name): texts for name, texts in template.locales.items()}
-    wanted = _plain(locale)
-    return (*(known[name] for name in dict.fromkeys((wanted, wanted.partition("-")[0])) if name in known), template)
+    subtags = _plain(locale).split("-")
+    nearer = ("-".join(subtags[:count]) for count in range(len(subtags), 0, -1))
+    return (*(known[name] for name in nearer if name in known), template)
 
 
 def _plain(locale: str) -> str:

@@ -88,6 +88,8 @@ def test_this_may_be_asked_for(body: dict[str, Any]) -> None:
         (MAIL | {"html": "nul \x00"}, "html: holds the character NUL"),
         (MAIL | {"html": "é" * 32_769}, "html: is larger than 64 KiB"),
         (SMS | {"body": "x" * 1601}, "body: a text message holds at most 1600 characters, this one has 1601"),
+        (SMS | {"body": " \n"}, "body: a text message needs a text"),
+        (BELL | {"channel": None, "channels": ["inapp", "sms"], "body": ""}, "body: a text message needs a text"),
         (MAIL | {"group": "a\x00"}, "group: holds a line break or control character"),
         (MAIL | {"collapse_key": "a\nb"}, "collapse_key: holds a line break or control character"),
         (MAIL | {"data": {"a": ["\x00"]}}, "data: holds the character NUL"),

@@ -167,6 +167,16 @@ def test_the_nearest_locale_is_taken(locale: str | None, subject: str, text: str
     assert (found.subject, found.text, found.html) == (subject, text, "<p>Welcome, Zoé.</p>")
 
 
+@pytest.mark.parametrize(
+    ("locale", "text"),
+    [("zh-Hant-TW", "繁"), ("zh-Hant", "繁"), ("zh_hans_CN", "中"), ("zh", "中"), ("zho-Hant", "own"), ("z", "own")],
+)
+def test_a_script_is_nearer_than_the_language_alone(locale: str, text: str) -> None:
+    """RFC 4647, 3.4: subtag by subtag."""
+    template = Template(text="own", locales={"zh": Texts(text="中"), "zh-Hant": Texts(text="繁")})
+    assert render(template, Channel.SMS, locale, {}).text == text
+
+
 def test_each_channel_has_its_parts() -> None:
     sms = render(WELCOME, Channel.SMS, None, {"name": "Zoé"})
     assert (sms.subject, sms.text, sms.html) == (None, "Hi Zoé", None)

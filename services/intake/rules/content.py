@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from contracts import addresses
 from contracts.events import Content
-from contracts.request import SMS_CHARACTERS, NotificationRequest, header_text
+from contracts.request import HEADER_CHARACTERS, NOTHING_TO_SAY, SMS_CHARACTERS, NotificationRequest, header_text
 from contracts.status import Channel
 from kit.rendering import Rendered, Unrenderable, render
 from kit.rendering.hypertext import check_depth
@@ -135,22 +135,35 @@ def check(row: Row, content: Content) -> None:
         raise Unsendable("invalid", f"body: nothing to send by {row.channel}: give body, or a template with it")
     if row.channel is Channel.EMAIL and not content.subject:
         raise Unsendable("invalid", "subject: an email needs one: give subject, or a template with it")
-    try:
-        header_text(content.subject or "")
-    except ValueError as error:
-        raise Unsendable("invalid", f"subject: {error}") from None
+    _check_subject(content.subject or "")
     if content.raw and content.html is not None:
         _check_depth(content.html)
-    length = len(content.text or "")
-    if row.channel is Channel.SMS and length > SMS_CHARACTERS:
-        raise Unsendable(
-            "too_large", f"body: a text message holds {SMS_CHARACTERS} characters, this one has {length}: shorten it"
-        )
+    if row.channel is Channel.SMS:
+        _check_text_message(content.text or "")
     if _may_be_large(row, content) and (size := len(to_json(content, exclude_none=True))) > LARGEST:
         raise Unsendable(
             "too_large",
             f"body: with all its parts it has {size} bytes as JSON, the limit is {LARGEST}: shorten it, or send a "
             "link instead of an attachment",
+        )
+
+
+def _check_subject(subject: str) -> None:
+    """As of a request's own: a template makes it of whatever the data brings along."""
+    try:
+        header_text(subject)
+    except ValueError as error:
+        raise Unsendable("invalid", f"subject: {error}") from None
+    if len(subject) > HEADER_CHARACTERS:
+        raise Unsendable("too_large", f"subject: has more than {HEADER_CHARACTERS} characters: shorten it")
+
+
+def _check_text_message(text: str) -> None:
+    if not text.strip():
+        raise Unsendable("invalid", f"body: {NOTHING_TO_SAY}")
+    if (length := len(text)) > SMS_CHARACTERS:
+        raise Unsendable(
+            "too_large", f"body: a text message holds {SMS_CHARACTERS} characters, this one has {length}: shorten it"
         )
 
 

@@ -21,6 +21,7 @@ WELCOME = Found(
     Template(subject="Hi {{ name }}", text="Welcome, {{ name }}", sms="Hi", required=("name",), types={"name": "text"}),
 )
 BROKEN = Found("broken@1", None, Unrenderable("bad_template", "text: is no text"))
+QUIET = Found("quiet@1", Template(text="{{ word }} "))
 LONG = Found("long@1", Template(subject="{{ name }}", text="{% for i in range(2000) %}x{% endfor %}"))
 BELLS = Found("bells@1", Template(text="{% for i in range(200) %}{{ sound }}{% endfor %}"))
 
@@ -39,6 +40,8 @@ KNOWN = replace(
         ("default", "broken@1"): BROKEN,
         ("default", "long"): LONG,
         ("default", "long@1"): LONG,
+        ("default", "quiet"): QUIET,
+        ("default", "quiet@1"): QUIET,
         ("default", "bells"): BELLS,
         ("default", "bells@1"): BELLS,
     },
@@ -98,6 +101,12 @@ def test_due_now(fields: dict[str, Any], content: dict[str, Any]) -> None:
         ),
         ({**NAMED, "template": "long", "data": {"name": ""}}, "invalid", "subject: an email needs one"),
         ({**NAMED, "template": "long", "data": {"name": "a\nBcc: b@c.de"}}, "invalid", "subject: holds a line break"),
+        ({**NAMED, "template": "long", "data": {"name": "a" * 501}}, "too_large", "subject: has more than 500"),
+        (
+            {**NAMED, "template": "quiet", "channel": "sms", "user_id": "hans", "data": {"word": "\n"}},
+            "invalid",
+            "body: a text message needs a text",
+        ),
         ({"html": "<b>" * 101}, "too_large", "html: has more than 100 elements within each other"),
         ({"channel": "sms", "to": "+33612345678"}, "country_not_allowed", "numbers of FR are not in"),
         ({"channel": "inapp", "user_id": "alice"}, "channel_disabled", "channel: inapp is switched off"),
@@ -138,7 +147,7 @@ STOPPABLE = replace(
     templates={
         ("default", name): Found(
             "news@1",
-            Template(subject="News", text="{% if unsubscribe_url is defined %}{{ unsubscribe_url }}{% endif %}"),
+            Template(subject="News", text="News.{% if unsubscribe_url is defined %} {{ unsubscribe_url }}{% endif %}"),
         )
         for name in ("news", "news@1")
     },
@@ -162,7 +171,7 @@ def test_a_mail_that_may_be_stopped_says_how(fields: dict[str, Any], link: str |
     said = [Intake(STOPPABLE).hear(requested(**fields, template=name))[0] for name in (None, "news", "news")]
     contents = [due.content for due in said if isinstance(due, e.Due) and due.content]
     assert [content.unsubscribe for content in contents] == [link] * 3
-    assert contents[1].text == (link or "")
+    assert contents[1].text == (f"News. {link}" if link else "News.")
 
 
 def test_without_an_address_of_ours_no_mail_has_a_link() -> None:
