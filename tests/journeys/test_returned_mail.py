@@ -122,6 +122,20 @@ async def test_p3_10_who_forwards_to_somebody_who_is_gone_is_written_to_again(st
     assert (await mailed(stack, to))["status"] == "sent" and await suppressions(stack, to) == []
 
 
+async def test_p5_9_what_came_back_shows_that_it_was_sent(stack: Stack) -> None:
+    """Its relay takes it and closes without a word, each time: nobody knows, until it comes back."""
+    to = "keep-drop-dot@example.com"
+    first = await mailed(stack, to)
+    assert (first["status"], first["reason"]) == ("failed", "perhaps_sent")
+    await comes_back(stack, to, "postfix")
+    seen = await stack.wait_for(first["id"], lambda one: one["status"] == "undelivered")
+    told = [line["event"] for line in seen["timeline"] if line["event"] in ("failed", "sent", "undelivered")]
+    assert told == ["failed", "sent", "undelivered"]
+    [line] = [line for line in seen["timeline"] if line["event"] == "sent"]
+    assert line["detail"].startswith("its answer was lost") and line["try"] == 5
+    assert (await until_mailed(stack, to, "rejected", tries=5))["reason"] == "suppressed"
+
+
 async def test_who_complains_has_it_and_gets_no_other(stack: Stack) -> None:
     to = "annoyed@example.com"
     first = await mailed(stack, to)
