@@ -6,8 +6,9 @@ import asyncio
 import json as text
 import logging
 import os
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import asyncpg
 import typer
@@ -19,22 +20,28 @@ from contracts.status import Channel
 from contracts.topics import BY_NAME, FAILED, INTAKE_OUTCOMES, RETRY, SENDER_OF, SENT
 from deploy.local import dumping
 from deploy.local.trouble import Trouble
-from kit.bus.positions import Positions, look, read_from, set_back
+from kit.bus.positions import Positions, ends, look, read_from, set_back
 from kit.bus.record import Partition
-from kit.clock import utc_now
+from kit.clock import monotonic, utc_now
 from kit.delivery.restoring import Heard, rebuild
 from kit.postgres import Database, all_schemas, migrate
+from kit.restored import store as unread
+from kit.restored.rules import WAITS_FOR, marks
 from kit.settings import KafkaSettings, Settings, load
 
 DUMP: Final = "database.dump"
 POSITIONS: Final = "positions.json"
 NEXT: Final = (
-    "Start the services with scheduler.enabled: false; when `tocsin topics` shows intake and the scheduler no longer "
-    "behind, start the scheduler as before: what was moved or cancelled since the backup must be read first."
+    "Start the services. Nothing that waits for its time is fired before intake and the scheduler have read again what "
+    "was moved or cancelled since the backup: `tocsin status` shows who is catching up."
 )
 SHARED: Final = "tocsin"
+PATIENCE: Final = 15.0
+HESITATION: Final = 0.5
+"""Seconds for which Kafka is asked again, and between two times."""
 SENDERS: Final = {Channel.EMAIL: "email_sender", Channel.SMS: "sms_sender"}
 
+T = TypeVar("T")
 Folder = Annotated[Path, typer.Argument(help="The folder of the backup.")]
 PositionsOnly = Annotated[
     bool, typer.Option("--positions-only", help="Only what is about Kafka: the database is left to your own tools.")
@@ -49,7 +56,7 @@ def backup(folder: Folder, positions_only: PositionsOnly = False, json: Json = F
     except FileExistsError:
         raise Trouble(f"{folder} is there already", "name a new folder for each backup") from None
     # First of all: what is read twice after a restore does no harm, what is not read at all would be lost.
-    positions = asyncio.run(_on_kafka(look(settings.kafka)))
+    positions = asyncio.run(_on_kafka(lambda: look(settings.kafka)))
     told = {"taken_at": utc_now().isoformat(), "prefix": settings.kafka.topic_prefix, "groups": positions.as_json()}
     (folder / POSITIONS).write_text(text.dumps(told, indent=1))
     if not positions_only:
@@ -93,17 +100,19 @@ async def _restore(settings: Settings, dump: Path | None, positions: Positions) 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
     progress = Progress()
     await _check_stopped(settings.database_url)
+    there = await _on_kafka(lambda: ends(settings.kafka))
     progress.say("the database")
     if dump:
         await _replace(settings.database_url, dump)
     await _brought_up(settings.database_url)
+    await _hold_back(settings.database_url, there, positions)
     told = {"results": 0, "unknown": 0}
     for channel, schema in SENDERS.items():
         progress.say(f"what Kafka heard of the {schema}")
-        results, unknown = await _rebuild(settings, channel, schema, positions)
+        results, unknown = await _rebuild(settings, channel, schema, positions, there)
         told = {"results": told["results"] + results, "unknown": told["unknown"] + unknown}
     progress.say("the places of all groups")
-    await _on_kafka(set_back(settings.kafka, positions))
+    await _on_kafka(lambda: set_back(settings.kafka, positions, there))
     return told
 
 
@@ -146,15 +155,21 @@ async def _brought_up(url: str) -> None:
         await owner.close()
 
 
-async def _rebuild(settings: Settings, channel: Channel, schema: str, positions: Positions) -> tuple[int, int]:
-    group, heard = SENDER_OF[channel], Heard()
-    offsets: dict[Partition, int] = positions.of(group, group.topics)
-    offsets |= positions.of(INTAKE_OUTCOMES, (SENT, FAILED, RETRY))
+async def _hold_back(url: str, there: Mapping[Partition, int], positions: Positions) -> None:
+    """Who acts on time alone waits until all was read again that Kafka holds now: written before anybody can start."""
+    now, owner = utc_now(), await asyncpg.connect(url)
     try:
-        async for record in read_from(settings.kafka, offsets):
-            heard.hear_record(record, BY_NAME[record.topic], channel)
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise _no_kafka(error) from None
+        async with owner.transaction():
+            for schema, groups in WAITS_FOR.items():
+                await unread.replace(owner, schema, marks(groups, there, positions.of_groups, now))
+    finally:
+        await owner.close()
+
+
+async def _rebuild(
+    settings: Settings, channel: Channel, schema: str, positions: Positions, there: Collection[Partition]
+) -> tuple[int, int]:
+    heard = await _on_kafka(lambda: _heard(settings.kafka, channel, positions, there))
     database = await Database.open(settings.database_url, schema, size=1)
     try:
         return await rebuild(database, heard)
@@ -162,11 +177,25 @@ async def _rebuild(settings: Settings, channel: Channel, schema: str, positions:
         await database.close()
 
 
-async def _on_kafka(question: Any) -> Any:
-    try:
-        return await question
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise _no_kafka(error) from None
+async def _heard(kafka: KafkaSettings, channel: Channel, positions: Positions, there: Collection[Partition]) -> Heard:
+    group, heard = SENDER_OF[channel], Heard()
+    offsets: dict[Partition, int] = positions.of(group, group.topics, there)
+    offsets |= positions.of(INTAKE_OUTCOMES, (SENT, FAILED, RETRY), there)
+    async for record in read_from(kafka, offsets):
+        heard.hear_record(record, BY_NAME[record.topic], channel)
+    return heard
+
+
+async def _on_kafka(question: Callable[[], Awaitable[T]]) -> T:
+    """Asked again for a while: a Kafka that has just begun, or is busy, hesitates. Raises Trouble."""
+    over = monotonic() + PATIENCE
+    while True:
+        try:
+            return await question()
+        except (KafkaError, OSError, TimeoutError) as error:
+            if monotonic() > over:
+                raise _no_kafka(error) from None
+        await asyncio.sleep(HESITATION)
 
 
 def _no_kafka(error: BaseException) -> Trouble:

@@ -150,8 +150,9 @@ def lines(picture: Picture) -> Iterator[str]:
 
 
 def _instance(one: ServiceSeen) -> tuple[object, ...]:
-    waits = f"{one.state}, not ready: {', '.join(one.not_ready)}" if one.not_ready else one.state
-    return one.instance, one.pid or "-", waits, f"{one.heard_at:%H:%M:%S}"
+    waits = f", not ready: {', '.join(one.not_ready)}" if one.not_ready else ""
+    lacks = f", {' '.join(one.degraded).replace('_', ' ')}" if one.degraded else ""
+    return one.instance, one.pid or "-", one.state + waits + lacks, f"{one.heard_at:%H:%M:%S}"
 
 
 def _lanes(groups: Sequence[GroupSeen] | None) -> Iterator[tuple[object, ...]]:

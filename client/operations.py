@@ -62,6 +62,8 @@ class ServiceSeen(Answer):
     pid: int | None = None
     version: str | None = None
     not_ready: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+    """`catching_up`: restored, and before it has read again what has changed since the backup, nothing is fired."""
     timers: Mapping[str, Mapping[str, int]] | None = None
     """Of a scheduler, by kind: `pending` and `overdue`."""
 

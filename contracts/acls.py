@@ -12,8 +12,8 @@ PRODUCER: Final = "producer"
 """Any other program that publishes."""
 OPERATOR: Final = "operator"
 """Who looks, with `tocsin topics`, and makes what is missing: sees how far everybody is, and no message."""
-WHO_ASK: Final = ("intake", "gateway", OPERATOR)
-"""Those who ask how far the groups of others have come (P3.9)."""
+WHO_ASK: Final = ("intake", "scheduler", "gateway", OPERATOR)
+"""Those who ask how far the groups of others have come (P3.9, P9)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Health:
         self.service = service
         self.registry = registry
         self._checks: dict[str, Check] = {}
+        self._lacks: dict[str, Check] = {}
         self.routes = [
             Route("/health/live", self._live, include_in_schema=False),
             Route("/health/ready", self._ready, include_in_schema=False),
@@ -36,6 +37,14 @@ class Health:
             raise ValueError(f"two checks are named {name}")
         self._checks[name] = check
 
+    def degraded_while(self, name: str, check: Check) -> None:
+        """It works, but not as it should, while this is true; answers at once, as `ready_when` says."""
+        self._lacks[name] = check
+
+    def degraded(self) -> list[str]:
+        """The names of what is not as it should be, though the service can work."""
+        return [name for name, check in self._lacks.items() if _answer(name, check)]
+
     def not_ready(self) -> list[str]:
         """The names of what is not ready; none when the service can work."""
         return [name for name, check in self._checks.items() if not _answer(name, check)]
@@ -45,7 +54,7 @@ class Health:
 
     async def _ready(self, request: Request) -> Response:
         waiting = self.not_ready()
-        answer = {"service": self.service, "ready": not waiting, "not_ready": waiting}
+        answer = {"service": self.service, "ready": not waiting, "not_ready": waiting, "degraded": self.degraded()}
         return JSONResponse(answer, status_code=503 if waiting else 200)
 
     async def _metrics(self, request: Request) -> Response:

@@ -26,9 +26,14 @@ from client.rest import Tocsin
 from client.shapes import Answer
 from contracts.topics import SERVICES
 from deploy.local.trouble import Trouble
+from kit.restored import CATCHING_UP
 from kit.settings import Settings, SettingsError, masked
 
 CHECKS: Final = ("gateway", "token", "services", "restart", "providers", "limits", "stream")
+RESTORED: Final = "reads again what has changed since the backup: until then nothing is fired that waits for its time"
+READ_AGAIN: Final = (
+    "wait; `tocsin topics` shows how far intake and the scheduler are; look at the one that does not move"
+)
 TIMEOUT: Final = 4.0
 SECONDS: Final = 25.0
 
@@ -154,6 +159,9 @@ def _service(name: str, here: Mapping[str, Any] | None, heard: Sequence[ServiceS
         remedy = f"`tocsin up` starts it; logs/{name}.log says why it ended"
         yield trouble("services", f"{name} does not run{since}", remedy)
         return
+    lacks = here.get("degraded", ()) if here else [part for one in alive for part in one.degraded]
+    if CATCHING_UP in lacks:
+        yield note("services", f"{name} {RESTORED}", READ_AGAIN)
     waits = here.get("not_ready", ()) if here else [part for one in alive for part in one.not_ready]
     if waits:
         remedy = f"look at the other troubles first, then into logs/{name}.log"

@@ -29,11 +29,12 @@ class Positions:
 
     of_groups: Mapping[str, Mapping[Partition, Committed | None]]
 
-    def of(self, group: Group, topics: Collection[Topic]) -> dict[Partition, int]:
-        """The offsets from which these topics are to be read again, as this group had not read on."""
-        names = {topic.name for topic in topics}
-        told = self.of_groups.get(group.name, {})
-        return {place: one.offset if one else 0 for place, one in told.items() if place[0] in names}
+    def of(self, group: Group, topics: Collection[Topic], there: Collection[Partition]) -> dict[Partition, int]:
+        """The offsets from which these topics are to be read again, as this group had not read on. `there`: the
+        partitions that exist; one that was added since, from its beginning."""
+        names, told = {topic.name for topic in topics}, self.of_groups.get(group.name, {})
+        ours = [place for place in there if place[0] in names]
+        return {place: one.offset if (one := told.get(place)) else 0 for place in ours}
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -74,14 +75,27 @@ async def look(kafka: KafkaSettings) -> Positions:
     return Positions(found)
 
 
-async def set_back(kafka: KafkaSettings, positions: Positions) -> None:
-    """Every group goes on from there. Nobody may be in any of them. What was not committed is read from its beginning;
-    a topic that was made anew since is found out by the time that stands beside the offset, as always (P9).
+async def ends(kafka: KafkaSettings) -> dict[Partition, int]:
+    """Of all partitions that any group reads, the offset of the next record. Raises KafkaError, OSError or
+    TimeoutError."""
+    prefix = kafka.topic_prefix
+    async with administrator(kafka) as client:
+        there = await partitions(client, {prefix + topic.name for group in GROUPS for topic in group.topics})
+    told = await spans(kafka, there)
+    return {(place.topic.removeprefix(prefix), place.partition): end for place, (_, end) in told.items()}
+
+
+async def set_back(kafka: KafkaSettings, positions: Positions, there: Collection[Partition]) -> None:
+    """Every group goes on from there. Nobody may be in any of them. `there`: the partitions that exist, of which those
+    that were added since, and those of which nothing was committed, are read from their beginning; a topic that was
+    made anew since is found out by the time that stands beside the offset, as always (P9).
 
     Raises KafkaError (CommitFailedError: somebody is in a group, for longer than Kafka takes to miss who was killed),
     OSError or TimeoutError; done again, it does no harm.
     """
-    for group, of in positions.of_groups.items():
+    for group in GROUPS:
+        told, topics = positions.of_groups.get(group.name, {}), {topic.name for topic in group.topics}
+        of = {place: told.get(place) for place in there if place[0] in topics}
         places = {
             TopicPartition(kafka.topic_prefix + topic, number): OffsetAndMetadata(
                 one.offset if one else 0, str(one.timestamp) if one and one.timestamp is not None else ""
@@ -89,7 +103,7 @@ async def set_back(kafka: KafkaSettings, positions: Positions) -> None:
             for (topic, number), one in of.items()
         }
         if places:
-            await _once_alone(kafka, group, places)
+            await _once_alone(kafka, group.name, places)
 
 
 async def _once_alone(kafka: KafkaSettings, group: str, places: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
@@ -128,6 +142,8 @@ async def read_from(kafka: KafkaSettings, offsets: Mapping[Partition, int]) -> A
         starts[place] = beginning if starts[place] > end else max(starts[place], beginning)
         if starts[place] < end:
             left[place] = end
+    if not left:
+        return
     reader = _consumer(kafka, None)
     try:
         async with asyncio.timeout(DEADLINE):

@@ -81,4 +81,5 @@ class Heartbeat(Loop):
             "running": [running] if running else [],
             "ready": not not_ready,
             "not_ready": not_ready,
+            "degraded": self._health.degraded(),
         } | dict(self._more())

@@ -28,9 +28,10 @@ _PATIENCE_MS: Final = 120_000
 def all_schemas() -> Migrations:
     """The schemas of all services. A kit that keeps state brings its own folder into each schema that uses it."""
     control, claims, services = _ROOT / "kit" / "control", _ROOT / "kit" / "delivery", _ROOT / "services"
+    restored = _ROOT / "kit" / "restored"
     rooms = {
-        "intake": [control, services / "intake"],
-        "scheduler": [control, services / "scheduler"],
+        "intake": [control, restored, services / "intake"],
+        "scheduler": [control, restored, services / "scheduler"],
         "email_sender": [control, claims, services / "email_sender"],
         "sms_sender": [control, claims, services / "sms_sender"],
         "gateway": [control, services / "gateway"],

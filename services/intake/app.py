@@ -15,6 +15,7 @@ from kit.bus.topics import TopicKeeper
 from kit.control.controlled import controlled
 from kit.pacing import Growing
 from kit.postgres import Database
+from kit.restored import CATCHING_UP, Unread
 from kit.service import Parts, Repeating, run
 from kit.settings import KafkaSettings, Settings
 from kit.stage import Stage
@@ -46,12 +47,14 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     database = parts.add("pool", await Database.open(settings.database_url, NAME))
     parts.watch("postgresql", database.alive)
     parts.add("topics", TopicKeeper(kafka))
+    unread = parts.add("restored", Unread(database, kafka))
+    parts.health.degraded_while(CATCHING_UP, lambda: not unread.over)
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
     watch = DirectoryWatch(lambda: served(kafka, INTAKE_DIRECTORY.name, (RECIPIENTS, SETTINGS)))
     group_ends = Repeating("group_ends", GroupEnds(database, publisher, parts.metrics).once, pauses.group_ends)
     retelling = Retelling(database, publisher)
-    judge = Judge(policy, watch, retelling.ask, parts.metrics)
+    judge = Judge(policy, watch, retelling.ask, parts.metrics, unread.holds)
 
     def after(said: Sequence[Outgoing]) -> None:
         if ends_a_group(said):
@@ -74,7 +77,7 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.add("directory_watch", Repeating("directory_watch", watch.once, pauses.directory))
     parts.add("counts", Repeating("counts", Counts(database, publisher, parts.metrics).once, pauses.counts))
     parts.add("usage", Repeating("usage", Forgetting(database).once, pauses.usage))
-    sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings))
+    sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings), lambda: unread.over)
     if sweeps(environ):
         parts.add("sweep", Repeating("sweep", sweep.once, pauses.sweep))
     erasing, kept = Erasing(database, publisher), remembered(settings)

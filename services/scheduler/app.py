@@ -19,6 +19,7 @@ from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.control.controlled import controlled
 from kit.postgres import Database
+from kit.restored import CATCHING_UP, Unread
 from kit.service import Loop, Parts, run
 from kit.settings import Settings
 from kit.stage import Stage
@@ -52,10 +53,12 @@ async def build(settings: Settings) -> Parts:
     tracer = parts.add("traces", tracer_of(NAME, os.environ))
     # One connection for each firing, one to look at each shelf, one for each stage, one each to count, for health, and
     # to compute again, two for jobs.
-    size = (FIRINGS + APART + SCHEDULE_FIRINGS + DEADLINE_FIRINGS + 4) + 4 + 3 + 2
-    db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=size, settings=BY_INDEX))
+    connections = (FIRINGS + APART + SCHEDULE_FIRINGS + DEADLINE_FIRINGS + 4) + 4 + 3 + 2
+    db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=connections, settings=BY_INDEX))
     parts.watch("postgresql_answers", db.alive)
     parts.add("topics", TopicKeeper(settings.kafka))
+    unread = parts.add("restored", Unread(db, settings.kafka))
+    parts.health.degraded_while(CATCHING_UP, lambda: not unread.over)
     publisher = parts.add("publisher", Publisher(settings.kafka, NAME))
     timers_alarm, schedules_alarm, deadlines_alarm = Alarm(), Alarm(), Alarm()
     zones = edition()
@@ -80,8 +83,13 @@ async def build(settings: Settings) -> Parts:
         )
 
     considering = Considering(settings.notifications.default_time_zone, settings.notifications.daily_report_at)
+
+    def may_fire() -> bool:
+        return unread.over
+
+    shared, size = (db, publisher), plan.batch_size
     firings = {
-        name: Firing(shelf, db, publisher, alarm, parts.metrics, batch_size=plan.batch_size, firings=at_once)
+        name: Firing(shelf, *shared, alarm, parts.metrics, batch_size=size, firings=at_once, may_fire=may_fire)
         for name, shelf, alarm, at_once in (
             ("firing", Timers(tracer=tracer), timers_alarm, FIRINGS),
             ("firing_again", Timers(put_back=True, tracer=tracer), Alarm(), APART),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -98,8 +98,10 @@ class Firing(Generic[T]):
         *,
         batch_size: int,
         firings: int = FIRINGS,
+        may_fire: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`firings`: at a time; each needs a connection, and one more is needed to look."""
+        """`firings`: at a time; each needs a connection, and one more is needed to look. `may_fire`: asked before each
+        of them; after a restore nothing fires for a while (P9)."""
         self.task: asyncio.Task[None] | None = None
         self.said: Counter[str] = Counter()
         self._shelf = shelf
@@ -107,6 +109,7 @@ class Firing(Generic[T]):
         self._publisher = publisher
         self._alarm = alarm
         self._metrics = metrics
+        self._may_fire = may_fire
         self._batch_size = self._size = batch_size
         self._room = asyncio.Semaphore(firings)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -140,6 +143,8 @@ class Firing(Generic[T]):
     async def _fire_what_is_due(self) -> tuple[datetime | None, float]:
         """Begins at most one firing; until when, and for how many seconds, nothing else is to do."""
         since = self._since()
+        if not self._may_fire():
+            return None, LONGEST_SLEEP
         async with self._db.connection() as connection:
             look = await self._shelf.look(connection, since)
         if look.due and await self._begin(since, look.now, self._size):
@@ -169,14 +174,15 @@ class Firing(Generic[T]):
     async def fire_now(self) -> Counter[str]:
         """Fires all that is due now, whatever the loop does meanwhile; how many were said in that time, by kind."""
         before = self.said.copy()
-        while True:
+        while self._may_fire():
             async with self._db.connection() as connection:
                 look = await self._shelf.look(connection, None)
             full = look.due and await self._begin(None, look.now, BACKLOG)
             if self._under_way:
                 await asyncio.wait(self._under_way)
             if not full:
-                return self.said - before
+                break
+        return self.said - before
 
     async def _begin(self, since: datetime | None, now: datetime, size: int) -> bool:
         """Begins a firing as soon as there is room; returns when it has taken its things, and whether it is full."""

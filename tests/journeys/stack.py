@@ -208,7 +208,8 @@ class Stack:
             waiting = [instance for instance in waiting if not await self._is_ready(instance)]
             if waiting and time.monotonic() > over:
                 self.show_logs()
-                raise TimeoutError(f"not ready after {within:g} s: {', '.join(one.name for one in waiting)}")
+                told = [f"{one.name} {await self._said(one)}" for one in waiting]
+                raise TimeoutError(f"not ready after {within:g} s: {', '.join(told)}")
             await asyncio.sleep(0.1)
 
     async def _is_ready(self, instance: Instance) -> bool:
@@ -216,6 +217,13 @@ class Stack:
             return (await self.http.get(f"http://127.0.0.1:{instance.health_port}/health/ready")).status_code == 200
         except httpx.HTTPError:
             return False
+
+    async def _said(self, instance: Instance) -> str:
+        try:
+            answer = await self.http.get(f"http://127.0.0.1:{instance.health_port}/health/ready")
+            return f"({', '.join(answer.json()['not_ready'])})"
+        except httpx.HTTPError as error:
+            return f"({type(error).__name__})"
 
     # ---------------------------------------------------------------------------------------------- REST
 

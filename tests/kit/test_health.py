@@ -53,7 +53,7 @@ async def test_ready_only_when_every_check_is_true(http: httpx.AsyncClient, heal
         state.update(now)
         answer = await http.get("/health/ready")
         assert answer.status_code == code
-        assert answer.json() == {"service": "intake", "ready": code == 200, "not_ready": waiting}
+        assert answer.json() == {"service": "intake", "ready": code == 200, "not_ready": waiting, "degraded": []}
 
 
 async def test_a_check_that_raises_is_not_ready(http: httpx.AsyncClient, health: Health) -> None:
@@ -143,3 +143,11 @@ async def test_a_stopped_server_gives_its_port_back(health: Health) -> None:
     again = WebServer(health.app, "127.0.0.1", server.port, "TOCSIN_INTAKE_PORT")
     await again.start()
     await again.stop()
+
+
+async def test_ready_and_not_as_it_should_be(http: httpx.AsyncClient, health: Health) -> None:
+    """Whoever restarts what is not ready leaves it alone; who looks sees why it does not do all it should."""
+    health.degraded_while("catching_up", lambda: True)
+    health.degraded_while("limping", lambda: False)
+    answer = await http.get("/health/ready")
+    assert answer.status_code == 200 and answer.json()["ready"] and answer.json()["degraded"] == ["catching_up"]

@@ -83,7 +83,8 @@ class Timers(shapes.Shape):
 
 
 class ServiceShown(shapes.Shape):
-    """A process of a service: `alive`, `silent` (it has said nothing for a while) or `stopped`."""
+    """A process of a service: `alive`, `silent` (it has said nothing for a while) or `stopped`. `degraded`: why it does
+    not do all it should, such as `catching_up` after a restore: no timer fires."""
 
     service: str
     instance: str
@@ -96,6 +97,7 @@ class ServiceShown(shapes.Shape):
     running: tuple[str, ...] = ()
     ready: bool | None = None
     not_ready: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
     timers: dict[str, Timers] | None = None
 
 

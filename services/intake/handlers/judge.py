@@ -9,7 +9,7 @@ from uuid import UUID
 from contracts import events as e
 from contracts.status import HOLDS
 from kit import logs
-from kit.bus.record import Outgoing
+from kit.bus.record import Outgoing, Received
 from kit.metrics import Metrics
 from kit.postgres import Connection
 from kit.stage import Message
@@ -36,15 +36,22 @@ class Directory(Protocol):
 
 
 class Judge:
-    """The handler of `notifications.requested*`. `ask_hour` takes the hours that the gateway wants to hear again."""
+    """The handler of `notifications.requested*`. `ask_hour` takes the hours that the gateway wants to hear again;
+    `read_again` knows whether some of these were there before a restore, and others are not read again yet (P9)."""
 
     def __init__(
-        self, policy: Policy, directory: Directory, ask_hour: Callable[[datetime], None], metrics: Metrics
+        self,
+        policy: Policy,
+        directory: Directory,
+        ask_hour: Callable[[datetime], None],
+        metrics: Metrics,
+        read_again: Callable[[Iterable[Received]], bool] = lambda _: False,
     ) -> None:
         self.policy = policy
         self.directory = directory
         self.ask_hour = ask_hour
         self.metrics = metrics
+        self.read_again = read_again
 
     async def handle(self, connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
         """One transaction: locks in one order (groups, keys, rows), facts, verdicts, writing."""
@@ -67,6 +74,7 @@ class Judge:
             wishes=await wanted.wishes_known(connection),
             usage=await wanted.usage_known(connection),
             suppressed=await wanted.suppressed_known(connection, people) if suppressing else {},
+            read_again=self.read_again(message.received for message in messages),
         )
         ledger = Ledger(before, facts, moment)
         for event in events:

@@ -82,13 +82,17 @@ class Sweep:
         policy: Policy,
         metrics: Metrics,
         pace: Pace | None = None,
+        may_look: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`may_look`: not before everything was read again after a restore. What has expired since the backup may have
+        been moved, and what is overdue may have been sent (P9)."""
         self.db = db
         self.publisher = publisher
         self.served = served
         self.policy = policy
         self.metrics = metrics
         self.pace = pace or Pace()
+        self.may_look = may_look
 
     async def once(self) -> bool:
         """One look, and a second's rest where there may be more; whether there may."""
@@ -99,6 +103,8 @@ class Sweep:
 
     async def look(self) -> Swept:
         """Drives what is lost, the most urgent first, at most `per_second`."""
+        if not self.may_look():
+            return Swept(driven=0, ended=0, more=False)
         async with self.db.connection() as connection:
             moment = await rows.moment(connection)
             oldest = await rows.oldest(connection)

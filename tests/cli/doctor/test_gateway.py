@@ -106,8 +106,15 @@ async def test_a_service_that_is_not_ready(place: Place) -> None:
         await until_true(lambda: _says(place, "services", "scheduler is not ready: it waits for firing"))
 
 
-async def _says(place: Place, check: str, words: str, *more: str) -> bool:
+async def test_a_service_that_catches_up_after_a_restore(place: Place) -> None:
+    """No trouble, but the reason for which nothing fires."""
+    await make(place.stack.kafka, *ALL)
+    async with instance(place.stack.kafka, place.stack.database, {}, "scheduler") as parts:
+        parts.health.degraded_while("catching_up", lambda: True)
+        words = "scheduler reads again what has changed since the backup"
+        await until_true(lambda: _says(place, "services", words, state="note"))
+
+
+async def _says(place: Place, check: str, words: str, *more: str, state: str = "trouble") -> bool:
     done = await doctor(place, *more)
-    return any(
-        one["check"] == check and one["state"] == "trouble" and words in one["what"] for one in done.json["checks"]
-    )
+    return any(one["check"] == check and one["state"] == state and words in one["what"] for one in done.json["checks"])

@@ -240,3 +240,16 @@ async def test_p3_8_many_people_at_one_time_all_get_theirs_that_day(db: Database
     assert not [event for event in said if isinstance(event, e.Scheduled) and not event.handed]
     contents = [due.content for due in {due.id: due for due in digests(said)}.values()]
     assert [content.subject for content in contents if content] == ["news: 4"] * len(people)
+
+
+def test_p9_a_digest_is_not_made_while_its_members_are_read_again() -> None:
+    """One of them may have been cancelled since the backup; they keep their place in it."""
+    intake = Intake(facts())
+    for n in range(2):
+        intake.hear(requested(f"k{n}", subject=f"Title {n}", **NEWS))
+    intake.facts = replace(facts(), read_again=True)
+    assert waits(intake.hear(ripe("k0"), ENDS)) == NOON + timedelta(hours=1)
+    intake.hear(cancel("k1"))
+    intake.facts = facts()
+    said = intake.hear(ripe("k0", round=2), ENDS)
+    assert reasons(said) == {id_of("k0"): "merged"} and len(digests(said)) == 1

@@ -415,3 +415,24 @@ async def _pages_of_a_look(connection: Connection, since: str) -> int:
     )
     plan = json.loads(told)[0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+# ------------------------------------------------------------------------------------------------ restored
+
+
+async def test_p9_nothing_fires_after_a_restore_before_it_is_known_what_has_changed(
+    db: Database, owner: Owner, publisher: Publisher, listener: Listener
+) -> None:
+    """Neither by itself nor by hand; then what is left does, and what was taken back meanwhile does not."""
+    caught_up = asyncio.Event()
+    kept, gone = scheduled(), scheduled()
+    await owner.set_clock(NOON + SECOND)
+    await make(db, kept, gone)
+    one = Firing(Timers(), db, publisher, Alarm(), Metrics(), batch_size=50, may_fire=caught_up.is_set)
+    await one.start()
+    assert not await one.fire_now() and (await owner.timers()).keys() == {kept.id, gone.id}
+    await make(db, e.TakeBack(id=gone.id, round=1))
+    caught_up.set()
+    await listener.hear(1)
+    await one.stop()
+    assert [event.subject for event in listener.events] == [kept.id] and not await owner.timers()

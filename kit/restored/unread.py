@@ -1,0 +1,103 @@
+"""What is still to be read again after a restore, and who may not act before it was."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar
+
+from aiokafka import TopicPartition
+
+from contracts.events import named
+from kit import logs
+from kit.bus.admin import administrator, committed, partitions
+from kit.bus.record import Partition, Received
+from kit.bus.served import spans
+from kit.postgres import Database
+from kit.restored import rules, store
+from kit.restored.rules import Mark
+from kit.service import Repeating
+from kit.settings import KafkaSettings
+
+EVERY: Final = 1.0
+"""Seconds between two looks, while there is anything to be read."""
+SAY_AGAIN: Final = 30
+"""Looks after which it is said again how much that is."""
+CATCHING_UP: Final = "catching_up"
+"""What health and `tocsin status` call it."""
+
+log = logs.get(__name__)
+
+
+class Unread(Repeating):
+    """A part of who acts on time alone. Restored while all services are stopped, so that one look at the start tells
+    whether anything was; several instances look side by side, and what one has found read is read for all."""
+
+    def __init__(self, database: Database, kafka: KafkaSettings) -> None:
+        super().__init__("restored", self.once, EVERY)
+        self._database = database
+        self._kafka = kafka
+        self._left: list[Mark] = []
+        self._through: Mapping[Partition, int] = {}
+        self._looks = 0
+
+    async def start(self) -> None:
+        """Knows, before anything else begins. Raises what the database raises."""
+        async with self._database.connection() as connection:
+            self._left = await store.unread(connection)
+        self._through = {(mark.topic, mark.partition): mark.through for mark in self._left}
+        await super().start()
+
+    @property
+    def over(self) -> bool:
+        """Whether everything was read, or nothing was restored: time goes on."""
+        return not self._left
+
+    def holds(self, records: Iterable[Received]) -> bool:
+        """Whether one of these was there at the restore, and not everything was read again yet."""
+        there = self._through
+        return not self.over and any(one.offset < there.get((one.topic, one.partition), 0) for one in records)
+
+    async def once(self) -> bool:
+        """One look, while there is anything to look for; never more to do. Raises what Kafka or the database raises:
+        then nothing has changed."""
+        if self.over:
+            return False
+        self._say()
+        done = await self._read()
+        async with self._database.connection() as connection:
+            await store.read(connection, done)
+            self._left = await store.unread(connection)
+        if self.over:
+            log.warning("caught_up")
+        return False
+
+    async def _read(self) -> list[Mark]:
+        """Those of what is left that were read by now."""
+        prefix = self._kafka.topic_prefix
+        async with administrator(self._kafka) as client:
+            there = await partitions(client, {prefix + mark.topic for mark in self._left})
+            reach = await spans(self._kafka, there)
+            told = {
+                consumer: _named(prefix, await committed(client, prefix + consumer, reach)) for consumer in self._whom()
+            }
+        topics, known = {topic.removeprefix(prefix) for topic in there}, _named(prefix, reach)
+        return [
+            mark
+            for mark in self._left
+            if rules.passed(mark, known, topics, told[mark.consumer].get((mark.topic, mark.partition)))
+        ]
+
+    def _whom(self) -> list[str]:
+        return sorted({mark.consumer for mark in self._left})
+
+    def _say(self) -> None:
+        if self._looks % SAY_AGAIN == 0:
+            since, count = named(self._left[0].restored_at), len(self._left)
+            log.warning("catching_up", restored_at=since, waits_for=self._whom(), partitions=count)
+        self._looks += 1
+
+
+T = TypeVar("T")
+
+
+def _named(prefix: str, told: Mapping[TopicPartition, T]) -> dict[Partition, T]:
+    """By our own names of topics."""
+    return {(place.topic.removeprefix(prefix), place.partition): one for place, one in told.items()}
