@@ -26,9 +26,9 @@ from kit.web_socket import SocketProtocol
 from services.gateway.calls import Calls
 from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
+from services.gateway.handlers.alerts import Telling
 from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
-from services.gateway.http import alerts
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
@@ -110,7 +110,8 @@ async def build(settings: Settings) -> Parts:
     desk = Desk(
         settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, parts.metrics, tracer
     )
-    notice = Notice(lambda found: alerts.tell(desk, found), settings.notifications.alerts.recipients)
+    telling = Telling(settings, database, writer, desk.limits.alerts_per_hour)
+    notice = Notice(telling.tell, settings.notifications.alerts.recipients)
     parts.add("webhooks", Delivering(database, _poster(settings), notice, WebhookPace(), parts.metrics))
     host, port = settings.gateway.host, settings.gateway.port
     parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))

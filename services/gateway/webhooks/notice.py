@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 from kit import logs
-from services.gateway.http.problems import Problem
+from services.gateway.handlers.alerts import Nobody
+from services.gateway.outbox.writer import Unavailable
 from services.gateway.rules.alerting import Alert
 from services.gateway.rules.webhooks import Answer
 from services.gateway.store.webhook_deliveries import Disabled
@@ -27,8 +28,8 @@ class Notice:
             return
         try:
             await self._tell([alert(one, answer)])
-        except Problem as problem:
-            log.error("notice_not_given", webhook=str(one.id), error=problem.code)
+        except (Nobody, Unavailable) as error:
+            log.error("notice_not_given", webhook=str(one.id), error=type(error).__name__)
 
 
 def alert(one: Disabled, answer: Answer) -> Alert:
@@ -37,7 +38,7 @@ def alert(one: Disabled, answer: Answer) -> Alert:
     text = (
         f"Nothing is posted to {urlsplit(one.url).hostname} any more: the last attempt ended with {answer.error}."
         f"{since}"
-        f" Enable it again with PUT /v1/admin/webhooks/{one.id} (all of it, enabled), then replay what has failed."
+        f" Enable it again with `tocsin webhooks enable {one.id}`, then replay what has failed."
     )
     return Alert(
         state="firing",

@@ -25,10 +25,10 @@ from kit.clock import utc_now
 from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.settings import KafkaSettings
+from services.gateway.handlers.alerts import Telling
 from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.handlers.jobs import works
-from services.gateway.http import alerts
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.rules.reaching import Network
 from services.gateway.rules.webhooks import Answer
@@ -70,7 +70,8 @@ def delivering_of(
     house: House, *, permitted: Sequence[Network] = HERE, resolve: Resolve = resolve, pace: WebhookPace = PACE
 ) -> Delivering:
     poster = Poster(True, permitted, pace.patience, resolve=resolve, trust=ssl.create_default_context())
-    notice = Notice(lambda found: alerts.tell(house.desk, found), house.settings.notifications.alerts.recipients)
+    telling = Telling(house.settings, house.database, house.desk.writer, house.desk.limits.alerts_per_hour)
+    notice = Notice(telling.tell, house.settings.notifications.alerts.recipients)
     return Delivering(house.database, poster, notice, pace, house.desk.metrics)
 
 
