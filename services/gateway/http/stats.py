@@ -10,6 +10,7 @@ from services.gateway.http.desk import Desk, check_admin
 from services.gateway.http.documented import problems
 from services.gateway.rules.trust import Caller
 from services.gateway.store import reading, reconciling
+from services.gateway.store.recent import recent
 
 
 def router(desk: Desk) -> APIRouter:
@@ -25,12 +26,14 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get("/admin/stats", response_model=shapes.Stats, responses=problems(403, 503))
     async def all_of_tenant(caller: Known) -> Response:
-        """What became of everything. In a healthy house `accepted` = `final` + `open`, and nobody is `lost`."""
+        """What became of everything, and how the newest of it fared. In a healthy house `accepted` = `final` + `open`,
+        and nobody is `lost`."""
         check_admin(caller)
         async with desk.database.connection() as connection:
             figures = await reading.figures_of_tenant(connection, caller.tenant)
             lost = await reconciling.noted(connection)
             lone = await reading.is_the_only_tenant(connection, caller.tenant)
-        return shapes.stats(figures, lost, whole=lone).response()
+            newest = await recent(connection, caller.tenant)
+        return shapes.stats(figures, lost, whole=lone, newest=newest).response()
 
     return routes

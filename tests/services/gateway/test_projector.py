@@ -332,6 +332,28 @@ async def test_p3_4_a_cancel_that_came_first_knows_no_owner(house: House) -> Non
     assert await figures(house, "/v1/admin/stats", ADMIN) == (1, 1, 0)
 
 
+async def test_how_the_newest_fared_is_shown_to_admins(house: House) -> None:
+    """How long from acceptance, or from its time where it had one; and how many may have come twice."""
+    assert (await house.http.get("/v1/admin/stats", headers=ADMIN)).json()["recent"] == {
+        "accepted": 0,
+        "sent": 0,
+        "copies": 0,
+    }
+    at_once, planned, twice, open_ = (uuid4() for _ in range(4))
+    await house.hears(
+        *(requested(id) for id in (at_once, planned, twice, open_)),
+        scheduled(planned),
+        sent(at_once, at=NOW + timedelta(seconds=2)),
+        sent(planned, at=LATER + timedelta(seconds=0.25)),
+        sent(twice, at=NOW + timedelta(seconds=40), unknown=1),
+    )
+    recent = (await house.http.get("/v1/admin/stats", headers=ADMIN)).json()["recent"]
+    assert (recent["accepted"], recent["sent"], recent["copies"]) == (4, 3, 1)
+    assert recent["latency_seconds"] == {"p50": 2.0, "p95": 40.0, "p99": 40.0}
+    assert recent["lateness_seconds"] == {"p50": 0.25, "p95": 0.25, "p99": 0.25}
+    assert "recent" not in (await house.http.get("/v1/stats", headers=ALICE)).json()
+
+
 async def test_p7_poison_is_kept_for_an_admin(house: House) -> None:
     poison = e.Poison(
         id=uuid4(),
