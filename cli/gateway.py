@@ -11,6 +11,7 @@ import typer
 
 from cli.place import root
 from cli.tokens import Role, minted
+from cli.ways import way_here
 from client.errors import TokenRefused, Unreachable
 from client.rest import Tocsin
 from deploy.local.trouble import Trouble
@@ -25,8 +26,12 @@ OPERATOR = "operator"
 
 As = Annotated[str, typer.Option("--as", help="Who asks.")]
 Limit = Annotated[int, typer.Option("--limit", help="At most so many, the newest first.", min=1)]
-Url = Annotated[str | None, typer.Option("--url", help="Where the gateway is, if not where the settings say.")]
-Token = Annotated[str | None, typer.Option("--token", help="A token, if not one of the settings' own making.")]
+Url = Annotated[
+    str | None, typer.Option("--url", envvar="TOCSIN_URL", help="Where the gateway is, if not where the settings say.")
+]
+Token = Annotated[
+    str | None, typer.Option("--token", envvar="TOCSIN_TOKEN", help="A token, if not one of the settings' own making.")
+]
 Tenant = Annotated[str | None, typer.Option("--tenant", help="The tenant, if not `default`.")]
 
 
@@ -56,7 +61,7 @@ def remedies(*, mine: bool = True) -> Iterator[None]:
     except Unreachable as error:
         raise Trouble(
             f"the gateway does not answer at {error.url} ({error.why})",
-            "`tocsin up` starts it, `tocsin status` shows what runs, --url says where it is instead",
+            f"{way_here().starts('gateway')} starts it, `tocsin status` shows what runs, --url says where else it is",
         ) from None
     except TokenRefused as error:
         if not mine:
@@ -64,5 +69,5 @@ def remedies(*, mine: bool = True) -> Iterator[None]:
         raise Trouble(
             f"the gateway refuses our token ({error.detail.split('. ')[0]})",
             "it runs with another JWT_SECRET, JWT_ISSUER or JWT_AUDIENCE than the settings here; "
-            "start it again (`tocsin down`, `tocsin up`), or give --token",
+            f"start it again ({way_here().starts_again('gateway')}), or give --token",
         ) from None

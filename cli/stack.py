@@ -54,9 +54,18 @@ def the_stack() -> Stack:
     return installation(root(), os.environ)
 
 
+def stack_of_here() -> Stack | None:
+    """The same, or None where nothing can be started: in an image, or below systemd. Raises Trouble, SettingsError."""
+    return None if _missing() else the_stack()
+
+
+def _missing() -> list[str]:
+    return [name for name in EMBEDDED if not find_spec(name)]
+
+
 def _need_embedded_servers() -> None:
     """An installation without the embedded servers (a service's image) still has every other command."""
-    missing = [name for name in EMBEDDED if not find_spec(name)]
+    missing = _missing()
     if missing:
         raise Trouble(
             f"the embedded servers are not installed here ({', '.join(missing)})",
@@ -64,8 +73,10 @@ def _need_embedded_servers() -> None:
         )
 
 
-def shown(status: Status) -> dict[str, object]:
+def shown(status: Status | None) -> dict[str, object]:
     """As JSON has it: the shape that other programs know."""
+    if status is None:
+        return {"services": [], "servers": [], "manager": None}
     return {
         "services": [asdict(one) for one in status.services],
         "servers": [asdict(one) for one in status.servers],

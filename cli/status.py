@@ -6,10 +6,11 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from os import environ
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,14 +19,15 @@ from aiokafka.errors import KafkaError
 from rich.live import Live
 from rich.text import Text
 
-from cli.gateway import OPERATOR, gateway
+from cli.gateway import OPERATOR, Token, Url, gateway
 from cli.output import Json, aligned, as_shown, emit, moment
 from cli.place import root
-from cli.stack import shown, the_stack
+from cli.stack import shown, stack_of_here
 from cli.timeline import console
 from cli.topics import GroupSeen, look
 from client.errors import TocsinError
 from client.operations import ChannelSeen, JobSeen, Operations, ProviderSeen, ServiceSeen
+from contracts.topics import SERVICES
 from deploy.local.trouble import Trouble
 from kit.settings import SettingsError, load
 
@@ -48,11 +50,19 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All of it at one time; `groups` is None where Kafka does not answer."""
+    """All of it at one time. `here` is None where nothing is started from here, `groups` where Kafka is away."""
 
-    here: Status
+    here: Status | None
     heard: Heard
     groups: Sequence[GroupSeen] | None
+
+    @property
+    def ready(self) -> bool:
+        """What was started here; else, one of each service that is heard of."""
+        if self.here is not None:
+            return self.here.ready
+        well = {one.service for one in self.heard.instances if one.state == "alive" and not one.not_ready}
+        return well >= set(SERVICES)
 
     def told(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -65,32 +75,35 @@ class Picture:
         groups = None if self.groups is None else [asdict(one) for one in self.groups]
         timers = {kind: dict(one) for kind, one in _timers(self.heard.instances).items()}
         seen = {name: [as_shown(one) for one in several] for name, several in lists.items()}
-        return shown(self.here) | seen | {"timers": timers, "lag": groups}
+        return shown(self.here) | {"ready": self.ready} | seen | {"timers": timers, "lag": groups}
 
 
 def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+    url: Url = None,
+    token: Token = None,
     json: Json = False,
 ) -> None:
     """Show what runs and how it does; exit code 1 when something is not ready."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that Kafka is away is said in its own line
+    look_ = partial(_look, url, token)
     if watch and not json:
-        _watch()
+        _watch(look_)
         return
-    picture = _look()
+    picture = look_()
     emit(picture.told(), as_json=json, people=lambda: print(*lines(picture), sep="\n"))
-    if not picture.here.ready:
+    if not picture.ready:
         raise typer.Exit(1)
 
 
-def _watch() -> None:
+def _watch(look_: Callable[[], Picture]) -> None:
     """Until somebody has seen enough: one screen that changes, or in a pipe one picture after the other."""
     to, enough = console(), threading.Event()
     # Not as an exception: one that is raised in the middle of a look may be taken for the look's own.
     signal.signal(signal.SIGINT, lambda *_: enough.set())
     with Live(console=to, auto_refresh=False) if to.is_terminal else nullcontext() as screen:
         while not enough.is_set():
-            text = "\n".join(lines(_look()))
+            text = "\n".join(lines(look_()))
             if screen is None:
                 print(text, flush=True)
             else:
@@ -98,19 +111,20 @@ def _watch() -> None:
             enough.wait(EVERY)
 
 
-def _look() -> Picture:
+def _look(url: str | None, token: str | None) -> Picture:
     """Side by side: what is away takes its time by itself."""
-    stack = the_stack()
+    stack = stack_of_here()
     with ThreadPoolExecutor(max_workers=3) as pool:
-        here, heard, groups = pool.submit(stack.status), pool.submit(_heard), pool.submit(_groups)
-        return Picture(here.result(), heard.result(), groups.result())
+        here = pool.submit(stack.status) if stack else None
+        heard, groups = pool.submit(_heard, url, token), pool.submit(_groups)
+        return Picture(here.result() if here else None, heard.result(), groups.result())
 
 
-def _heard() -> Heard:
+def _heard(url: str | None, token: str | None) -> Heard:
     """Every process that is heard of, on other machines too."""
     with (
         suppress(SettingsError, Trouble, TocsinError),
-        gateway(OPERATOR, "admin", url=None, token=None, tenant=None) as it,
+        gateway(OPERATOR, "admin", url=url, token=token, tenant=None) as it,
     ):
         asked = Operations(it)
         alive = [one for one in asked.services() if one.state != "stopped"]
@@ -128,11 +142,14 @@ def _groups() -> Sequence[GroupSeen] | None:
 def lines(picture: Picture) -> Iterator[str]:
     """What fits one screen, of what is there."""
     here, heard = picture.here, picture.heard
-    rows = [
-        (one.name, one.pid or "-", "ready" if one.ready else "not ready", one.address)
-        for one in (*here.servers, *here.services)
-    ]
-    yield from aligned(("name", "pid", "state", "address"), rows)
+    if here is None:
+        yield "what is heard of:" if heard.instances else "nobody is heard of: `tocsin doctor` says why"
+    else:
+        rows = [
+            (one.name, one.pid or "-", "ready" if one.ready else "not ready", one.address)
+            for one in (*here.servers, *here.services)
+        ]
+        yield from aligned(("name", "pid", "state", "address"), rows)
     for columns, cells in (
         (("instance", "pid", "state", "last heard"), [_instance(one) for one in heard.instances]),
         (("behind", "consumer group", "topic"), list(_lanes(picture.groups))),

@@ -62,6 +62,18 @@ def rotate(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, 
     emit(as_shown(made), as_json=json, people=lambda: print(made.secret))
 
 
+@app.command()
+def enable(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
+    """Post to it again, when it has been disabled; what it missed comes by `replay`."""
+    _switch(id, True, tenant, url, token, json)
+
+
+@app.command()
+def disable(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
+    """Post nothing to it until it is enabled again."""
+    _switch(id, False, tenant, url, token, json)
+
+
 @app.command("test")
 def try_out(id: Id, tenant: Tenant = None, url: Url = None, token: Token = None, json: Json = False) -> None:
     """Post a `webhook.test` to it; exit code 1 when it does not arrive at once."""
@@ -105,6 +117,13 @@ def replay(
     with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         n = Webhooks(tocsin).replay(id, delivery=delivery, since=ago(since, utc_now()))
     emit({"replayed": n}, as_json=json, people=lambda: print(f"{n} posted again"))
+
+
+def _switch(id: str, on: bool, tenant: Tenant, url: Url, token: Token, json: bool) -> None:
+    with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
+        webhooks = Webhooks(tocsin)
+        changed = webhooks.change(webhooks.get(id), enabled=on)
+    emit(as_shown(changed), as_json=json, people=lambda: print(f"{changed.id}: {_state(changed)}"))
 
 
 def _row(one: Webhook) -> tuple[object, ...]:

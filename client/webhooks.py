@@ -64,6 +64,10 @@ class Webhooks:
         """The newest first."""
         return self._tocsin.items(Webhook, PATH)
 
+    def get(self, id: str) -> Webhook:
+        """That one, without its secret. Raises NotFound."""
+        return self._tocsin.ask(Webhook, "GET", _path(id))
+
     def change(self, seen: Webhook, **changes: Any) -> Webhook:
         """With another `url`, `events`, `description` or `enabled`. Raises Refused (412) when it was changed since."""
         said = {name: getattr(seen, name) for name in ("url", "events", "description", "enabled")} | changes

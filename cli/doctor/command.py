@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from cli.doctor import configured, database, kafka, machine, relays, running
+from cli.doctor import archiving, configured, database, kafka, machine, relays, running
 from cli.doctor.examining import Examination, examined
 from cli.doctor.finding import Finding, skipped, trouble
 from cli.doctor.running import Asked
@@ -69,6 +69,7 @@ async def _examined(place: Path, asked: Asked) -> list[Finding]:
         [
             Examination(configured.CHECKS, told),
             Examination(machine.CHECKS, partial(machine.machine, settings, place, _ports(place))),
+            Examination(archiving.CHECKS, partial(archiving.archiving, settings)),
             Examination(database.CHECKS, partial(database.database, settings)),
             Examination(kafka.CHECKS, partial(kafka.kafka, settings, now), kafka.SECONDS),
             Examination(running.CHECKS, partial(running.running, settings, asked), running.SECONDS),
@@ -84,7 +85,7 @@ async def _without_settings(place: Path, error: SettingsError) -> list[Finding]:
         what, _, remedy = problem.rpartition(". ") if ". " in problem else (problem, "", "mend it")
         wrong.append(trouble("settings", what, remedy))
     here = await examined([Examination(machine.CHECKS, partial(machine.machine, None, place, None))])
-    others = (*configured.CHECKS[1:], *database.CHECKS, *kafka.CHECKS, *running.CHECKS)
+    others = (*configured.CHECKS[1:], *archiving.CHECKS, *database.CHECKS, *kafka.CHECKS, *running.CHECKS)
     return [*wrong, *here, *(skipped(check, "the settings cannot be read") for check in others)]
 
 

@@ -1,16 +1,17 @@
-"""Are providers well, are limits used up, does real time come through?"""
+"""Are providers well, limits used up, jobs done, webhooks told, does real time come through?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import httpx
 
 from cli.doctor.finding import Finding, note, trouble, well
-from client.operations import ProviderSeen
+from client.operations import JobSeen, ProviderSeen
 from client.rest import Tocsin
 from client.shapes import Answer
+from client.webhooks import Webhook
 from kit.settings import Settings
 
 AILING: Final = ("shut", "ailing", "used_up", "paused")
@@ -63,6 +64,43 @@ def limits(tocsin: Tocsin, settings: Settings, user: str | None) -> Finding:
         f"{user} has used all {one['limit']} of the {name}: more comes after {one['resets_at']}",
         "raise notifications.limits.per_user, or send what must not wait with lane urgent",
     )
+
+
+def jobs(seen: Sequence[JobSeen]) -> Iterator[Finding]:
+    """The last run of each; what a clean-up could not do is not done by anybody else."""
+    failed = [one for one in seen if one.status == "failed"]
+    for one in failed:
+        at = f" at {one.last_run:%Y-%m-%d %H:%M}Z" if one.last_run else ""
+        why = next(iter(_errors(one.last_result)), "its services say why in their logs")
+        remedy = f"mend that, then run it now: tocsin jobs run {one.id}"
+        yield trouble("jobs", f"{one.id} failed{at}: {why}", remedy)
+    if not failed:
+        yield well("jobs", "none has failed at its last run")
+
+
+def _errors(result: Mapping[str, Any] | None) -> Iterator[str]:
+    """What the services answered that could not do their part."""
+    for service, told in (result or {}).items():
+        if isinstance(told, dict) and told.get("error"):
+            yield f"{service}: {told['error']}"
+
+
+def webhooks(seen: Iterable[Webhook]) -> Iterator[Finding]:
+    """Those of the tenant `default`: who is asked is an admin of it, and no other's are shown to him."""
+    all_ = list(seen)
+    troubled = [finding for one in all_ for finding in _webhook(one)]
+    told = sum(one.enabled for one in all_)
+    yield from troubled or [well("webhooks", f"{told} are told" if told else "none is told of anything")]
+
+
+def _webhook(one: Webhook) -> Iterator[Finding]:
+    if not one.enabled and one.disabled_why != "by_admin":
+        why = "it answered 410 (gone)" if one.disabled_why == "gone" else "nothing arrived there for days"
+        again = f"tocsin webhooks enable {one.id}, and for what it missed tocsin webhooks replay {one.id} --since 7d"
+        yield trouble("webhooks", f"{one.url} is disabled: {why}", f"when it works: {again}")
+    elif one.enabled and one.failing_since:
+        what = f"nothing has arrived at {one.url} since {one.failing_since:%Y-%m-%d %H:%M}Z"
+        yield trouble("webhooks", what, f"tocsin webhooks test {one.id} says what it answers; all is tried again")
 
 
 def stream(tocsin: Tocsin) -> Finding:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import jwt
 
+from cli.ways import way_here
 from kit.settings import Settings
 
 
@@ -30,6 +31,6 @@ def why_refused(token: str, settings: Settings, now: datetime) -> tuple[str, str
             return f"the token's {claim} is {claims.get(claim)!r}, and {name} is {wanted!r}", "make the two agree"
     return (
         "the token is signed with another secret than the gateway's",
-        "the gateway runs with another JWT_SECRET than the settings here: start it again (`tocsin down`, `tocsin up`), "
-        "or give --token",
+        "the gateway runs with another JWT_SECRET than the settings here: start it again "
+        f"({way_here().starts_again('gateway')}), or give --token",
     )

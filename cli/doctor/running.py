@@ -20,16 +20,18 @@ from cli.doctor.finding import Finding, note, skipped, trouble, well
 from cli.doctor.refusal import why_refused
 from cli.gateway import address
 from cli.tokens import minted
+from cli.ways import way_here
 from client.errors import TocsinError, TokenRefused
 from client.operations import Operations, ServiceSeen
 from client.rest import Tocsin
 from client.shapes import Answer
+from client.webhooks import Webhooks
 from contracts.topics import SERVICES
 from deploy.local.trouble import Trouble
 from kit.restored import CATCHING_UP
 from kit.settings import Settings, SettingsError, masked
 
-CHECKS: Final = ("gateway", "token", "services", "restart", "providers", "limits", "stream")
+CHECKS: Final = ("gateway", "token", "services", "restart", "providers", "limits", "jobs", "webhooks", "stream")
 RESTORED: Final = "reads again what has changed since the backup: until then nothing is fired that waits for its time"
 READ_AGAIN: Final = (
     "wait; `tocsin topics` shows how far intake and the scheduler are; look at the one that does not move"
@@ -80,6 +82,8 @@ def _asked(tocsin: Tocsin, settings: Settings, own: Mapping[str, Any], user: str
         "restart": lambda: [_restart(tocsin, settings)],
         "providers": lambda: flowing.providers(operations.providers()),
         "limits": lambda: [flowing.limits(tocsin, settings, user)],
+        "jobs": lambda: flowing.jobs(operations.jobs()),
+        "webhooks": lambda: flowing.webhooks(Webhooks(tocsin).all()),
         "stream": lambda: [flowing.stream(tocsin)],
     }
 
@@ -99,7 +103,9 @@ def _gateway(url: str) -> Finding:
     try:
         told = httpx.get(f"{url}/v1/stats", timeout=TIMEOUT).json()
     except httpx.TransportError as error:
-        remedy = "`tocsin up` starts it; --url says where it is instead; behind a proxy, look at that, too"
+        remedy = (
+            f"{way_here().starts('gateway')} starts it; --url says where it is instead; behind a proxy, look there, too"
+        )
         return trouble("gateway", f"the gateway does not answer at {url} ({type(error).__name__})", remedy)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         return strange
@@ -156,7 +162,7 @@ def _service(name: str, here: Mapping[str, Any] | None, heard: Sequence[ServiceS
     if here is None and not alive:
         last = max((one.heard_at for one in mine), default=None)
         since = f", and was last heard of at {last:%H:%M:%S}Z" if last else ""
-        remedy = f"`tocsin up` starts it; logs/{name}.log says why it ended"
+        remedy = f"{way_here().starts(name)} starts it; {way_here().log_of(name)} says why it ended"
         yield trouble("services", f"{name} does not run{since}", remedy)
         return
     lacks = here.get("degraded", ()) if here else [part for one in alive for part in one.degraded]
@@ -164,7 +170,7 @@ def _service(name: str, here: Mapping[str, Any] | None, heard: Sequence[ServiceS
         yield note("services", f"{name} {RESTORED}", READ_AGAIN)
     waits = here.get("not_ready", ()) if here else [part for one in alive for part in one.not_ready]
     if waits:
-        remedy = f"look at the other troubles first, then into logs/{name}.log"
+        remedy = f"look at the other troubles first, then into {way_here().log_of(name)}"
         yield trouble("services", f"{name} is not ready: it waits for {', '.join(waits)}", remedy)
 
 
@@ -190,9 +196,8 @@ def _restart(tocsin: Tocsin, settings: Settings) -> Finding:
     if not differ:
         return well("restart", "the gateway runs with these settings")
     more = f" and {len(differ) - 1} more" if len(differ) > 1 else ""
-    return note(
-        "restart", f"the gateway runs with another {differ[0]}{more}", "start it again (`make stop`, `make run`)"
-    )
+    again = f"start all of them again ({way_here().starts_again('gateway')})"
+    return note("restart", f"the gateway runs with another {differ[0]}{more}", again)
 
 
 def _differences(ours: object, theirs: object, place: str) -> Iterator[str]:

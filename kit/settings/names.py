@@ -90,8 +90,8 @@ NAMES: Final[Mapping[str, Place]] = {**_NAMES, **_FILES}
 
 CONFIG_FILE: Final = "TOCSIN_CONFIG"
 
-# Read elsewhere than in the tree: which file is read, and what only tests set.
-NOT_IN_THE_TREE: Final = (CONFIG_FILE, "TOCSIN_FAILPOINTS", "TOCSIN_TEST_")
+# Read elsewhere than in the tree: which file is read, what the `tocsin` command goes by, and what only tests set.
+NOT_IN_THE_TREE: Final = (CONFIG_FILE, "TOCSIN_URL", "TOCSIN_TOKEN", "TOCSIN_WAY", "TOCSIN_FAILPOINTS", "TOCSIN_TEST_")
 
 OUR_PREFIXES: Final = ("TOCSIN_", "NOTIFICATION_", "SMTP_", "SMS_", "TWILIO_", "KAFKA_", "JWT_", "GATEWAY_")
 

@@ -6,10 +6,13 @@ import asyncio
 import os
 import signal
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
-from contracts.topics import ALL
+from cli.status import Heard, Picture, lines
+from client.operations import ServiceSeen
+from contracts.topics import ALL, SERVICES
 from tests.cli.conftest import OURS, Place
 from tests.journeys.stack import ROOT
 from tests.kit.bus.support import make, until_true
@@ -18,6 +21,7 @@ from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+AT = datetime(2027, 3, 1, tzinfo=UTC)
 TIMERS = {"timers": {"timer": {"pending": 7, "overdue": 1}}}
 
 
@@ -43,6 +47,18 @@ async def test_one_screen_has_all_of_it(place: Place) -> None:
     shape = (await place.tocsin("status", "--json")).json
     assert {"name", "pid", "ready", "port"} <= shape["services"][0].keys()
     assert {"name", "pid", "address"} <= shape["servers"][0].keys()
+
+
+async def test_where_nothing_is_started_from_it_goes_by_what_is_heard() -> None:
+    """In an image, or below systemd: ready when one of each service says so."""
+    alive = [ServiceSeen(service=one, instance=f"{one}/1", state="alive", heard_at=AT) for one in SERVICES]
+    picture = Picture(None, Heard(alive), [])
+    assert picture.ready and picture.told()["ready"] and picture.told()["services"] == []
+    assert "what is heard of:" in list(lines(picture))
+    assert not Picture(None, Heard(alive[1:]), []).ready
+    waits = alive[0].model_copy(update={"not_ready": ("kafka",)})
+    assert not Picture(None, Heard([waits, *alive[1:]]), []).ready
+    assert "nobody is heard of" in "".join(lines(Picture(None, Heard(), None)))
 
 
 async def test_without_kafka_the_rest_is_shown(place: Place) -> None:

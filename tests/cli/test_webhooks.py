@@ -30,6 +30,10 @@ async def test_from_its_adding_to_its_end(place: Place) -> None:
     assert (await place.tocsin("webhooks", "replay", id, "--since", "1h", "--json")).json == {"replayed": 0}
     other = await place.tocsin("webhooks", "rotate", id)
     assert other.out.startswith("whsec_") and other.out.strip() != made.json["secret"]
+    off = await place.tocsin("webhooks", "disable", id)
+    assert off.code == 0 and "disabled: by_admin" in off.out, off.err
+    on = await place.tocsin("webhooks", "enable", id, "--json")
+    assert on.json["enabled"] is True and on.json["events"] == ["notification.sent"], on.err
     assert (await place.tocsin("webhooks", "remove", id)).code == 0
     assert (await place.tocsin("webhooks", "list", "--json")).json == {"webhooks": []}
 

@@ -77,7 +77,7 @@ def _patch(patch: Manifest, target: Manifest, found: list[Manifest]) -> None:
     hit = [
         one
         for one in found
-        if re.fullmatch(target["kind"], one["kind"]) and target.get("name") in (None, one["metadata"]["name"])
+        if re.fullmatch(target["kind"], one["kind"]) and re.fullmatch(target.get("name", ".*"), one["metadata"]["name"])
     ]
     if not hit:
         raise ValueError(f"nothing is {target}")

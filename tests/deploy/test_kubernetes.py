@@ -12,6 +12,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from cli.ways import KUBERNETES, TOLD
 from contracts.topics import BY_NAME, GROUPS, SERVICES
 from kit.service.shell import GRACE_SECONDS, TAIL_SECONDS
 from kit.settings import load, names
@@ -163,6 +164,18 @@ def test_the_job_migrates_and_makes_topics() -> None:
     assert job["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"
 
 
+def test_the_command_waits_for_somebody_who_asks() -> None:
+    """It knows where the gateway is, and how things are started here; none runs by itself."""
+    [tools] = [one for one in of_kind("Deployment") if one["metadata"]["name"] == "tools"]
+    assert tools["spec"]["replicas"] == 0
+    one = container(tools["spec"]["template"])
+    told = {each["name"]: each.get("value") for each in one["env"]}
+    [service] = [each for each in of_kind("Service") if each["metadata"]["name"] == "gateway"]
+    assert told["TOCSIN_URL"] == f"http://{service['metadata']['name']}" and service["spec"]["ports"][0]["port"] == 80
+    assert TOLD[told["TOCSIN_WAY"] or ""] is KUBERNETES
+    assert "livenessProbe" not in one and one["image"].rpartition(":")[0].endswith("tocsin/tools")
+
+
 def test_every_policy_speaks_of_pods_that_are_there_and_of_their_ports() -> None:
     for policy in of_kind("NetworkPolicy"):
         about = chosen(policy["spec"]["podSelector"])
@@ -196,7 +209,11 @@ def test_nothing_goes_out_but_where_it_must() -> None:
         "email-sender": service | {25, 465, 587, 2525},
         "sms-sender": service | {443},
         "gateway": service | {443},
+        "tools": everybody | {25, 465, 587, 2525, 443},
     }
+    [to_the_gateway] = [way for way in ways_out("tools") if "to" in way]
+    [whom] = to_the_gateway["to"]
+    assert chosen(whom["podSelector"]) == {"gateway"} and to_the_gateway["ports"][0]["port"] == GatewaySettings().port
     [all_of_us] = [one for one in of_kind("NetworkPolicy") if one["metadata"]["name"] == "tocsin"]
     assert chosen(all_of_us["spec"]["podSelector"]) == set(pods()) and "ingress" not in all_of_us["spec"]
 
@@ -246,9 +263,10 @@ def test_secrets_are_named_and_never_written() -> None:
     }
     assert referred == {"tocsin"}
     with_tokens = {name for name, pod in pods().items() if "env" in container(pod)}
-    assert with_tokens == {"gateway"}
-    [token] = [one for one in container(pods()["gateway"])["env"] if "valueFrom" in one]
-    assert token["name"] == token["valueFrom"]["secretKeyRef"]["key"] == "JWT_SECRET"
+    assert with_tokens == {"gateway", "tools"}
+    for name in with_tokens:
+        [token] = [one for one in container(pods()[name])["env"] if "valueFrom" in one]
+        assert token["name"] == token["valueFrom"]["secretKeyRef"]["key"] == "JWT_SECRET"
 
 
 def settings_of(manifests: list[Manifest]) -> dict[str, dict[str, str]]:

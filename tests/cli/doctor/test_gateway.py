@@ -99,6 +99,15 @@ async def test_a_provider_that_is_sick_or_paused(place: Place) -> None:
         await until_true(lambda: _says(place, "providers", "smtp (email) is shut: 535 5.7.8 no"))
 
 
+async def test_a_webhook_at_which_nothing_arrives(place: Place) -> None:
+    await make(place.stack.kafka, *ALL)
+    id = (await place.tocsin("webhooks", "add", "https://nobody.invalid/hook", "--json")).json["id"]
+    assert (await place.tocsin("webhooks", "test", id)).code == 1
+    assert_trouble(await doctor(place), "webhooks", "https://nobody.invalid/hook", f"tocsin webhooks test {id}")
+    assert (await place.tocsin("webhooks", "disable", id)).code == 0
+    assert findings(await doctor(place))["webhooks"]["state"] == "ok"
+
+
 async def test_a_service_that_is_not_ready(place: Place) -> None:
     await make(place.stack.kafka, *ALL)
     async with instance(place.stack.kafka, place.stack.database, {}, "scheduler") as parts:
