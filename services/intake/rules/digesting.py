@@ -83,7 +83,7 @@ def another(window: UUID, first: Row) -> UUID:
 def digests_of(members: Sequence[Row], first: Row, digest: UUID, facts: Facts) -> Iterator[Row]:
     """The one notification that stands for these, not judged yet: by its template where it is there, then without.
 
-    `first` made it, and says it again when repeated.
+    `first` made it, and says it again when repeated; the place under a cap that it waited for is the digest's.
     """
     how = facts.policy.digests.get(first.wanted().category or "")
     if how and how.template and (first.tenant, how.template) in facts.templates:
@@ -110,6 +110,7 @@ def _digest_of(members: Sequence[Row], first: Row, digest: UUID, template: str |
         parent=first.id,
         fingerprint=fingerprint(body),
         planned_at=planned,
+        reason=first.reason,
         expires_at=planned + DEFAULT_LIFE[first.lane],
         body=body,
         request=request,

@@ -8,7 +8,7 @@ from services.intake.rules.ending import end
 from services.intake.rules.facts import Facts
 from services.intake.rules.row import Moment, Row, State, Step
 from services.intake.rules.saying import failed, say
-from services.intake.rules.verdict import Later, expiry_after_move, judge
+from services.intake.rules.verdict import Later, Verdict, expiry_after_move, held, judge
 
 
 def cancel(row: Row | None, event: e.Cancel, facts: Facts, moment: Moment) -> Step:
@@ -44,15 +44,25 @@ def ripe(row: Row | None, event: e.Ripe, facts: Facts, moment: Moment) -> Step:
         return Step(None)
     if row.state is not State.WAITING or event.round != row.round:
         return Step(row, say(row, facts))
-    verdict = judge(row, facts, moment)
-    if isinstance(verdict, Later):
-        row = row._replace(round=row.round + 1)
-    return settled(row, verdict, facts, moment)
+    return _reopened(row, judge(row, facts, moment), facts, moment)
+
+
+def wait_with(row: Row, digest: Row, facts: Facts, moment: Moment) -> Step:
+    """P3.8: a member waits as long as its digest would have to, and is still one of its own meanwhile."""
+    until = digest.planned_at or moment.now
+    return _reopened(row, held(row, until, digest.reason, digest=row.digest), facts, moment)
 
 
 def again(row: Row | None, facts: Facts) -> Step:
     """P6.1: what the gateway never heard."""
     return Step(row, say(row, facts, again=True) if row else ())
+
+
+def _reopened(row: Row, verdict: Verdict, facts: Facts, moment: Moment) -> Step:
+    """What waited, with its new verdict; where that is a later instant, it is a round of its own."""
+    if isinstance(verdict, Later):
+        row = row._replace(round=row.round + 1)
+    return settled(row, verdict, facts, moment)
 
 
 def _moved(row: Row, event: e.Move, moment: Moment) -> Row:

@@ -12,6 +12,7 @@ from services.intake.rules import collapsing, digesting, editing
 from services.intake.rules.accepting import answer, opened
 from services.intake.rules.asking import Asked, asked, family, parts, step_id, step_ids
 from services.intake.rules.facts import Facts, later
+from services.intake.rules.limits import Place
 from services.intake.rules.row import Moment, Row, State, Step
 
 Spoken = list[e.Event]
@@ -107,10 +108,19 @@ class Ledger:
         step = self._digest(gathered, first, id)
         if step is None:
             return [*said, *(one for row in gathered for one in self._alone(row))]
+        if step.row and step.row.state is State.WAITING:
+            return [*said, *self._wait_on(gathered, step.row, step.place)]
         for row in gathered:
             said += self._take(row.id, digesting.merged(row, id, self.moment))
         self._take(id, step)
         return [*said, *digesting.say_digest(self.rows[id], self.facts)]
+
+    def _wait_on(self, gathered: list[Row], digest: Row, place: Place | None) -> Spoken:
+        """A digest that cannot go yet is not made: until it can, each member may still be ended. Its place is kept."""
+        if place is not None:
+            self.facts.usage.take(place)
+        steps = [(row.id, editing.wait_with(row, digest, *self._now)) for row in gathered]
+        return [one for id, step in steps for one in self._take(id, step)]
 
     def _gather(self, window: UUID) -> tuple[Spoken, list[Row]]:
         """The members, the oldest first, and what is said of those that end without it."""

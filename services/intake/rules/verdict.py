@@ -13,7 +13,7 @@ from services.intake.rules.content import NotKnown, Unsendable, check, content_o
 from services.intake.rules.digesting import digest_window
 from services.intake.rules.facts import Facts, default_expiry
 from services.intake.rules.holding import Unwanted, check_wanted, opening, room_for
-from services.intake.rules.limits import Place, Room
+from services.intake.rules.limits import Place
 from services.intake.rules.row import Frozen, Moment, Row
 from services.intake.rules.suppressing import met
 
@@ -108,17 +108,17 @@ def _whether_now(row: Row, ready: Now, facts: Facts, moment: Moment) -> Verdict:
         return Never(Status.REJECTED, unwanted.reason, unwanted.detail)
     room = room_for(row, found, facts, moment)
     if room.at > moment.now:
-        return _held(row, room)
+        return held(row, room.at, room.why, room.place)
     frozen = replace(ready.frozen, windows=found.windows) if found.windows else ready.frozen
     return Now(frozen, ready.content, room.place)
 
 
-def _held(row: Row, room: Room) -> Verdict:
+def held(row: Row, until: datetime, why: str | None, place: Place | None = None, digest: UUID | None = None) -> Verdict:
     """Later, not never; but nothing is kept for a time at which it would be too old (P3.7)."""
-    expires = expiry_after_move(row, room.at)
-    if expires <= room.at:
-        return Never(Status.EXPIRED, "expired", f"expires_at: held until {named(room.at)} ({room.why})")
-    return Later(room.at, room.why, expires, room.place)
+    expires = expiry_after_move(row, until)
+    if expires <= until:
+        return Never(Status.EXPIRED, "expired", f"expires_at: held until {named(until)} ({why})")
+    return Later(until, why, expires, place, digest)
 
 
 def is_certain(row: Row, directory_until: datetime | None) -> bool:

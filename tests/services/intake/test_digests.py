@@ -14,10 +14,13 @@ import pytest
 from contracts import events as e
 from contracts.request import SMS_CHARACTERS
 from contracts.status import Channel, Lane, Status
+from contracts.suppression import Suppression
+from kit.hours import span
 from kit.postgres import Database
 from kit.rendering import Template
-from services.intake.rules.facts import DigestRule, Facts, Found, Person, Policy
+from services.intake.rules.facts import DigestRule, Facts, Found, Person, Policy, Wishes
 from services.intake.rules.limits import Caps
+from services.intake.rules.suppressing import suppression_name
 from tests.services.intake.samples import FACTS, NOON, Intake, cancel, id_of, in_, move, requested, ripe
 from tests.services.intake.support import Desk
 
@@ -192,6 +195,79 @@ def test_the_digest_is_judged_like_any_other() -> None:
     assert digests(intake.hear(ripe("k1"), ENDS))
     (held,) = intake.hear(requested("k3", user_id="alice"), ENDS)
     assert isinstance(held, e.Scheduled) and held.why == "day_limit"
+
+
+# ------------------------------------------------------------------------------------------------ held
+
+QUIET = Wishes(quiet=(span("12:30", "20:00"),))
+MORNING = datetime(2027, 3, 1, 19, tzinfo=UTC)
+"""When alice's quiet hours are over."""
+OPENS = (MORNING - NOON).total_seconds()
+
+
+def held_at_its_end(*keys: str, **fields: Any) -> Intake:
+    """Members whose window ends within alice's quiet hours, and the end has come."""
+    intake = Intake(replace(facts(), wishes={("default", "alice"): QUIET}))
+    for n, key in enumerate(keys):
+        intake.hear(requested(key, accepted=n, subject=key, **(NEWS | fields)), n)
+    said = intake.hear(ripe(keys[0]), ENDS)
+    assert [(event.why, event.at) for event in said if isinstance(event, e.Scheduled)] == [
+        ("quiet_hours", MORNING)
+    ] * len(keys)
+    return intake
+
+
+def test_p3_8_a_digest_that_is_held_is_made_when_it_may_go() -> None:
+    intake = held_at_its_end("k1", "k2")
+    assert intake.hear(ripe("k2"), ENDS + 1) == intake.hear(ripe("k2"), ENDS + 2) != []
+    said = intake.hear(ripe("k2", round=2), OPENS)
+    assert [due.id for due in digests(said)] == [intake.row("k2").digest]
+    assert reasons(said) == {id_of("k1"): "merged", id_of("k2"): "merged"}
+
+
+def test_p3_8_who_is_cancelled_while_it_is_held_is_not_in_it() -> None:
+    intake = held_at_its_end("k1", "k2")
+    assert reasons(intake.hear(cancel("k1"), ENDS + 60)) == {id_of("k1"): "cancelled"}
+    (due,) = digests(intake.hear(ripe("k2", round=2), OPENS))
+    assert due.content and due.content.subject == "k2"
+
+
+def test_p3_5_who_is_outdone_while_it_is_held_is_not_in_it() -> None:
+    intake = held_at_its_end("k1", collapse_key="c")
+    intake.hear(requested("k2", accepted=ENDS + 60, subject="k2", collapse_key="c", **NEWS), ENDS + 60)
+    assert intake.row("k1").reason == "collapsed"
+    assert not digests(intake.hear(ripe("k1", round=2), OPENS))
+
+
+def test_p3_7_who_would_be_too_old_when_it_may_go_ends_when_it_is_held() -> None:
+    intake = Intake(replace(facts(), wishes={("default", "alice"): QUIET}))
+    intake.hear(requested("k1", expires_at=in_(ENDS + 600), **NEWS))
+    assert reasons(intake.hear(ripe("k1"), ENDS)) == {id_of("k1"): "expired"}
+
+
+@pytest.mark.parametrize("reason", ["opted_out", "suppressed"])
+def test_p3_8_nothing_goes_to_who_is_not_to_be_written_to_any_more(reason: str) -> None:
+    intake = held_at_its_end("k1", "k2")
+    gone = Wishes(opted_out=frozenset({("news", Channel.EMAIL)})) if reason == "opted_out" else Wishes()
+    name = suppression_name("alice@example.org")
+    stopped = {("default", name): Suppression(reason="hard_bounce", at=NOON)} if reason == "suppressed" else {}
+    intake.facts = replace(intake.facts, wishes={("default", "alice"): gone}, suppressed=stopped)
+    said = intake.hear(ripe("k2", round=2), OPENS)
+    assert reasons(said) == {id_of("k1"): reason, id_of("k2"): reason} and not digests(said)
+
+
+def test_p3_1_a_digest_over_a_cap_keeps_the_place_that_it_was_promised() -> None:
+    """The hour is full, and so is the next one for everybody who comes later."""
+    intake = Intake(facts(caps=Caps(hour=1)))
+    for key in ("k1", "k2"):
+        intake.hear(requested(key, accepted=60, **NEWS), 60)
+    intake.hear(requested("other", accepted=ENDS, user_id="alice"), ENDS)
+    next_hour = NOON + timedelta(hours=2)
+    for event in intake.hear(ripe("k1"), ENDS + 1):
+        assert isinstance(event, e.Scheduled) and (event.why, event.at) == ("hour_limit", next_hour)
+    (later,) = intake.hear(requested("later", accepted=ENDS + 2, user_id="alice"), ENDS + 2)
+    assert isinstance(later, e.Scheduled) and later.at == next_hour + timedelta(hours=1)
+    assert len(digests(intake.hear(ripe("k1", round=2), 2 * ENDS))) == 1
 
 
 # ------------------------------------------------------------------------------------------------ PostgreSQL
