@@ -13,7 +13,7 @@ from typing import Final, Self
 import asyncpg
 
 from kit.postgres import Connection, Database
-from services.scheduler.firing import BEHIND
+from services.scheduler.firing import BEHIND, FIRINGS
 from services.scheduler.store import timers as store
 from services.scheduler.store.timers import BY_INDEX
 
@@ -21,8 +21,8 @@ BATCH: Final = 1000
 """Timers of a firing, as in facts: the size that a backlog reaches."""
 PER_ROUND: Final = 20_000
 SPREAD: Final = timedelta(seconds=20)
-HANDS: Final = 2
-"""Firings at a time: one decodes while the database works for the other."""
+HANDS: Final = FIRINGS
+"""Firings at a time, as the scheduler's: while some wait for the disk to have their commit, others are taken."""
 
 
 class TimerTable:

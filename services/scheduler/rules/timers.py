@@ -1,9 +1,9 @@
 """What a timer is, which of two timers stays, and what one says when its time has come (P4)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from contracts import events as e
@@ -19,11 +19,11 @@ MOST_FAILURES: Final = 10_000
 MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(NamedTuple):
     """Something that has a time. `body` is the Retry it came with, as bytes; None where it stays as it is stored.
 
-    `trace` is the one that its notification belongs to; empty: none.
+    `trace` is the one that its notification belongs to; empty: none. (A named tuple, in the order of its table's
+    columns: a burst makes ten thousand of them, at a quarter of the cost.)
     """
 
     id: UUID
@@ -36,8 +36,8 @@ class Timer:
     fire_after: datetime
     ends: bool = False
     failures: int = 0
-    body: bytes | None = None
     trace: str = ""
+    body: bytes | None = None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -117,7 +117,8 @@ def _merged(there: Timer, new: Timer) -> Timer:
     said = there if there.ends else new
     first = min(there, new, key=lambda timer: timer.fire_after)
     round_, try_ = max(there.key, new.key)
-    return replace(said, round=round_, try_=try_, fire_after=first.fire_after, planned_at=first.planned_at, failures=0)
+    fire_after, planned_at = first.fire_after, first.planned_at
+    return said._replace(round=round_, try_=try_, fire_after=fire_after, planned_at=planned_at, failures=0)
 
 
 def taken_back(there: Timer | None, what: TakenBack) -> Timer | None:
@@ -134,7 +135,7 @@ def pause(failures: int) -> timedelta:
 
 def failed_again(timer: Timer) -> Timer:
     """The timer after one more firing that was not acknowledged; when it fires is for `pause` and the clock to say."""
-    return replace(timer, failures=min(timer.failures + 1, MOST_FAILURES))
+    return timer._replace(failures=min(timer.failures + 1, MOST_FAILURES))
 
 
 def said(timer: Timer) -> e.Ripe | e.Due:

@@ -1,7 +1,6 @@
 """The SQL of the timers: a statement per batch, a sentence per statement."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -95,33 +94,25 @@ async def _with_bodies(connection: Connection, timers: list[Timer]) -> list[Time
         return timers
     rows = await connection.fetch("delete from bodies where id = any($1::uuid[]) returning id, retry", ids)
     bodies: Mapping[UUID, bytes] = {row["id"]: row["retry"] for row in rows}
-    return [replace(timer, body=bodies.get(timer.id)) for timer in timers]
+    return [timer._replace(body=bodies.get(timer.id)) for timer in timers]
 
 
 def _columns(timers: Iterable[Timer]) -> list[list[object]]:
     """One list per column of _ARRAYS, in the order of the ids."""
-    rows = [
-        (t.id, t.tenant, t.kind, t.lane, t.round, t.try_, t.planned_at, t.fire_after, t.ends, t.failures, t.trace)
-        for t in sorted(timers, key=lambda timer: timer.id)
-    ]
+    rows = [timer[:_COLUMNS] for timer in sorted(timers, key=lambda timer: timer.id)]
     return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _timer(row: asyncpg.Record) -> Timer:
-    return Timer(
-        row["id"],
-        row["tenant"],
-        row["kind"],
-        Lane(row["lane"]),
-        row["round"],
-        row["try"],
-        row["planned_at"],
-        row["fire_after"],
-        row["ends"],
-        row["failures"],
-        trace=row["trace"],
-    )
+    values = list(row)
+    values[_LANE] = _LANES[values[_LANE]]
+    return Timer(*values)
 
+
+_LANES: Final = {str(lane): lane for lane in Lane}
+_LANE: Final = Timer._fields.index("lane")
+_COLUMNS: Final = Timer._fields.index("body")
+"""The fields up to here are the columns, in the order of _NAMES."""
 
 _NAMES: Final = "id, tenant, kind, lane, round, try, planned_at, fire_after, ends, failures, trace"
 _ARRAYS: Final = (

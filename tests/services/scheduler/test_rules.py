@@ -1,6 +1,5 @@
 """Which of two timers stays, when it may fire, and what it says: by rows, and by everything that may happen."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -199,7 +198,7 @@ class OneNotification(RuleBasedStateMachine):
         assert self.timer and self.model
         tired = rules.failed_again(self.timer)
         later = max(self.now, tired.fire_after) + rules.pause(tired.failures)
-        self.timer = replace(tired, fire_after=later)
+        self.timer = tired._replace(fire_after=later)
         self.model["at"] = later
 
     @rule(seconds=st.integers(0, 60))
