@@ -12,6 +12,7 @@ from contracts import events as e
 from contracts import identity, local_time
 from contracts.schedule import Schedule
 from kit.recurrence import Caught, Rule, caught_up
+from kit.recurrence.cron import is_fixed
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -34,7 +35,8 @@ class Row:
 
     A version that was replaced still has the instants up to `until`, the time of the edit. `after` is the instant after
     which `next_at` was computed, with the zone data of `tzdata`. What was missed up to `caught_up_to` is decided: it
-    fires. `number` is the row's own; 0 = not stored yet.
+    fires. `number` is the row's own; 0 = not stored yet. `wall` is what the clock of its zone showed at its last
+    firing.
     """
 
     version: Version
@@ -47,6 +49,7 @@ class Row:
     failures: int = 0
     number: int = 0
     fire_after: datetime = NEVER
+    wall: datetime | None = None
 
 
 class Edit(BaseModel):
@@ -151,14 +154,22 @@ def fired(row: Row, tzdata: str) -> Row | None:
     if row.run or row.next_at is None:
         return None
     schedule = parsed(row.version.value)
-    return _kept(_on(replace(row, tzdata=tzdata, failures=0), schedule, row.next_at))
+    wall = _wall(schedule, row.next_at) if schedule else row.wall
+    return _kept(_on(replace(row, tzdata=tzdata, failures=0, wall=wall), schedule, row.next_at))
 
 
 def recomputed(row: Row, tzdata: str) -> Row:
-    """The row by other zone data. One that could not be read by those of before begins now, as if it were heard now."""
+    """The row by other zone data. One that could not be read by those of before begins now, as if it were heard now.
+
+    Where its zone has moved west, a time of day that has fired comes again, and is passed over.
+    """
     if row.after is None:
         return armed(row.version, tzdata, row)
-    return _on(replace(row, tzdata=tzdata), parsed(row.version.value), row.after)
+    schedule = parsed(row.version.value)
+    row = _on(replace(row, tzdata=tzdata), schedule, row.after)
+    while row.next_at is not None and _has_fired(row, schedule, row.next_at):
+        row = _on(row, schedule, row.next_at)
+    return row
 
 
 def said(row: Row, now: datetime) -> list[e.Requested]:
@@ -188,6 +199,18 @@ def recipients(row: Row) -> int:
     """How many get something of it."""
     schedule = parsed(row.version.value)
     return len(schedule.recipients) if schedule else 0
+
+
+def _has_fired(row: Row, schedule: Schedule | None, at: datetime) -> bool:
+    """Whether the time of day that it names came true before, by the zone data of then. What recurs by real time just
+    goes on."""
+    if schedule is None or row.wall is None:
+        return False
+    return schedule.cron is not None and is_fixed(schedule.cron) and _wall(schedule, at) <= row.wall
+
+
+def _wall(schedule: Schedule, at: datetime) -> datetime:
+    return at.astimezone(local_time.zone(schedule.time_zone or "UTC")).replace(tzinfo=None)
 
 
 def _readable(row: Row) -> Schedule:

@@ -99,11 +99,12 @@ def _whole(row: Row) -> tuple[object, ...]:
         row.caught_up_to,
         row.until,
         row.tzdata,
+        row.wall,
     )
 
 
 def _changing(rows: Sequence[Row]) -> list[list[object]]:
-    each = [(r.number, r.after, r.next_at, r.caught_up_to, r.until, r.tzdata) for r in rows]
+    each = [(r.number, r.after, r.next_at, r.caught_up_to, r.until, r.tzdata, r.wall) for r in rows]
     return [list(column) for column in zip(*each, strict=True)]
 
 
@@ -119,11 +120,13 @@ def _row(row: asyncpg.Record) -> Row:
         row["failures"],
         row["number"],
         row["fire_after"] or NEVER,
+        row["wall"],
     )
 
 
 _NAMES: Final = (
-    "number, tenant, id, as_of, place, value, after, next_at, fire_after, caught_up_to, until, run, failures, tzdata"
+    "number, tenant, id, as_of, place, value, after, next_at, fire_after, caught_up_to, until, run, failures, tzdata, "
+    "wall"
 )
 
 _IN_FORCE: Final = f"""
@@ -135,16 +138,18 @@ for update
 
 _INSERT: Final = """
 insert into schedules
-    (tenant, id, as_of, place, value, after, next_at, fire_after, caught_up_to, until, tzdata)
-values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $7::timestamptz, $8, $9, $10)
+    (tenant, id, as_of, place, value, after, next_at, fire_after, caught_up_to, until, tzdata, wall)
+values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $7::timestamptz, $8, $9, $10, $11)
 """
 
 _REWRITE: Final = """
 update schedules s
 set after = g.after, next_at = g.next_at, fire_after = g.next_at, caught_up_to = g.caught_up_to, until = g.until,
-    tzdata = g.tzdata, failures = 0
-from unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[])
-    as g (number, after, next_at, caught_up_to, until, tzdata)
+    tzdata = g.tzdata, wall = g.wall, failures = 0
+from unnest(
+    $1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[],
+    $7::timestamp[]
+) as g (number, after, next_at, caught_up_to, until, tzdata, wall)
 where s.number = g.number
 """
 

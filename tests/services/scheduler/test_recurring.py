@@ -343,6 +343,37 @@ async def test_other_zone_data_compute_again(db: Database, owner: Owner, said: S
     assert found == {"due": (NOON, "2001a"), "to come": (NOON + 30 * MINUTE, ZONES)}
 
 
+@pytest.mark.parametrize(
+    ("moved_to", "cron", "then"),
+    [
+        ("UTC", "0 13 * * *", NOON + DAY + HOUR),
+        ("UTC", "0 13,14 * * *", NOON + 2 * HOUR),
+        ("UTC", "0 * * * *", NOON + HOUR),
+        ("Africa/Cairo", "0 13 * * *", NOON + DAY - HOUR),
+    ],
+    ids=["west", "west of two", "by real time", "east"],
+)
+async def test_p4_4_a_time_of_day_that_has_fired_does_not_come_again(
+    db: Database,
+    owner: Owner,
+    publisher: Publisher,
+    listener: Listener,
+    said: Said,
+    moved_to: str,
+    cron: str,
+    then: datetime,
+) -> None:
+    """At 13:00 it fires; then newer zone data say that Paris is an hour further west, where it is noon again."""
+    await owner.set_clock(NOON)
+    await said(db, schedule(cron=cron))
+    async with firing(db, publisher):
+        await until_true(lambda: settled(owner, NOON))
+    moved = "update scheduler.schedules set tzdata = '2001a', value = replace(value, 'Europe/Paris', $1)"
+    await owner.connection.execute(moved, moved_to)
+    assert await recurring._recompute(db, ZONES) == 1
+    assert await next_at(owner) == [then]
+
+
 async def test_a_zone_that_came_with_newer_zone_data_fires_once_they_are_here(
     db: Database, owner: Owner, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
