@@ -29,10 +29,11 @@ IDS = [uuid4() for _ in range(100)]
 async def make(kafka: KafkaSettings, *topics: Topic) -> None:
     """These topics exist and take records."""
     await TopicKeeper(kafka, topics).look()
-    await until_true(lambda: _led(kafka, topics))
+    await until_true(lambda: led(kafka, topics))
 
 
-async def _led(kafka: KafkaSettings, topics: Sequence[Topic]) -> bool:
+async def led(kafka: KafkaSettings, topics: Sequence[Topic]) -> bool:
+    """Whether all of them take records: what was made is there, and led a moment later."""
     names = {kafka.topic_prefix + topic.name for topic in topics}
     async with administrator(kafka) as client:
         return set(await partitions(client, names)) == names

@@ -9,7 +9,7 @@ from kit.bus.admin import administrator, partitions
 from kit.bus.served import served
 from kit.bus.topics import TopicKeeper, configuration
 from kit.settings import KafkaSettings
-from tests.kit.bus.support import IDS, say, until_true
+from tests.kit.bus.support import IDS, led, say, until_true
 
 
 async def settings_of(kafka: KafkaSettings, topic: Topic) -> dict[str, str]:
@@ -24,6 +24,7 @@ async def test_missing_topics_are_made_with_their_settings(kafka: KafkaSettings)
     """LogAppendTime and cleanup as the list of topics says; busy ones with many partitions."""
     keeper = TopicKeeper(kafka)
     await keeper.start()
+    await until_true(lambda: led(kafka, ALL))
     names = {kafka.topic_prefix + topic.name: topic for topic in ALL}
     async with administrator(kafka) as client:
         there = await partitions(client, names)
