@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.test_settings import SECRET, installed, problems
+from tests.kit.settings.support import SECRET, installed, problems
 from tests.secured.certificates import Authority
 
 OPEN = {"KAFKA_BOOTSTRAP_SERVERS": "k:9093"}

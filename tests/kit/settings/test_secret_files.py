@@ -11,7 +11,7 @@ import pytest
 from kit.settings import Settings, masked
 from kit.settings.masking import is_hidden
 from kit.settings.names import NAMES, SECRETS
-from tests.kit.test_settings import SECRET, at, installed, problems
+from tests.kit.settings.support import SECRET, at, installed, problems
 
 URL = f"postgresql://me:{SECRET}@h/d"
 
