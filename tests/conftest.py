@@ -87,7 +87,10 @@ async def kafka(kafka_address: str) -> AsyncIterator[KafkaSettings]:
 
 @pytest.fixture(scope="session")
 def template(postgres_url: str) -> Iterator[str]:
-    """The migrated database that each test's own one is copied from."""
+    """The migrated database that each test's own one is copied from; several workers have one together."""
+    if shared := os.environ.get(sharing.TEMPLATE):
+        yield shared
+        return
     with real.migrated_template(postgres_url) as name:
         yield name
 

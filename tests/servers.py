@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psutil
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.kafka import Kafka
@@ -32,13 +34,18 @@ AnyServer = TypeVar("AnyServer", bound=Server)
 ROOT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("TOCSIN_TEST_CACHE", ROOT / ".tocsin" / "cache"))
 PARTITIONS = 3
+MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory. A container may have 64 MB of it."""
+ROOM = 4 << 30
+"""Bytes that must be free there: several times what servers of a whole run have held at once."""
 
 
 class Session:
-    """What one test session runs: servers in a temporary folder, and a watchdog that outlives us and ends them."""
+    """What one test session runs: servers on temporary data, and a watchdog that outlives us and ends them."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tocsin-test-"))
+        self._data = Path(tempfile.mkdtemp(prefix="tocsin-test-", dir=data_home(os.environ.get("TMPDIR"))))
         self._servers: list[Server] = []
         self._watchdog = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("watchdog.py"))],
@@ -46,7 +53,8 @@ class Session:
             start_new_session=True,
             text=True,
         )
-        self._tell(f"folder {self.folder}")
+        for folder in (self.folder, self._data):
+            self._tell(f"folder {folder}")
 
     def look_after(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
         """That process ends, by this signal, when this session ends, however it ends."""
@@ -54,15 +62,18 @@ class Session:
 
     def kafka(self) -> Kafka:
         """A Kafka of its own, not started yet."""
-        return self.keep(Kafka(self.new_folder("kafka"), port=free_port(), cache=CACHE, partitions=PARTITIONS))
+        return self.keep(Kafka(self._data_folder("kafka"), port=free_port(), cache=CACHE, partitions=PARTITIONS))
 
     def postgres(self) -> Postgres:
         """A PostgreSQL of its own, not started yet."""
-        return self.keep(Postgres(self.new_folder("postgres"), durable=False))
+        return self.keep(Postgres(self._data_folder("postgres"), durable=False))
 
     def new_folder(self, name: str) -> Path:
         """A fresh folder that goes with the session."""
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
+
+    def _data_folder(self, name: str) -> Path:
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._data))
 
     def close(self) -> None:
         """Ends the servers; the watchdog kills what is left and removes the folder."""
@@ -85,6 +96,17 @@ class Session:
         assert self._watchdog.stdin is not None
         self._watchdog.stdin.write(line + "\n")
         self._watchdog.stdin.flush()
+
+
+def data_home(chosen: str | None, memory: Path = MEMORY, room: int = ROOM) -> Path | None:
+    """The folder for the data of servers: in memory where there is room, else (None) where temporary files are, as
+    also where somebody has chosen a place for these (TMPDIR).
+
+    Kafka waits for the disk at each partition that it makes, and the tests make some ten thousand.
+    """
+    if chosen or not os.access(memory, os.W_OK):
+        return None
+    return memory if min(shutil.disk_usage(memory).free, psutil.virtual_memory().available) >= room else None
 
 
 def blocking(work: Coroutine[object, object, T]) -> T:
@@ -142,9 +164,12 @@ async def empty_database(owner: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def copied_database(owner: str, template: str) -> AsyncIterator[str]:
-    """The URL of a fresh copy of the template, dropped afterwards."""
+    """The URL of a fresh copy of the template, dropped afterwards.
+
+    Copied as files: by way of the log it costs twice as much, and so does the drop.
+    """
     name = f"test_{uuid.uuid4().hex[:12]}"
-    await _execute(owner, f"create database {name} template {template}")
+    await _execute(owner, f"create database {name} template {template} strategy file_copy")
     try:
         yield other_database(owner, name)
     finally:

@@ -1,12 +1,14 @@
 """Several workers (`-n 4`) share one Kafka and one PostgreSQL, and tests that must stay together stay in one worker.
 
-The process that hands out the tests starts both servers, and names them in the environment that its workers inherit.
+The process that hands out the tests starts both servers, migrates the database that all others are copied from, and
+names them in the environment that its workers inherit.
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from typing import Self
 
@@ -15,10 +17,11 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from deploy.local.server import Server
-from tests.servers import ROOT, Session
+from tests.servers import ROOT, Session, migrated_template
 
 KAFKA = "TOCSIN_TEST_KAFKA"
 DATABASE = "TOCSIN_TEST_DATABASE"
+TEMPLATE = "TOCSIN_TEST_TEMPLATE"
 ALONE = ("tests/chaos/test_lost_servers.py", "tests/benchmarks/")
 """Never beside each other: they load the machine, or measure it."""
 LAST = ("tests/chaos/test_storm.py",)
@@ -31,26 +34,25 @@ ALMOST_DONE = 2
 class Shared:
     """The servers of all workers; they end with `close`, or by the watchdog when this process is killed."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, ends: ExitStack) -> None:
+        self._ends = ends
 
     @classmethod
     def start(cls) -> Self:
         """Starts, side by side, what the environment does not name yet. Raises Trouble when one does not start."""
-        session = Session()
-        try:
+        with ExitStack() as ends:
+            session = Session()
+            ends.callback(session.close)
             own: dict[str, Server] = {KAFKA: session.kafka(), DATABASE: session.postgres()}
             wanted = {name: server for name, server in own.items() if not os.environ.get(name)}
             with ThreadPoolExecutor() as threads:
                 list(threads.map(Server.start, wanted.values()))
             os.environ.update({name: server.address for name, server in wanted.items()})
-        except BaseException:
-            session.close()
-            raise
-        return cls(session)
+            os.environ[TEMPLATE] = ends.enter_context(migrated_template(os.environ[DATABASE]))
+            return cls(ends.pop_all())
 
     def close(self) -> None:
-        self._session.close()
+        self._ends.close()
 
 
 def has_workers(config: pytest.Config) -> bool:
