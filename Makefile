@@ -15,9 +15,10 @@ stop: ## end everything that `make run` started, and nothing else
 compose: ## the same stack in Docker: builds the images, makes deploy/.env, starts all (docs/deploying.md)
 	@scripts/compose.sh
 
+# Bytecode is kept, whatever the environment says: tests start hundreds of processes, and each would compile us anew.
 test: ## all tests, on servers of their own (ARGS="tests/kit -x" for some)
 	@scripts/venv.sh dev
-	@$(PYTHON) -m pytest $(WORKERS) $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest $(WORKERS) $(ARGS)
 
 lint: ## ruff, mypy --strict, the import arrows, generated contracts, figures and dashboards unchanged
 	@scripts/venv.sh dev
