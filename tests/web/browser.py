@@ -6,8 +6,9 @@ import asyncio
 import base64
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import aiohttp
 
 from kit.clock import monotonic
 from tests.needs import listed
-from tests.waiting import PATIENCE, eventually
+from tests.waiting import PATIENCE, until
 
 FLAGS = (
     "--headless=new",
@@ -100,14 +101,24 @@ class Page:
 
 
 class Browser:
-    """One Chromium with a profile of its own."""
+    """A Chromium, with a profile of its own: whoever was there before has left nothing."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
+        self._profile: dict[str, str] = {}
         self._numbers = count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._awaited: list[tuple[str, str, asyncio.Future[None]]] = []
         self._pages: dict[str, Page] = {}
+
+    async def begin(self) -> None:
+        """A profile in which nobody has been; its tabs are shut when we are gone."""
+        made = await self.call("Target.createBrowserContext", disposeOnDetach=True)
+        self._profile = {"browserContextId": made["browserContextId"]}
+
+    async def end(self) -> None:
+        """Shuts its tabs, and forgets what was in them."""
+        await self.call("Target.disposeBrowserContext", **self._profile)
 
     async def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         """A command, and its answer."""
@@ -129,7 +140,7 @@ class Browser:
 
     async def page(self, prepared: str = "") -> Page:
         """A new tab; `prepared` runs in it before anything of a page does."""
-        target = (await self.call("Target.createTarget", url="about:blank"))["targetId"]
+        target = (await self.call("Target.createTarget", url="about:blank", **self._profile))["targetId"]
         session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         page = self._pages[session] = Page(self, target, session)
         for domain in ("Page", "Runtime", "Log"):
@@ -141,7 +152,7 @@ class Browser:
     async def allow(self, origin: str, setting: str) -> None:
         """Whether pages of this origin may show notifications: granted, denied or prompt."""
         permission = {"name": "notifications"}
-        await self.call("Browser.setPermission", permission=permission, setting=setting, origin=origin)
+        await self.call("Browser.setPermission", permission=permission, setting=setting, origin=origin, **self._profile)
 
     async def hear(self) -> None:
         """Reads what the browser says, for as long as it runs."""
@@ -164,30 +175,38 @@ class Browser:
             page.errors.append(json.dumps(told["exceptionDetails"])[:500])
 
 
-@asynccontextmanager
-async def chromium(folder: Path, look_after: Callable[[int], object]) -> AsyncIterator[Browser]:
-    """A browser without a window, for as long as the test needs it."""
+@contextmanager
+def chromium(folder: Path, look_after: Callable[[int], object]) -> Iterator[str]:
+    """A Chromium without a window; the address at which it is told what to do."""
     command = next(name for name in listed()["chromium"].commands if shutil.which(name))
-    log = (folder / "chromium.log").open("wb")
-    process = await asyncio.create_subprocess_exec(
-        command, *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank", stdout=log, stderr=log
-    )
+    profile = folder / "profile"
+    with (folder / "chromium.log").open("wb") as log:
+        process = subprocess.Popen(
+            [command, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
     look_after(process.pid)
     try:
-        told = folder / "profile" / "DevToolsActivePort"
-        await eventually(lambda: told.exists() and len(told.read_text().split()) == 2)
+        told = profile / "DevToolsActivePort"
+        until(lambda: told.exists() and len(told.read_text().split()) == 2)
         port, path = told.read_text().split()
-        async with aiohttp.ClientSession() as session:
-            async with session.ws_connect(f"ws://127.0.0.1:{port}{path}", max_msg_size=0) as socket:
-                browser = Browser(socket)
-                hearing = asyncio.create_task(browser.hear())
-                try:
-                    yield browser
-                    await browser.call("Browser.close")
-                finally:
-                    hearing.cancel()
+        yield f"ws://127.0.0.1:{port}{path}"
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        log.close()
+        process.kill()
+        process.wait()
+
+
+@asynccontextmanager
+async def browsing(address: str) -> AsyncIterator[Browser]:
+    """A profile of a test's own in the browser that runs there."""
+    async with aiohttp.ClientSession() as session, session.ws_connect(address, max_msg_size=0) as socket:
+        browser = Browser(socket)
+        hearing = asyncio.create_task(browser.hear())
+        try:
+            await browser.begin()
+            yield browser
+            await browser.end()
+        finally:
+            hearing.cancel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from kit.web_server import WebServer
 from tests import servers
 from tests.services.gateway.conftest import due_of, settings_of
 from tests.services.gateway.support import Gateway, Others, others, running
-from tests.web.browser import Browser, Page, chromium
+from tests.web.browser import Browser, Page, browsing, chromium
 
 BELL = "document.querySelector('tocsin-bell')"
 ROOT = f"{BELL}.shadowRoot"
@@ -104,12 +104,17 @@ def pictures() -> Path:
     return PICTURES
 
 
+@pytest.fixture(scope="session")
+def browser_address(session: servers.Session) -> Iterator[str]:
+    """One browser for all tests of a worker: its start takes longer than most of them."""
+    with chromium(session.new_folder("chromium"), session.look_after) as address:
+        yield address
+
+
 @pytest.fixture
-async def desk(
-    kafka: KafkaSettings, database: str, tmp_path: Path, folder: Path, session: servers.Session
-) -> AsyncIterator[Desk]:
+async def desk(kafka: KafkaSettings, database: str, tmp_path: Path, browser_address: str) -> AsyncIterator[Desk]:
     """A gateway that is there, and a browser."""
-    async with others(kafka, INTAKE.topics) as rest, chromium(folder, session.look_after) as browser:
+    async with others(kafka, INTAKE.topics) as rest, browsing(browser_address) as browser:
         port, site = free_port(), free_port()
         listed = [f"http://127.0.0.1:{site}"]
         desk = Desk(settings_of(kafka, database, tmp_path, demo=True, origins=listed), browser, rest, port, site)
