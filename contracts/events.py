@@ -323,10 +323,11 @@ class Taken(OfNotification):
 
 
 class Sent(Taken):
-    """The provider took it, or the inbox shows it."""
+    """The provider took it, or the inbox shows it; `offset`: then its place in the person's stream."""
 
     ce_type = "tocsin.sent"
     status = Status.SENT
+    offset: int | None = None
 
 
 class Delivered(Taken):

@@ -83,7 +83,7 @@ class StreamPace:
     """Steps of one person that are told in one turn; what is more waits for the next one."""
     people: int = 200
     """Persons whose news are read with one statement: who comes next waits for them."""
-    at_once: int = 500
+    at_once: int = 100
     """Their listeners: so many are written to before anybody else has his turn."""
     most_waiting: int = 64 * KIB
     """Bytes written and not taken, after which somebody reads by himself; the mark at which transports say `full`."""

@@ -1,24 +1,19 @@
 """What is done with what an inbox shows: by the person, and by who sent it. Each change has its place in the stream."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from contracts import events as e
-from contracts import topics
 from kit.postgres import Connection
 from services.gateway.handlers.commands import Kept
-from services.gateway.store import entries, inbox, outbox, stream
-from services.gateway.store.entries import Entry, Mark, Placed
+from services.gateway.store import entries, inbox, outbox
+from services.gateway.store.entries import Entry, Mark
 from services.gateway.store.inbox import Person
-from services.gateway.store.outbox import Keeping
 
 AT_ONCE: Final = 500
 """Entries that are changed in one transaction."""
-
-Write = Callable[[Sequence[Placed], datetime], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +24,15 @@ class Part:
     last: UUID | None = None
 
 
-async def mark(connection: Connection, person: Person, id: UUID, mark: Mark) -> list[Kept] | None:
-    """A person has read, or archived, an entry. None: there is no such entry. Twice is once."""
+async def mark(connection: Connection, person: Person, id: UUID, mark: Mark) -> tuple[Entry, list[Kept]] | None:
+    """A person has read, or archived, an entry: as it is now, and what is said of it. None: there is no such entry.
+    Twice is once."""
     counters = await inbox.lock_people(connection, [person])
     entry = await entries.entry(connection, person, id)
     if entry is None:
         return None
-    return await _mark(connection, [entry], mark, counters)
+    changes = await _mark(connection, [entry], mark, counters)
+    return (entry.marked(mark, changes[0].at) if changes else entry), _kept(changes)
 
 
 async def read_some(connection: Connection, person: Person, through: int | None) -> tuple[list[Kept], int]:
@@ -43,13 +40,13 @@ async def read_some(connection: Connection, person: Person, through: int | None)
     counters = await inbox.lock_people(connection, [person])
     upto = counters[person] if through is None else through
     unread = await entries.oldest_unread(connection, person, upto, AT_ONCE)
-    return await _mark(connection, unread, "read", counters), upto
+    return _kept(await _mark(connection, unread, "read", counters)), upto
 
 
 async def recall(connection: Connection, ids: Collection[UUID]) -> list[Kept]:
     """Take back what was shown; what was taken back before stays so."""
     shown, counters = await _locked(connection, ids)
-    return await _mark(connection, shown, "recalled", counters)
+    return _kept(await _mark(connection, shown, "recalled", counters))
 
 
 async def rewrite(
@@ -65,11 +62,11 @@ async def rewrite(
     shown = [one for one in shown if one.id in changed and not changed[one.id].reads_as(one.words)]
     for one in shown:
         check(one)
-
-    async def write(placed: Sequence[Placed], _: datetime) -> None:
-        await entries.rewrite(connection, [(one, changed[one[0]]) for one in placed])
-
-    return await _change(connection, shown, "updated", None, counters, write)
+    changes = await _changes(connection, shown, "updated", None, counters)
+    if changes:
+        await entries.rewrite(connection, [((one.id, one.offset), changed[one.id]) for one in changes])
+        await entries.record(connection, changes)
+    return _kept(changes)
 
 
 async def some(
@@ -95,40 +92,29 @@ async def _locked(connection: Connection, ids: Collection[UUID]) -> tuple[list[E
     return await entries.shown(connection, ids), counters
 
 
-async def _mark(connection: Connection, shown: Sequence[Entry], mark: Mark, counters: dict[Person, int]) -> list[Kept]:
-    async def write(placed: Sequence[Placed], at: datetime) -> None:
-        await entries.mark(connection, placed, mark, at)
-
+async def _mark(
+    connection: Connection, shown: Sequence[Entry], mark: Mark, counters: dict[Person, int]
+) -> list[e.InboxChanged]:
     # Readers of before know four changes and no more: what is undone is an update of what is shown.
     change, detail = ("updated", mark) if mark in entries.UNDONE else (mark, None)
-    return await _change(connection, [one for one in shown if not one.has(mark)], change, detail, counters, write)
+    changes = await _changes(connection, [one for one in shown if not one.has(mark)], change, detail, counters)
+    if changes:
+        await entries.mark(connection, changes, mark)
+    return changes
 
 
-async def _change(
-    connection: Connection,
-    shown: Sequence[Entry],
-    change: str,
-    detail: str | None,
-    counters: dict[Person, int],
-    write: Write,
-) -> list[Kept]:
+async def _changes(
+    connection: Connection, shown: Sequence[Entry], change: str, detail: str | None, counters: dict[Person, int]
+) -> list[e.InboxChanged]:
     """Each change has an offset of its own in its person's stream, raised in this transaction."""
     if not shown:
         return []
-    at = await outbox.now(connection)
-    placed: list[Placed] = []
+    said = {"change": change, "detail": detail, "at": await outbox.now(connection)}
+    changes = []
     for entry in shown:
         counters[entry.person] += 1
-        placed.append((entry.id, counters[entry.person]))
-    await write(placed, at)
-    await inbox.set_counters(connection, counters)
-    events = [
-        _changed(entry, offset, {"change": change, "detail": detail, "at": at})
-        for entry, (_, offset) in zip(shown, placed, strict=True)
-    ]
-    await stream.note(connection, events)
-    await outbox.keep(connection, [_keeping(event) for event in events])
-    return [Kept((event.id, event.ce_id), event) for event in events]
+        changes.append(_changed(entry, counters[entry.person], said))
+    return changes
 
 
 def _changed(entry: Entry, offset: int, said: Mapping[str, Any]) -> e.InboxChanged:
@@ -136,6 +122,5 @@ def _changed(entry: Entry, offset: int, said: Mapping[str, Any]) -> e.InboxChang
     return e.InboxChanged.model_validate(of.passed_on() | {"offset": offset, **said})
 
 
-def _keeping(event: e.InboxChanged) -> Keeping:
-    text = event.model_dump_json(exclude_none=True)
-    return Keeping(event.id, event.ce_id, "inbox", event.tenant, None, 0, topics.SENT.name, text, event.at)
+def _kept(changes: Iterable[e.InboxChanged]) -> list[Kept]:
+    return [Kept((change.id, change.ce_id), change) for change in changes]

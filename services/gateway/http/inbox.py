@@ -81,10 +81,10 @@ def router(desk: Desk) -> APIRouter:
         if id is None:
             raise not_found("entry")
         async with desk.database.transaction() as connection:
-            kept = await handle.mark(connection, person, id, mark)
-            entry = await entries.entry(connection, person, id)
-        if kept is None or entry is None:
+            marked = await handle.mark(connection, person, id, mark)
+        if marked is None:
             raise not_found("entry")
+        entry, kept = marked
         desk.announcer.say_all(kept)
         return shown(entry).response()
 

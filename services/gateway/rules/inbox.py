@@ -21,6 +21,7 @@ class Claim:
     outcome: Status
     reason: str | None
     at: datetime
+    offset: int | None = None
 
 
 def fold(dues: Iterable[e.Due]) -> list[e.Due]:
@@ -47,7 +48,8 @@ def verdict(due: e.Due, now: datetime) -> tuple[Status, str | None]:
 def answer(due: e.Due, claim: Claim) -> e.Sent | e.Failed:
     """What the row says; the same event however often it is asked."""
     if claim.outcome is Status.SENT:
-        return e.Sent.model_validate(due.passed_on() | {"at": claim.at, "provider": PROVIDER, "try": 1})
+        shown = {"at": claim.at, "provider": PROVIDER, "try": 1, "offset": claim.offset}
+        return e.Sent.model_validate(due.passed_on() | shown)
     common = due.passed_on() | {"outcome": claim.outcome, "reason": claim.reason or claim.outcome}
     return e.Failed.model_validate(common)
 

@@ -1,15 +1,18 @@
 """What an inbox shows, and what became of it since."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
+from contracts import events as e
+from contracts import topics
 from kit.postgres import Connection
 from services.gateway.rules.inbox import Words
+from services.gateway.store.accepting import FIRST_LOOK
 from services.gateway.store.arrays import columns, given
 from services.gateway.store.inbox import Person
 
@@ -51,6 +54,13 @@ class Entry:
     def words(self) -> Words:
         """What it says."""
         return Words(self.title, self.body, from_json(self.data)["data"] if self.data else None)
+
+    def marked(self, mark: Mark, at: datetime) -> "Entry":
+        """The same, once that is so; what is recalled is shown to nobody."""
+        value = None if mark in UNDONE else at
+        if mark in ("archived", "unarchived"):
+            return replace(self, archived_at=value)
+        return replace(self, read_at=value)
 
     def has(self, mark: Mark) -> bool:
         """Whether that is so already."""
@@ -150,22 +160,61 @@ order by id limit $5
 """
 
 
-async def mark(connection: Connection, rows: Iterable[Placed], mark: Mark, at: datetime) -> None:
-    """These were read, or whatever the mark says, at these offsets of their persons' streams."""
-    await connection.execute(
-        f"update inbox i set {_MARKS[mark]}, changed = g.changed"
-        f" from {given(id='uuid', changed='bigint')} g where i.id = g.id",
-        *columns(rows, 2),
-        None if mark in UNDONE else at,
-    )
+async def mark(connection: Connection, changes: Sequence[e.InboxChanged], mark: Mark) -> None:
+    """These were read, or whatever the mark says; and all that `record` does, in the same statement."""
+    value = None if mark in UNDONE else changes[0].at
+    written = f"written as (update inbox i set {_MARKS[mark]}, changed = g.place from g where i.id = g.id),"
+    await connection.execute(_RECORD.format(written=written), *_columns(changes), FIRST_LOOK, value)
 
+
+async def record(connection: Connection, changes: Sequence[e.InboxChanged]) -> None:
+    """These changes are steps of their persons' streams, whose counters go on to there; their events are kept until
+    Kafka has them. The offsets were taken behind the lock of `lock_people`."""
+    await connection.execute(_RECORD.format(written=""), *_columns(changes), FIRST_LOOK)
+
+
+def _columns(changes: Iterable[e.InboxChanged]) -> list[Sequence[Any]]:
+    rows = [(one.id, one.ce_id, one.tenant, one.user_id, one.offset, one.change, one.at, _said(one)) for one in changes]
+    return columns(rows, 8)
+
+
+def _said(change: e.InboxChanged) -> str:
+    return change.model_dump_json(exclude_none=True)
+
+
+_CHANGES: Final = given(
+    id="uuid",
+    command="uuid",
+    tenant="text",
+    user_id="text",
+    place="bigint",
+    change="text",
+    at="timestamptz",
+    event="text",
+)
+
+_RECORD: Final = f"""
+with g as materialized (select * from {_CHANGES} g),
+{{written}}
+counted as (
+    update people p set last_offset = s.last
+    from (select tenant, user_id, max(place) as last from g group by tenant, user_id) s
+    where p.tenant = s.tenant and p.user_id = s.user_id
+), noted as (
+    insert into inbox_changes (tenant, user_id, "offset", id, change, at)
+    select tenant, user_id, place, id, change, at from g
+)
+insert into outbox (id, command, kind, tenant, topic, event, accepted_at, next_at)
+select id, command, 'inbox', tenant, '{topics.SENT.name}', event, at, clock_timestamp() + make_interval(secs => $9)
+from g on conflict do nothing
+"""
 
 _MARKS: Final[dict[Mark, str]] = {
-    "read": "read_at = $3",
-    "unread": "read_at = $3",
-    "archived": "archived_at = $3",
-    "unarchived": "archived_at = $3",
-    "recalled": "recalled_at = $3, title = null, body = null, data = null",
+    "read": "read_at = $10",
+    "unread": "read_at = $10",
+    "archived": "archived_at = $10",
+    "unarchived": "archived_at = $10",
+    "recalled": "recalled_at = $10, title = null, body = null, data = null",
 }
 
 

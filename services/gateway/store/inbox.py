@@ -47,12 +47,14 @@ _COUNTERS = given(tenant="text", user_id="text", last_offset="bigint")
 
 async def claims(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Claim]:
     """What has been decided about these notifications already."""
-    rows = await connection.fetch("select id, outcome, reason, created_at from inbox where id = any($1::uuid[])", ids)
+    rows = await connection.fetch(
+        'select id, outcome, reason, created_at, "offset" from inbox where id = any($1::uuid[])', ids
+    )
     return {row["id"]: _claim(row) for row in rows}
 
 
 def _claim(row: Any) -> Claim:
-    return Claim(row["id"], Status(row["outcome"]), row["reason"], row["created_at"])
+    return Claim(row["id"], Status(row["outcome"]), row["reason"], row["created_at"], row["offset"])
 
 
 async def clock(connection: Connection) -> datetime:
@@ -101,5 +103,5 @@ insert into inbox (
 )
 select * from {_DECIDED} g
 on conflict (id) do nothing
-returning id, outcome, reason, created_at
+returning id, outcome, reason, created_at, "offset"
 """

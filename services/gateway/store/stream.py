@@ -1,13 +1,11 @@
 """A person's stream: what was shown and what became of it, in the order of its offsets."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from contracts import events as e
 from kit.postgres import Connection
-from services.gateway.store.arrays import columns, given
 from services.gateway.store.inbox import Person
 
 
@@ -36,62 +34,47 @@ class Missed:
     unread: int = 0
 
 
-async def note(connection: Connection, changes: Iterable[e.InboxChanged]) -> None:
-    """These changes are steps of their persons' streams; the offsets were taken behind the lock of `lock_people`."""
-    rows = [(one.tenant, one.user_id, one.offset, one.id, one.change, one.at) for one in changes]
-    await connection.execute(_NOTE, *columns(rows, 6))
-
-
-_NOTE = f"""
-insert into inbox_changes (tenant, user_id, "offset", id, change, at)
-select * from {given(tenant="text", user_id="text", place="bigint", id="uuid", change="text", at="timestamptz")} g
-"""
-
-
 async def missed(connection: Connection, after: Mapping[Person, int], limit: int) -> dict[Person, Missed]:
     """The next steps behind these offsets, at most `limit` each; nothing of those who have seen all."""
     people = list(after)
     found: dict[Person, Missed] = {}
-    for n, *step in await connection.fetch(_MISSED, *_places(after), limit):
-        found.setdefault(people[n - 1], Missed()).steps.append(Step(*step))
-    if found:
-        tenants, users = zip(*found, strict=True)
-        for n, unread in await connection.fetch(_UNREAD, tenants, users):
-            found[tenants[n - 1], users[n - 1]].unread = unread
+    for n, unread, *step in await connection.fetch(_MISSED, *_places(after), limit):
+        found.setdefault(people[n - 1], Missed(unread=unread)).steps.append(Step(*step))
     return found
 
 
 # An entry that is changed later shows what it says now; the change has a step of its own.
 _MISSED = """
-select g.n, s.*
-from unnest($1::text[], $2::text[], $3::bigint[]) with ordinality as g(tenant, user_id, after, n)
-cross join lateral (
-    (select i."offset", 'notification' as what, i.id, i.created_at, i.kind, i.category, i.title, i.body, i.data,
-        i.read_at, i.archived_at
-     from inbox i
-     where i.tenant = g.tenant and i.user_id = g.user_id and i."offset" > g.after
-       and i.recalled_at is null
-     order by i."offset" limit $4)
-    union all
-    (select c."offset", c.change, c.id, c.at, i.kind, i.category, i.title, i.body, i.data,
-        i.read_at, i.archived_at
-     from inbox_changes c left join inbox i on i.id = c.id and c.change = 'updated'
-     where c.tenant = g.tenant and c.user_id = g.user_id and c."offset" > g.after
-       and i.recalled_at is null
-     order by c."offset" limit $4)
-    order by "offset" limit $4
-) s
-order by g.n, s."offset"
-"""
-
-_UNREAD = """
-select g.n, s.unread
-from unnest($1::text[], $2::text[]) with ordinality as g(tenant, user_id, n)
-cross join lateral (
-    select count(*) as unread from inbox i
-    where i.tenant = g.tenant and i.user_id = g.user_id and i."offset" is not null
-      and i.read_at is null and i.archived_at is null and i.recalled_at is null
-) s
+with steps as materialized (
+    select g.n, g.tenant, g.user_id, s.*
+    from unnest($1::text[], $2::text[], $3::bigint[]) with ordinality as g(tenant, user_id, after, n)
+    cross join lateral (
+        (select i."offset", 'notification' as what, i.id, i.created_at, i.kind, i.category, i.title, i.body, i.data,
+            i.read_at, i.archived_at
+         from inbox i
+         where i.tenant = g.tenant and i.user_id = g.user_id and i."offset" > g.after
+           and i.recalled_at is null
+         order by i."offset" limit $4)
+        union all
+        (select c."offset", c.change, c.id, c.at, i.kind, i.category, i.title, i.body, i.data,
+            i.read_at, i.archived_at
+         from inbox_changes c left join inbox i on i.id = c.id and c.change = 'updated'
+         where c.tenant = g.tenant and c.user_id = g.user_id and c."offset" > g.after
+           and i.recalled_at is null
+         order by c."offset" limit $4)
+        order by "offset" limit $4
+    ) s
+), counted as (
+    select p.n, u.unread
+    from (select distinct n, tenant, user_id from steps) p
+    cross join lateral (
+        select count(*) as unread from inbox i
+        where i.tenant = p.tenant and i.user_id = p.user_id and i."offset" is not null
+          and i.read_at is null and i.archived_at is null and i.recalled_at is null
+    ) u
+)
+select n, c.unread, s."offset", what, id, created_at, kind, category, title, body, data, read_at, archived_at
+from steps s join counted c using (n) order by n, s."offset"
 """
 
 

@@ -1,5 +1,6 @@
 """What is said on a stream: each frame is written once, however many hear it."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,6 +10,9 @@ from kit.web_socket import text_frame
 from services.gateway.rules.resuming import event_id
 from services.gateway.store.stream import Step
 from services.gateway.stream.codes import Close
+
+TOGETHER: Final = 16 * 1024
+"""Bytes of frames that go out at once: whoever takes nothing is seen before more is written to him."""
 
 
 class Frame:
@@ -34,6 +38,60 @@ class Frame:
             id = b"" if self.offset is None else f"id: {event_id(epoch, self.offset)}\n".encode()
             self._event = b"%bdata: %b\n\n" % (id, self.text)
         return self._event
+
+
+class Several(Frame):
+    """Frames that go out together: a write to a socket costs more than making what is written."""
+
+    __slots__ = ("frames",)
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self.frames = frames
+        self._socket = self._event = None
+        self.offset = max((one.offset for one in frames if one.offset is not None), default=None)
+
+    def for_socket(self) -> bytes:
+        if self._socket is None:
+            self._socket = b"".join([one.for_socket() for one in self.frames])
+        return self._socket
+
+    def for_events(self, epoch: UUID) -> bytes:
+        if self._event is None:
+            self._event = b"".join([one.for_events(epoch) for one in self.frames])
+        return self._event
+
+
+def together(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The same frames in fewer writes, each of TOGETHER bytes at most, or of one frame."""
+    some: list[Frame] = []
+    size = 0
+    for one in frames:
+        if some and size + len(one.text) > TOGETHER:
+            yield Several(some)
+            some, size = [], 0
+        some.append(one)
+        size += len(one.text)
+    if some:
+        yield Several(some)
+
+
+class News:
+    """What has come behind `after` for one person: frames, the last of which has `last`, and how much is unread now."""
+
+    __slots__ = ("_together", "after", "count", "frames", "last", "unread")
+
+    def __init__(self, after: int, frames: Sequence[Frame], last: int, unread: int) -> None:
+        self.after = after
+        self.frames = frames
+        self.last = last
+        self.unread = unread
+        self.count = count(unread)
+        small = sum(len(one.text) for one in frames) <= TOGETHER
+        self._together = (Several(frames), Several([*frames, self.count])) if small else None
+
+    def together(self, told: int) -> Frame | None:
+        """All of it at once, for one who was told of so many unread; None where that is too much to be at once."""
+        return self._together and self._together[told != self.unread]
 
 
 HEARTBEAT: Final = Frame({"type": "heartbeat"})

@@ -1,7 +1,7 @@
 """Who listens here, and what they are told: a hint says that something happened, the tables say what (P6.4)."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from kit import logs
 from kit.metrics import Metrics
@@ -13,8 +13,8 @@ from services.gateway.store.inbox import Person
 from services.gateway.store.stream import Missed
 from services.gateway.stream import codes
 from services.gateway.stream.codes import Close
-from services.gateway.stream.frames import count, frame
-from services.gateway.stream.hints import Hints
+from services.gateway.stream.frames import News, frame, together
+from services.gateway.stream.hints import Heard, Hints
 from services.gateway.stream.listener import Audience, Listener
 
 log = logs.get(__name__)
@@ -84,16 +84,16 @@ class Hub(Loop):
 
     # ---------------------------------------------------------------------------------------------------- what is heard
 
-    def hint(self, people: Iterable[Person], *, first: bool = False) -> None:
+    def hint(self, heard: Heard, *, first: bool = False) -> None:
         """Something was committed to the streams of these; `first`: they have done it themselves, and wait."""
-        self._hints.add((person for person in people if person in self._audiences), first=first)
+        self._hints.add({person: upto for person, upto in heard.items() if person in self._audiences}, first=first)
 
     async def look_round(self) -> None:
         """A hint may be lost on its way, or Kafka be away: who has fallen behind the tables is found all the same."""
         seen = {person: there.position for person, there in self._audiences.items() if there.position is not None}
         if seen:
             async with self.database.connection() as connection:
-                self.hint(await stream.ahead(connection, seen))
+                self.hint(dict.fromkeys(await stream.ahead(connection, seen)))
 
     async def _fan_out_on(self) -> None:
         while True:
@@ -110,23 +110,23 @@ class Hub(Loop):
         there = self._audiences.get(person)
         return there.listeners if there else ()
 
-    async def _fan_out(self, people: Iterable[Person]) -> None:
-        """What is new for these, to all who listen for them."""
-        there = {person: self._audiences[person] for person in people if person in self._audiences}
-        after = {person: at for person, one in there.items() if (at := one.stir()) is not None}
+    async def _fan_out(self, heard: Heard) -> None:
+        """What is new for these, to all who listen for them. Most is heard twice, by Kafka the second time."""
+        there = {person: one for person in heard if (one := self._audiences.get(person))}
+        after = {
+            person: at for person, one in there.items() if not one.has(heard[person]) and (at := one.stir()) is not None
+        }
         for person, missed in (await self._missed(after, self.pace.steps)).items():
             self._tell(there[person], after[person], missed)
             if len(missed.steps) >= self.pace.steps:
-                self.hint([person])
+                self.hint({person: None})
 
     def _tell(self, audience: Audience, after: int, missed: Missed) -> None:
-        frames, unread = [frame(step) for step in missed.steps], count(missed.unread)
         audience.position = missed.steps[-1].offset
+        news = News(after, [frame(step) for step in missed.steps], audience.position, missed.unread)
         for listener in list(audience.listeners):
-            if not listener.take(after, frames, self.pace.most_waiting):
+            if not listener.take(news, self.pace.most_waiting):
                 self._catch_up(listener)
-            elif listener.live:
-                listener.tell(missed.unread, unread)
 
     async def _missed(self, after: dict[Person, int], most: int) -> dict[Person, Missed]:
         if not after:
@@ -157,9 +157,9 @@ class Hub(Loop):
         listener.behind = False
         after = {listener.person: listener.position}
         found = (await self._missed(after, self.pace.page)).get(listener.person, Missed())
-        for step in found.steps:
+        for some in together([frame(step) for step in found.steps]):
             await self._room(listener)
-            listener.write(frame(step))
+            listener.write(some)
         if found.steps:
             listener.tell(found.unread)
         if len(found.steps) >= self.pace.page or listener.behind:

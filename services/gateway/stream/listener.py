@@ -1,12 +1,11 @@
 """One open connection of a person, and all of a person's connections here."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.gateway.store.inbox import Person
 from services.gateway.stream.codes import Close
-from services.gateway.stream.frames import Frame, count
+from services.gateway.stream.frames import Frame, News, count
 from services.gateway.stream.wires import Wire
 
 
@@ -30,18 +29,28 @@ class Listener:
         self.behind = False
         self.reading: asyncio.Task[None] | None = None
 
-    def take(self, after: int, frames: Sequence[Frame], most_waiting: int) -> bool:
-        """What has come behind `after`. False: it has too much before it, or does not have all up to there, and must
-        read at its own pace from here on."""
+    def take(self, news: News, most_waiting: int) -> bool:
+        """False: it has too much before it, or does not have all up to there, and must read at its own pace from here
+        on."""
         if not self.live:
             self.behind = True
             return True
-        self.live = self.position >= after
-        for frame in frames:
+        if self.position == news.after and (all := news.together(self.told)):
+            self.live = self.wire.backlog <= most_waiting
+            if self.live:
+                self.wire.write(all)
+                self.position, self.told = news.last, news.unread
+            return self.live
+        return self._take_one_by_one(news, most_waiting)
+
+    def _take_one_by_one(self, news: News, most_waiting: int) -> bool:
+        self.live = self.position >= news.after
+        for frame in news.frames:
             self.live = self.live and self.wire.backlog <= most_waiting
             if not self.live:
                 return False
             self.write(frame)
+        self.tell(news.unread, news.count)
         return True
 
     def write(self, frame: Frame) -> None:
@@ -68,6 +77,10 @@ class Audience:
 
     listeners: set[Listener] = field(default_factory=set)
     position: int | None = None
+
+    def has(self, upto: int | None) -> bool:
+        """Whether all up to this offset was told already: who read by himself then was told that there is more."""
+        return upto is not None and self.position is not None and self.position >= upto
 
     def stir(self) -> int | None:
         """Something came. From where it is to be written to those who are live, None where nobody is; whoever reads

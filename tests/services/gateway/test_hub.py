@@ -15,7 +15,7 @@ from services.gateway.settings import StreamPace
 from services.gateway.store.inbox import Person
 from services.gateway.store.stream import Missed, Step
 from services.gateway.stream.codes import Close
-from services.gateway.stream.frames import Frame
+from services.gateway.stream.frames import Frame, News, Several
 from services.gateway.stream.hints import Hints
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.listener import Audience, Listener
@@ -65,6 +65,10 @@ class Wire:
         self.ended: Close | None = None
 
     def write(self, frame: Frame) -> None:
+        for one in frame.frames if isinstance(frame, Several) else [frame]:
+            self._heard(one)
+
+    def _heard(self, frame: Frame) -> None:
         if self.ended:
             return
         said = json.loads(frame.text)
@@ -100,7 +104,7 @@ async def test_p6_4_every_step_once_and_in_order(seed: int) -> None:
         match luck.choice(("commit", "commit", "commit", "join", "leave", "drain")):
             case "commit":
                 tables.commit(person)
-                hub.hint([person], first=luck.random() < 0.3)
+                hub.hint({person: luck.choice((None, len(tables[person])))}, first=luck.random() < 0.3)
             case "join":
                 begin, wire = luck.randint(0, len(tables[person])), Wire(luck)
                 here.append((Listener(person, wire, begin, 0, None), wire, begin))
@@ -125,20 +129,58 @@ def level(listener: Listener, tables: Tables) -> bool:
     return listener.live and listener.position == len(tables[listener.person])
 
 
+class Looking(World):
+    """Counts the persons who are looked for."""
+
+    looks = 0
+
+    async def _missed(self, after: dict[Person, int], most: int) -> dict[Person, Missed]:
+        self.looks += len(after)
+        steps = {person: self.tables[person][at : at + most] for person, at in after.items()}
+        return {person: Missed(some) for person, some in steps.items() if some}
+
+
+async def test_p6_4_what_was_told_is_not_looked_for_again() -> None:
+    """A gateway hears by Kafka, too, of what it has shown itself."""
+    tables = Tables(random.Random(1))
+    hub, (ann, bob, _) = Looking(tables), PEOPLE
+    listeners = [Listener(person, Wire(tables.luck), 0, 0, None) for person in (ann, bob)]
+    await hub.start()
+    for one in listeners:
+        hub.join(one)
+    await eventually(lambda: all(one.live for one in listeners))
+    begun = hub.looks
+    for person, upto in ((ann, 1), (ann, 1), (bob, 1), (bob, 1), (ann, 2)):
+        if len(tables[person]) < upto:
+            tables.commit(person)
+        hub.hint({person: upto})
+        await eventually(lambda: all(level(one, tables) for one in listeners))
+    await hub.stop()
+    assert hub.looks - begun == 3
+
+
 def test_who_acts_himself_is_heard_first() -> None:
     hints, crowd = Hints(), {person: list(range(2)) for person in PEOPLE}
-    hints.add(PEOPLE[:2], first=False)
-    hints.add(PEOPLE[2:], first=True)
-    hints.add(PEOPLE[1:2], first=True)
-    assert hints.take(2, 100, crowd.__getitem__) == [PEOPLE[2], PEOPLE[1]]
-    assert hints.take(2, 100, crowd.__getitem__) == [PEOPLE[0]]
+    ann, bob, eve = PEOPLE
+    hints.add({ann: 1, bob: 7}, first=False)
+    hints.add({eve: 1}, first=True)
+    hints.add({bob: 5}, first=True)
+    assert list(hints.take(2, 100, crowd.__getitem__).items()) == [(eve, 1), (bob, 7)]
+    assert hints.take(2, 100, crowd.__getitem__) == {ann: 1}
+
+
+def test_who_does_not_say_how_far_a_stream_went_may_have_heard_of_any_step() -> None:
+    hints, ann = Hints(), PEOPLE[0]
+    for upto in (3, None, 5):
+        hints.add({ann: upto}, first=False)
+    assert hints.take(1, 100, lambda _: ()) == {ann: None}
 
 
 def test_a_turn_writes_to_so_many_and_no_more() -> None:
     hints, crowd = Hints(), {person: list(range(2)) for person in PEOPLE}
-    hints.add(PEOPLE, first=False)
-    assert hints.take(10, 3, crowd.__getitem__) == PEOPLE[:2]
-    assert hints.take(10, 3, crowd.__getitem__) == PEOPLE[2:]
+    hints.add(dict.fromkeys(PEOPLE, 1), first=False)
+    assert list(hints.take(10, 3, crowd.__getitem__)) == PEOPLE[:2]
+    assert list(hints.take(10, 3, crowd.__getitem__)) == PEOPLE[2:]
 
 
 def test_who_read_earlier_and_joined_later_misses_nothing() -> None:
@@ -149,7 +191,7 @@ def test_who_read_earlier_and_joined_later_misses_nothing() -> None:
         audience.listeners.add(one)
         audience.joined(one)
     assert audience.stir() == 10
-    twelve = [Frame({}, 12)]
-    assert ahead.take(11, twelve, 100)
-    assert not late.take(11, twelve, 100), "it does not have the eleventh"
+    twelve = News(11, [Frame({}, 12)], 12, 0)
+    assert ahead.take(twelve, 100)
+    assert not late.take(twelve, 100), "it does not have the eleventh"
     assert (ahead.position, late.position, late.live) == (12, 10, False)

@@ -48,10 +48,10 @@ def test_verdict(asked: e.Due, outcome: Status, reason: str | None) -> None:
 
 
 def test_p6_2_a_repeat_says_the_same_event() -> None:
-    claim = Claim(due().id, Status.SENT, None, NOW)
+    claim = Claim(due().id, Status.SENT, None, NOW, 7)
     said = answer(due(), claim)
     assert said.ce_id == answer(END, claim).ce_id
-    assert isinstance(said, e.Sent)
+    assert isinstance(said, e.Sent) and said.offset == 7
 
 
 def test_p5_8_an_end_is_said_with_its_reason() -> None:
