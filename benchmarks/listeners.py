@@ -12,14 +12,15 @@ import hashlib
 import json
 import os
 import random
+import resource
 import secrets
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import uuid4
 
 import aiohttp
@@ -39,8 +40,6 @@ AT_ONCE: Final = 200
 """Connections that are opened at a time."""
 TICK: Final = 0.02
 """Seconds between two handfuls of the broadcast."""
-TARGETS: Final = 50
-TARGETED_PER_SECOND: Final = 20
 SETTLE: Final = 2.0
 PATIENCE: Final = 120.0
 
@@ -119,16 +118,9 @@ class Crowd:
         self.frames = 0
         self.again = 0
         """Times that somebody was told to come back later."""
-        self.waiting: dict[tuple[str, str], float] = {}
-        self.late: dict[str, list[float]] = {"read": [], "notification": []}
 
     def heard(self, socket: Socket, text: bytes) -> None:
-        if not socket.person.startswith("target"):
-            self.frames += 1
-            return
-        frame = json.loads(text)
-        if (intended := self.waiting.pop((frame["type"], frame.get("id", "")), None)) is not None:
-            self.late[frame["type"]].append(time.perf_counter() - intended)
+        self.frames += 1
 
     # -------------------------------------------------------------------------------------------------------- listening
 
@@ -182,32 +174,6 @@ class Crowd:
         if dues:
             await self.publisher.publish([Outgoing.of(due) for due in dues])
 
-    async def targeted(self, seconds: float) -> None:
-        """One person at a time: reads an entry (in another tab), and is sent one; from the instant it was meant for."""
-        entries = [(f"target-{n % TARGETS}", uuid4()) for n in range(int(seconds * TARGETED_PER_SECOND / 2) + 1)]
-        await self.say([due_of(person, id) for person, id in entries])
-        await asyncio.sleep(SETTLE)
-        self.late["notification"].clear()
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{self.given.port}") as http:
-            jobs, begun = [], time.perf_counter()
-            for n, (person, id) in enumerate(entries):
-                intended = begun + 2 * n / TARGETED_PER_SECOND
-                jobs.append(asyncio.create_task(self._read(http, person, str(id), intended)))
-                jobs.append(asyncio.create_task(self._send(person, intended + 1 / TARGETED_PER_SECOND)))
-            await asyncio.gather(*jobs)
-
-    async def _read(self, http: aiohttp.ClientSession, person: str, id: str, intended: float) -> None:
-        await asyncio.sleep(max(0.0, intended - time.perf_counter()))
-        self.waiting["read", id] = intended
-        async with http.post(f"/v1/inbox/{id}/read", headers={"Authorization": f"Bearer {_token(person)}"}) as answer:
-            await answer.read()
-
-    async def _send(self, person: str, intended: float) -> None:
-        await asyncio.sleep(max(0.0, intended - time.perf_counter()))
-        due = due_of(person)
-        self.waiting["notification", str(due.id)] = intended
-        await self.say([due])
-
 
 def due_of(person: str, id: Any = None) -> e.Due:
     """Intake's word that this one is due."""
@@ -225,7 +191,7 @@ def due_of(person: str, id: Any = None) -> e.Due:
     )
 
 
-def _token(person: str) -> str:
+def token(person: str) -> str:
     now = utc_now()
     claims = {"sub": person, "iss": "tocsin", "aud": "tocsin", "iat": now, "exp": now + timedelta(hours=1)}
     return jwt.encode(claims, JWT_SECRET, "HS256")
@@ -240,8 +206,6 @@ async def push(crowd: Crowd) -> dict[str, Any]:
     """Memory per connection, then the broadcast with somebody in particular in the midst of it."""
     given = crowd.given
     people = [f"person-{n}" for n in range(given.people)]
-    targets = [f"target-{n}" for n in range(TARGETS)]
-    await crowd.listen(targets)
     await crowd.broadcast(people, 100, 2)
     await asyncio.sleep(SETTLE)
     before = resident(given.pid)
@@ -249,18 +213,19 @@ async def push(crowd: Crowd) -> dict[str, Any]:
     await asyncio.sleep(SETTLE)
     each = (resident(given.pid) - before) / (given.people * given.each)
     crowd.frames = 0
-    told = asyncio.create_task(crowd.broadcast(people, given.rate / given.each, given.seconds + SETTLE))
-    await crowd.targeted(given.seconds)
-    said = await told
-    await asyncio.sleep(SETTLE)
+    await told_to_go()
+    used, lasts = cpu_used(), given.seconds + 2 * SETTLE
+    async with Delay() as delay:
+        said = await crowd.broadcast(people, given.rate / given.each, lasts)
+        await asyncio.sleep(SETTLE)
     due = said * given.each
-    heard = crowd.frames / due
     return {
         "kb_each": each / 1024,
-        "rate": due / (given.seconds + SETTLE),
-        "heard": heard,
+        "rate": due / lasts,
+        "heard": crowd.frames / due,
         "due": due,
-        "late": crowd.late,
+        "cpu": cpu_used() - used,
+        "delay": delay.late,
     }
 
 
@@ -289,7 +254,7 @@ async def _back(crowd: Crowd, http: aiohttp.ClientSession, person: str, epoch: s
     while True:
         await asyncio.sleep(random.random() / 10)
         with suppress(aiohttp.ClientError, ConnectionError):
-            async with http.post("/v1/stream/tickets", headers={"Authorization": f"Bearer {_token(person)}"}) as answer:
+            async with http.post("/v1/stream/tickets", headers={"Authorization": f"Bearer {token(person)}"}) as answer:
                 ticket = (await answer.json()).get("ticket")
             if ticket:
                 socket = await crowd.open(person, ticket, f"&epoch={epoch}&offset=0")
@@ -301,31 +266,73 @@ async def _back(crowd: Crowd, http: aiohttp.ClientSession, person: str, epoch: s
         await asyncio.sleep(1.0)
 
 
-async def main(given: argparse.Namespace) -> None:
+async def told_to_go() -> None:
+    """Says that all is prepared, and waits until the others are, too."""
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+
+
+class Delay:
+    """How late this process itself is: what it hears then, it hears so much later than it came."""
+
+    def __init__(self) -> None:
+        self.late: list[float] = []
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._look())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            due = time.perf_counter() + TICK
+            await asyncio.sleep(TICK)
+            self.late.append(max(0.0, time.perf_counter() - due))
+
+
+def cpu_used() -> float:
+    """Seconds of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+@asynccontextmanager
+async def connected(given: argparse.Namespace) -> AsyncIterator[tuple[asyncpg.Connection, Publisher]]:
+    """To the database, and to Kafka as intake."""
+    random.seed(given.seed)
     database = await asyncpg.connect(given.database)
     publisher = Publisher(KafkaSettings(bootstrap_servers=given.kafka, partitions=given.partitions), "intake")
     await publisher.start()
-    random.seed(given.seed)
-    answer = await (come_back if given.what == "storm" else push)(Crowd(given, database, publisher))
-    print(json.dumps(answer))
-    await publisher.stop()
-    await database.close()
+    try:
+        yield database, publisher
+    finally:
+        await publisher.stop()
+        await database.close()
 
 
-def parser() -> argparse.ArgumentParser:
-    """What `benchmarks.streams` says to it."""
-    made = argparse.ArgumentParser(prog="python -m benchmarks.listeners", description=__doc__)
+async def main() -> None:
+    made = parser("listeners")
     made.add_argument("what", choices=["push", "storm"])
-    for name in ("port", "pid", "partitions", "people", "each", "seed"):
-        made.add_argument(f"--{name}", type=int, default=1)
-    for name in ("rate", "seconds"):
-        made.add_argument(f"--{name}", type=float, default=0)
-    for name in ("database", "kafka"):
-        made.add_argument(f"--{name}", required=True)
+    given = made.parse_args()
+    async with connected(given) as parts:
+        print(json.dumps(await (come_back if given.what == "storm" else push)(Crowd(given, *parts))))
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    """What `benchmarks.streams` says to it."""
+    made = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}")
+    for number in ("port", "pid", "partitions", "people", "each", "seed"):
+        made.add_argument(f"--{number}", type=int, default=1)
+    for number in ("rate", "seconds"):
+        made.add_argument(f"--{number}", type=float, default=0)
+    for address in ("database", "kafka"):
+        made.add_argument(f"--{address}", required=True)
     return made
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(parser().parse_args()))
+        runner.run(main())
     sys.exit(0)
