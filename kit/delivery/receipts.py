@@ -60,6 +60,9 @@ class Receipts(Repeating):
         self._publisher = publisher
         self._meaning = meaning
         self._metrics = metrics
+        self._goes_on = False
+        """The look before found as many as it could take. What is proven is seldom, and looked for among all: not again
+        with each page of many."""
 
     async def take(self, connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
         """A batch, in one statement; whatever its order and its repeats."""
@@ -83,7 +86,8 @@ class Receipts(Repeating):
         async with self._database.connection() as connection:
             if not await connection.fetchval(_ANY):
                 return 0
-            await prove(connection, MOST)
+            if not self._goes_on:
+                await prove(connection, MOST)
             await connection.execute(_APPLY, MOST)
             arrivals = [_arrival(row) for row in await connection.fetch(_APPLIED, MOST)]
         if said := await self._publisher.heard([(one, Outgoing.of(one.event)) for one in arrivals]):
@@ -91,6 +95,7 @@ class Receipts(Repeating):
             rows = [(one.id, one.try_, one.result.value, one.suppress) for one in said]
             async with self._database.connection() as connection:
                 await connection.execute(_SAID, *(list(column) for column in zip(*rows, strict=True)))
+        self._goes_on = len(said) == MOST
         return len(said)
 
     def _count(self, said: Sequence[Arrival]) -> None:

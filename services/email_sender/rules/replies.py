@@ -99,6 +99,7 @@ _ENHANCED: Final[Mapping[str, Meaning]] = {
     "5.1.6": Meaning.RECIPIENT,
     "5.1.10": Meaning.RECIPIENT,
     "5.2.1": Meaning.RECIPIENT,
+    "4.2.2": Meaning.FULL,  # as most servers say it; nobody empties it within minutes
     "5.2.2": Meaning.FULL,
     "5.3.4": Meaning.MESSAGE,
     "5.4.5": Meaning.QUOTA,
@@ -139,7 +140,7 @@ def _by_enhanced(step: Step, reply: Reply) -> Meaning | None:
         return both
     if reply.enhanced.startswith("5.7.") and _SAYS_RATE.search(reply.text):
         return Meaning.QUOTA
-    if reply.enhanced.startswith("4."):
+    if reply.enhanced.startswith("4.") and reply.enhanced not in _ENHANCED:
         return Meaning.DEFERRED if step in OF_THE_MAIL and reply.enhanced.startswith(_FOR_HIM) else Meaning.TRANSIENT
     return _ENHANCED.get(reply.enhanced)
 

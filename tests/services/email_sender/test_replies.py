@@ -40,6 +40,7 @@ Q, C, M = Meaning.QUOTA, Meaning.CONFIGURATION, Meaning.MESSAGE
         (Step.RCPT, 550, "Administrative prohibition", Meaning.REFUSED),
         (Step.RCPT, 550, "5.2.1 disabled", R),
         (Step.RCPT, 552, "5.2.2 over quota", F),
+        (Step.RCPT, 452, "4.2.2 The email account that you tried to reach is over quota", F),
         (Step.RCPT, 552, "mailbox full", F),
         (Step.DOT, 552, "mailbox full", F),
         (Step.DOT, 550, "5.4.5 Daily user sending limit exceeded", Q),

@@ -51,6 +51,7 @@ ROWS = [
     ("553-bare", Failed, "recipient_refused", None, ["failed"]),
     ("552-5.2.2", Retry, "mailbox_full", PATIENT, ["retrying"]),
     ("552-bare", Retry, "mailbox_full", PATIENT, ["retrying"]),
+    ("452-4.2.2", Retry, "mailbox_full", PATIENT, ["retrying"]),
     ("550-5.7.1", Failed, "message_refused", None, ["failed"]),
     ("554data", Failed, "message_refused", None, ["failed"]),
     ("554-bare-ratedot", Failed, "message_refused", None, ["failed"]),
