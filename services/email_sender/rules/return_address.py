@@ -32,7 +32,8 @@ PURPOSE: Final = b"returns"
 KEY_DAYS: Final = 5
 LAPSES_DAYS: Final = 30
 """So long claims are kept (P8): of what comes later nobody knows any more. A key's last day is as good as its first."""
-YEAR: Final = 366
+KNOWN_DAYS: Final = 120
+"""So long one that has lapsed is told from one that somebody made up."""
 
 
 class BadReturnAddress(ValueError):
@@ -82,8 +83,8 @@ class ReturnAddress:
         return self._read(address, range(day // KEY_DAYS + 1, (day - LAPSES_DAYS) // KEY_DAYS - 1, -1))
 
     def has_lapsed(self, address: str, day: int) -> bool:
-        """Whether we have signed it, within a year, and that is too long ago."""
-        past = range((day - LAPSES_DAYS) // KEY_DAYS - 1, (day - YEAR) // KEY_DAYS, -1)
+        """Whether we have signed it, some months ago at most, and that is too long ago."""
+        past = range((day - LAPSES_DAYS) // KEY_DAYS - 1, (day - KNOWN_DAYS) // KEY_DAYS - 1, -1)
         return self._read(address, past) is not None
 
     def _read(self, address: str, periods: Iterable[int]) -> HandOver | None:
@@ -116,7 +117,7 @@ class ReturnAddress:
         return b32encode(signed + signature).rstrip(b"=").decode().lower()
 
     def _new_key(self, period: int) -> bytes:
-        if len(self._keys) > YEAR:
+        if len(self._keys) > KNOWN_DAYS:
             self._keys.clear()
         key = self._keys[period] = blake2s(self._secret, person=PURPOSE, salt=period.to_bytes(4)).digest()
         return key

@@ -9,7 +9,14 @@ import pytest
 
 from kit.settings import SettingsError, load
 from services.email_sender.app import return_addresses
-from services.email_sender.rules.return_address import KEY_DAYS, LAPSES_DAYS, BadReturnAddress, HandOver, ReturnAddress
+from services.email_sender.rules.return_address import (
+    KEY_DAYS,
+    KNOWN_DAYS,
+    LAPSES_DAYS,
+    BadReturnAddress,
+    HandOver,
+    ReturnAddress,
+)
 
 SECRET = "a secret of the tests, long enough for signing"
 ID = UUID("01a3ffe3-8e05-73fd-a35f-04dc8c462986")
@@ -85,7 +92,8 @@ def test_it_is_good_for_thirty_days_and_not_for_ever(day: int) -> None:
     good = [after for after in range(-1, LAPSES_DAYS + 2 * KEY_DAYS) if OURS.read(address, day + after)]
     assert good[: LAPSES_DAYS + 2] == list(range(-1, LAPSES_DAYS + 1)) and len(good) <= LAPSES_DAYS + 2 + KEY_DAYS
     assert not OURS.has_lapsed(address, day + LAPSES_DAYS)
-    assert OURS.has_lapsed(address, day + LAPSES_DAYS + KEY_DAYS) and OURS.has_lapsed(address, day + 300)
+    assert OURS.has_lapsed(address, day + LAPSES_DAYS + KEY_DAYS) and OURS.has_lapsed(address, day + KNOWN_DAYS)
+    assert not OURS.has_lapsed(address, day + 2 * KNOWN_DAYS)
 
 
 def test_it_tells_whom_it_was_sent_to_from_anybody_else() -> None:
