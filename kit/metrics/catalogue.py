@@ -18,6 +18,7 @@ LABELS: Final[dict[str, str]] = {
     "fate": "`told`, `repeated` (told before), `held` (too many of its name), `dropped` (about alerts' own telling)",
     "group": "a consumer group of `contracts/topics.py`",
     "kind": "what waits: `timer`, `schedule`, `reminder`, `daily_report`; of what fired: a type of event; "
+    "of a job: its name in `contracts/jobs.py`; "
     "of the outbox: `request`, `cancel`, `move`, `group`, `inbox`; of a sweep: what it said again; "
     "of a clean-up: `notifications`, `inbox`, `claims`, `orders` and so on",
     "lane": "`urgent`, `normal`, `bulk`",
@@ -199,6 +200,17 @@ TIMERS_PENDING: Final = _gauge(
 )
 TIMERS_OVERDUE: Final = _gauge(
     "timers_overdue", "timers", SCHEDULER, "kind", "More than a second late; counted up to 10,000"
+)
+
+JOB_FAILED: Final = _gauge(
+    "job_failed", "1 or 0", SCHEDULER, "kind", "Whether one of its owners failed in the last run of a job"
+)
+JOB_LATE: Final = _gauge(
+    "job_late_seconds",
+    "seconds",
+    SCHEDULER,
+    "kind",
+    "How long a job's instant has passed without a run, or its run goes on without an end; 0: neither",
 )
 
 # ---------------------------------------------------------------------------------------------------- stages and queues

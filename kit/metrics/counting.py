@@ -150,6 +150,11 @@ class Metrics:
     def timers_pending(self, kind: str, count: int) -> None:
         self._book.set(c.TIMERS_PENDING, count, kind)
 
+    def job(self, kind: str, *, failed: bool, late: float) -> None:
+        """How its last run ended, and for how many seconds it should have begun or ended."""
+        self._book.set(c.JOB_FAILED, int(failed), kind)
+        self._book.set(c.JOB_LATE, late, kind)
+
     def timers_overdue(self, kind: str, count: int) -> None:
         self._book.set(c.TIMERS_OVERDUE, count, kind)
 

@@ -1,15 +1,17 @@
-"""How much waits on each shelf and how much is late, for whoever watches."""
+"""How much waits on each shelf, how much is late, and how jobs did, for whoever watches."""
 
 import asyncio
 from typing import Any, Final
 
 import asyncpg
 
+from contracts.jobs import JOBS
 from kit import logs
 from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.service import Loop
-from services.scheduler.store import overview
+from services.scheduler.rules import jobs as rules
+from services.scheduler.store import jobs, overview
 
 EVERY: Final = 5.0
 """Seconds between two counts."""
@@ -30,6 +32,10 @@ class Counting(Loop):
         """Counts now."""
         async with self._db.connection() as connection:
             self._waiting = await overview.shelves(connection)
+            now, rows = await overview.clock(connection), await jobs.all_of_them(connection)
+        for row in (one for one in rows if one.id in JOBS):
+            late = rules.lateness(row, now).total_seconds()
+            self._metrics.job(row.id, failed=row.status == "failed", late=late)
         for kind, waiting in self._waiting.items():
             self._metrics.timers_pending(kind, waiting.pending)
             self._metrics.timers_overdue(kind, waiting.overdue)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -60,6 +60,13 @@ class Row:
         """Seconds that the slowest of its owners worked; None while one has not ended."""
         seconds = [told["result"].get("seconds", 0.0) for told in self.answers.values()]
         return max(seconds, default=None) if self.status in ENDED else None
+
+
+def lateness(row: Row, now: datetime) -> timedelta:
+    """For how long its instant has passed and nobody began, or its run goes on without an end."""
+    since = [row.next_run] if row.next_run else []
+    since += [row.last_run] if row.last_run and not row.has_ended else []
+    return max([now - at for at in since] + [timedelta()])
 
 
 def run_id(job: str, at: datetime) -> UUID:

@@ -15,9 +15,11 @@ from contracts.jobs import JOBS
 from contracts.topics import CONTROL, STATUS
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Received
+from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.settings import KafkaSettings
 from kit.stage import Message
+from services.scheduler.counting import Counting
 from services.scheduler.handlers import answers
 from services.scheduler.rules import jobs as rules
 from services.scheduler.rules.jobs import Plan, Row
@@ -184,3 +186,39 @@ def test_a_run_by_hand_is_shown_unless_one_is_under_way() -> None:
     assert rules.heard(row, said(first, "scheduler", "failed", "check_urgent")).status == "done"
     assert rules.heard(row, said(second, "scheduler", "failed", "check_urgent")).status == "failed"
     assert rules.heard(row, said(second, "scheduler", "alive", "check_urgent")) == row
+
+
+@pytest.mark.parametrize(
+    ("row", "hours"),
+    [
+        (Row("cleanup"), 0),
+        (Row("cleanup", next_run=NOON + timedelta(hours=1)), 0),
+        (Row("cleanup", next_run=NOON - timedelta(hours=1)), 1),
+        (Row("cleanup", uuid4(), NOON - timedelta(hours=4), NOON + timedelta(hours=20)), 4),
+        (
+            Row(
+                *("cleanup", uuid4(), NOON - timedelta(hours=4), NOON + timedelta(hours=20)),
+                {service: {"state": "done", "result": {}} for service in JOBS["cleanup"].owners},
+            ),
+            0,
+        ),
+    ],
+)
+def test_a_job_is_late_that_nobody_begins_or_nobody_ends(row: Row, hours: int) -> None:
+    assert rules.lateness(row, NOON) == timedelta(hours=hours)
+
+
+async def test_how_jobs_did_is_shown(db: Database, owner: Owner) -> None:
+    """One that an owner failed at, and one whose time has passed."""
+    await owner.set_clock(NOON)
+    async with db.transaction() as connection:
+        await store.prepare(connection, PLANS, NOON)
+        failed = {"gateway": {"state": "failed", "result": {"error": "disk"}}}
+        answered = {service: {"state": "done", "result": {}} for service in JOBS["cleanup"].owners} | failed
+        await store.note(connection, [Row("cleanup", uuid4(), NOON, None, answered)])
+    await owner.set_clock(INSTANT + timedelta(hours=2))
+    metrics = Metrics()
+    await Counting(db, metrics).once()
+    value = metrics.registry.get_sample_value
+    assert value("tocsin_job_failed", {"kind": "cleanup"}) == 1 and value("tocsin_job_failed", {"kind": "sweep"}) == 0
+    assert 7200 <= (value("tocsin_job_late_seconds", {"kind": "cleanup"}) or 0) < 7300
