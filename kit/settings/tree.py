@@ -146,12 +146,13 @@ class AlertSettings(Section):
 
 class CleanupSettings(Section):
     """What is deleted, and when: days counted from the end of a notification. Failed are those that failed, were
-    rejected or not delivered; all others count as sent."""
+    rejected or not delivered; all others count as sent. Archives: from the day they were written, 0 keeps them."""
 
     enabled: bool = True
     delete_sent_after_days: Several = 30
     delete_failed_after_days: Several = 7
     archive_before_delete: bool = True
+    delete_archives_after_days: Count = 0
 
 
 class NotificationSettings(Section):

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 from kit import logs
+from kit.archive.expiring import expire
 from kit.archive.writing import append, name_of
 from kit.cleaning import Unhurried
 from kit.clock import monotonic, utc_now
@@ -46,6 +47,7 @@ class Done:
     deleted: int = 0
     archived: int = 0
     entries: int = 0
+    archives: int = 0
 
 
 class Walk(Protocol):
@@ -84,11 +86,23 @@ class Cleaning:
                 return {"deleted_count": 0, "detail": "another gateway is at it"}
             done, begun = Done(), monotonic()
             try:
+                done.archives = await self._expire()
                 whole = await self._walk_on(done, begun)
             except OSError as error:
                 log.error("archive_not_written", folder=str(self._folder), error=str(error), deleted=done.deleted)
                 raise CannotBeDone(_NOT_WRITTEN.format(self._folder, error.strerror, done.deleted)) from error
         return _told(done, whole)
+
+    async def _expire(self) -> int:
+        """Archives of how many days went."""
+        days = self._settings.delete_archives_after_days
+        if not days:
+            return 0
+        async with alone(self._database, ARCHIVE, ARCHIVE_PATIENCE) as ours:
+            before = utc_now().date() - timedelta(days=days)
+            gone = await asyncio.to_thread(expire, self._folder, before) if ours else 0
+        self._metrics.cleaned("archives", gone)
+        return gone
 
     async def _walk_on(self, done: Done, begun: float) -> bool:
         """Whether it came to the end, and not to its bounds."""
@@ -190,5 +204,6 @@ def _told(done: Done, whole: bool) -> dict[str, Any]:
         "notifications": done.deleted,
         "archived": done.archived,
         "inbox": done.entries,
+        "archives": done.archives,
     }
     return told if whole else told | {"detail": "it had been at it for long enough: the next run goes on"}

@@ -1,24 +1,29 @@
 """The jobs that are about the gateway's rows, and forgetting a person."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 
 from contracts.erasure import FORGET
-from kit.cleaning import cleanup
+from kit.cleaning import Unhurried, cleanup
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.metrics import Metrics
-from kit.postgres import Database
+from kit.postgres import Connection, Database
 from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.outbox.sweep import Sweep
 from services.gateway.settings import WebhookPace
 from services.gateway.store import alerts, operations, stream, webhook_deliveries
+from services.gateway.store import cleaning as cleaning_store
 
 STEPS_KEPT_DAYS: Final = 30
 """Who comes back after longer than this loads the inbox anew: what became of its entries is shown there."""
 STEPS_AT_ONCE: Final = 10_000
+FORGOTTEN_DAYS: Final = 35
+"""Poison, and what was said of ids that never came: far longer than Kafka could say it again."""
+FORGOTTEN_AT_ONCE: Final = 1000
 
 
 def works(database: Database, sweep: Sweep, erasing: Erasing, cleaning: Cleaning, metrics: Metrics) -> dict[str, Work]:
@@ -44,6 +49,10 @@ def works(database: Database, sweep: Sweep, erasing: Erasing, cleaning: Cleaning
             "runs": runs,
             "alerts": lives,
             "webhook_deliveries": lambda: _clean_webhooks(database),
+            "poison": lambda: _forget(database, cleaning_store.forget_poison),
+            "commands": lambda: _forget(database, partial(cleaning_store.forget_strays, table="commands")),
+            "refusals": lambda: _forget(database, partial(cleaning_store.forget_strays, table="refusals")),
+            "judged_hours": lambda: _forget(database, cleaning_store.forget_hours),
             "orders": lambda: forget_orders(database),
         },
     )
@@ -54,6 +63,23 @@ def works(database: Database, sweep: Sweep, erasing: Erasing, cleaning: Cleaning
         return await cleaning.clean_up() | dict(told)
 
     return {"sweep": sweep_now, "cleanup": clean_up, FORGET.id: erasing.forget}
+
+
+class Forget(Protocol):
+    """Deletes at most so many rows that were kept for so many days; how many."""
+
+    def __call__(self, connection: Connection, *, days: int, most: int) -> Awaitable[int]: ...
+
+
+async def _forget(database: Database, some_of: Forget) -> int:
+    """All of them, each handful in a transaction of its own; how many."""
+    gone, some, rest = 0, FORGOTTEN_AT_ONCE, Unhurried()
+    while some == FORGOTTEN_AT_ONCE:
+        async with database.connection() as connection:
+            some = await some_of(connection, days=FORGOTTEN_DAYS, most=FORGOTTEN_AT_ONCE)
+        gone += some
+        await rest.rest()
+    return gone
 
 
 async def _trim(database: Database) -> int:

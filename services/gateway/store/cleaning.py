@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from kit.postgres import Connection
@@ -12,6 +12,8 @@ from services.gateway.rules.search import MARKS, STATUS
 from services.gateway.rules.stored import Stored
 from services.gateway.store.arrays import columns, given
 from services.gateway.store.stream import TRIMMED
+
+Stray = Literal["commands", "refusals"]
 
 LOWEST: Final = UUID(int=0)
 FAILED_RANKS: Final = [status.rank for status in FAILED]
@@ -187,6 +189,51 @@ async def forget_cleaned(connection: Connection, after: timedelta, most: int) ->
 _FORGET_CLEANED: Final = """
 delete from cleaned where id = any (array(
     select id from cleaned where ended_at < clock_timestamp() - $1::interval order by ended_at limit $2
+))
+returning 1
+"""
+
+
+async def forget_poison(connection: Connection, days: int, most: int) -> int:
+    """Deletes at most so many records that nobody could read and that were kept for so long; how many."""
+    return len(await connection.fetch(_FORGET_POISON, days, most))
+
+
+_FORGET_POISON: Final = """
+delete from poison where id = any (array(
+    select id from poison where seen_at < clock_timestamp() - make_interval(days => $1) limit $2
+))
+returning 1
+"""
+
+
+async def forget_strays(connection: Connection, table: Stray, days: int, most: int) -> int:
+    """Deletes at most so many cancels and moves, or refusals, of ids that never came in so many days; how many. Those
+    of a notification go with it."""
+    return len(await connection.fetch(_FORGET_STRAYS.format(table=table), days, most))
+
+
+_FORGET_STRAYS: Final = """
+delete from {table} where ctid = any (array(
+    select s.ctid from {table} s
+    where s.at < clock_timestamp() - make_interval(days => $1)
+      and not exists (select from notifications n where n.id = s.id)
+    limit $2 for update skip locked
+))
+returning 1
+"""
+
+
+async def forget_hours(connection: Connection, days: int, most: int) -> int:
+    """Deletes at most so many of the judge's hours that are so old and agree with ours; one that does not is a loss,
+    and stays in sight. How many."""
+    return len(await connection.fetch(_FORGET_HOURS, days, most))
+
+
+_FORGET_HOURS: Final = """
+delete from judged_hours where hour = any (array(
+    select hour from judged_hours
+    where hour < clock_timestamp() - make_interval(days => $1) and difference is null limit $2
 ))
 returning 1
 """

@@ -1,5 +1,6 @@
 """What ended so long ago that nothing can repeat it is forgotten: one walk through the table, some pages at a time."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
@@ -42,10 +43,27 @@ class Cleaning:
 
     async def forget_keys(self) -> int:
         """Collapse keys whose newest notification is forgotten; how many."""
+        return await self._a_few_at_a_time(cleaning.forget_keys)
+
+    async def forget_group_ends(self) -> int:
+        """Cancels of groups that meet nobody any more; how many."""
+        return await self._a_few_at_a_time(cleaning.forget_group_ends)
+
+    async def forget_groups(self) -> int:
+        """Groups that have neither a cancel nor a member; how many. One walk through all of them."""
+        forgotten, after, rest = 0, cleaning.FIRST, Unhurried()
+        while after is not None:
+            async with self._database.transaction() as connection:
+                some, after = await cleaning.forget_groups(connection, after, KEYS_AT_ONCE)
+            forgotten += some
+            await rest.rest()
+        return forgotten
+
+    async def _a_few_at_a_time(self, forget: Callable[[Connection, timedelta, int], Awaitable[int]]) -> int:
         forgotten, some, rest = 0, KEYS_AT_ONCE, Unhurried()
         while some == KEYS_AT_ONCE:
             async with self._database.transaction() as connection:
-                some = await cleaning.forget_keys(connection, self._remembered, KEYS_AT_ONCE)
+                some = await forget(connection, self._remembered, KEYS_AT_ONCE)
             forgotten += some
             await rest.rest()
         return forgotten

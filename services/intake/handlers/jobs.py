@@ -31,6 +31,8 @@ def works(
         {
             "notifications": cleaning.forget_notifications,
             "keys": cleaning.forget_keys,
+            "group_ends": cleaning.forget_group_ends,
+            "groups": cleaning.forget_groups,
             "orders": lambda: forget_orders(database),
         },
     )

@@ -6,6 +6,10 @@ from typing import Final
 from uuid import UUID
 
 from kit.postgres import Connection
+from services.intake.rules.facts import Tenanted
+
+FIRST: Final[Tenanted | None] = ("", "")
+"""Before all groups."""
 
 
 async def pages(connection: Connection) -> int:
@@ -64,16 +68,61 @@ async def forget(connection: Connection, ids: Collection[UUID]) -> int:
 
 
 async def forget_keys(connection: Connection, age: timedelta, most: int) -> int:
-    """Deletes at most so many collapse keys that name a notification which is not there any more; how many."""
+    """Deletes at most so many collapse keys that name a notification which is not there any more, or none; how many."""
     return len(await connection.fetch(_FORGET_KEYS, age, most))
 
 
 _FORGET_KEYS: Final = """
 delete from collapse_keys where ctid = any (array(
     select k.ctid from collapse_keys k
-    where k.accepted_at < clock_timestamp() - $1::interval
+    where k.accepted_at < clock_timestamp() - $1::interval is not false
       and not exists (select from notifications n where n.id = k.id)
     limit $2 for update skip locked
 ))
 returning 1
+"""
+
+
+async def forget_group_ends(connection: Connection, age: timedelta, most: int) -> int:
+    """Deletes at most so many cancels of groups that were asked for before `age` and of which all members were told:
+    a member that would come now is newer, or known to nobody any more. How many."""
+    return len(await connection.fetch(_FORGET_GROUP_ENDS, age, most))
+
+
+_FORGET_GROUP_ENDS: Final = """
+delete from group_ends where ctid = any (array(
+    select ctid from group_ends where done and ended_at < clock_timestamp() - $1::interval
+    limit $2 for update skip locked
+))
+returning 1
+"""
+
+
+async def forget_groups(connection: Connection, after: Tenanted, most: int) -> tuple[int, Tenanted | None]:
+    """Looks at the next so many groups behind this one, and deletes those without a cancel and without any member that
+    is remembered. How many, and the last that was looked at; None: there are no more."""
+    row = await connection.fetchrow(_FORGET_GROUPS, *after, most)
+    assert row is not None
+    return row["gone"], (row["tenant"], row["name"]) if row["seen"] == most else None
+
+
+# What was asked for several channels, or is to escalate, is a group by its id (P6.3).
+_FORGET_GROUPS: Final = """
+with page as materialized (
+    select tenant, name from groups where (tenant, name) > ($1, $2) order by tenant, name limit $3
+), alone as (
+    select s.tenant, s.name from page s
+    where not exists (select from group_ends e where e.tenant = s.tenant and e.name = s.name)
+      and not exists (select from notifications n where n.tenant = s.tenant and n.group_name = s.name)
+      and not exists (
+          select from notifications n
+          where n.id = case when s.name ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then s.name::uuid end
+      )
+), locked as (
+    select g.ctid from groups g join alone using (tenant, name) for update of g skip locked
+), gone as (
+    delete from groups where ctid = any (array(select ctid from locked)) returning 1
+)
+select (select count(*) from gone) as gone, (select count(*) from page) as seen, last.tenant, last.name
+from (values (1)) as one left join (select * from page order by tenant desc, name desc limit 1) as last on true
 """

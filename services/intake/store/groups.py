@@ -21,9 +21,12 @@ async def lock(connection: Connection, joined: Collection[Tenanted], ended: Coll
 
     A batch with a cancel in it locks all its groups alone: with one kind of lock in one order nobody waits in a ring.
     """
-    names = tuple(zip(*sorted({*joined, *ended}), strict=True))
-    await connection.execute(_NAME, *names)
-    await connection.execute(f"{_LOCK} for {'update' if ended else 'share'}", *names)
+    names = tuple(zip(*(groups := sorted({*joined, *ended})), strict=True))
+    while True:
+        await connection.execute(_NAME, *names)
+        found = await connection.fetch(f"{_LOCK} for {'update' if ended else 'share'}", *names)
+        if len(found) == len(groups):
+            return  # else one was forgotten between the two statements
 
 
 _NAME: Final = "insert into groups (tenant, name) select * from unnest($1::text[], $2::text[]) on conflict do nothing"
@@ -59,7 +62,7 @@ _RAISE: Final = """
 insert into group_ends as g (tenant, name, owner, through, reason) values ($1, $2, $3, $4, $5)
 on conflict (tenant, name, owner) do update
 set through = greatest(g.through, excluded.through), reason = coalesce(excluded.reason, g.reason),
-    done = false, done_to = null
+    done = false, done_to = null, ended_at = clock_timestamp()
 returning through
 """
 
@@ -135,8 +138,11 @@ where tenant = $1 and name = $2 and owner = $3 and through = $4 and done_to is n
 async def lock_newest(connection: Connection, keys: Collection[CollapseKey]) -> dict[CollapseKey, Newest]:
     """The newest notification under each key, locked; a key is made by being named."""
     columns = _columns(sorted(keys, key=_order))
-    await connection.execute(_NAME_KEY, *columns)
-    return _named(await connection.fetch(f"{_NEWEST} for update", *columns))
+    while True:
+        await connection.execute(_NAME_KEY, *columns)
+        found = await connection.fetch(f"{_NEWEST} for update", *columns)
+        if len(found) == len(keys):
+            return _named(found)  # else one was forgotten between the two statements
 
 
 async def newest(connection: Connection, keys: Collection[CollapseKey]) -> dict[CollapseKey, Newest]:

@@ -17,6 +17,7 @@ from contracts.erasure import Forget, hashed
 from kit import failpoints
 from kit.archive import shelf
 from kit.archive.erasing import Erased, erase
+from kit.archive.expiring import expire
 from kit.archive.records import Wanted
 from kit.archive.searching import about, search
 from kit.archive.writing import append, name_of
@@ -208,3 +209,16 @@ def test_p8_a_file_that_is_gone_keeps_no_other_from_being_blanked(tmp_path: Path
         erase(tmp_path, BOB)
     [other], damaged = about(tmp_path, BOB)
     assert (other["forgotten"], damaged) == (True, [NAME])
+
+
+def test_an_archive_is_deleted_when_it_is_old_enough(tmp_path: Path) -> None:
+    """With what was moved aside of that day, and what a crash left of it; nothing that is no archive."""
+    for day in (28, 27, 1):
+        append(tmp_path, name_of("gateway", date(2027, 2, day)), [record(f"of {day}")])
+    for name in ("gateway-2027-02-01.aside1.jsonl.gz", "gateway-2027-02-02.jsonl.gz", "notes-2027-02-01.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    assert expire(tmp_path, date(2027, 2, 28)) == 3
+    assert [one["id"] for one in search(tmp_path, Wanted(), 10)] == ["of 28"]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {".lock", "notes-2027-02-01.txt", "gateway-2027-02-28.index", "gateway-2027-02-28.jsonl.gz"}
+    assert expire(tmp_path, date(2027, 2, 28)) == 0 and expire(tmp_path / "none", date(2027, 2, 28)) == 0

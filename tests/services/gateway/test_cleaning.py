@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -25,7 +26,7 @@ from kit.control.running import CannotBeDone
 from kit.metrics import Metrics
 from kit.postgres import Database, alone
 from kit.settings import CleanupSettings
-from services.gateway.handlers import projector
+from services.gateway.handlers import jobs, projector
 from services.gateway.handlers.cleaning import ALONE, Bounds, Cleaning, Done
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.rules.cleaning import Kept
@@ -433,3 +434,36 @@ async def test_alone_ends_with_whoever_was(house: House) -> None:
             assert (first, then) == (True, False)
         async with alone(house.database, "anything") as then:
             assert then
+
+
+async def test_p7_what_nobody_needs_any_more_goes_and_what_differs_stays(house: House, archive: Path) -> None:
+    """Poison, and what was said of ids that never came, after 35 days; of intake's hours all but losses."""
+    there = await house.post(EMAIL)
+    for statement in _OLD_AND_YOUNG:
+        await as_owner(house.settings.database_url, statement.format(there=there))
+    nobody = cast(Any, SimpleNamespace(forget=None))
+    works = jobs.works(house.database, nobody, nobody, cleaning(house, archive), Metrics())
+    done = await works["cleanup"]({})
+    assert {kind: done[kind] for kind in ("poison", "commands", "refusals", "judged_hours")} == {
+        "poison": 1,
+        "commands": 1,
+        "refusals": 1,
+        "judged_hours": 1,
+    }
+    assert (await works["cleanup"]({}))["poison"] == 0
+
+
+_OLD_AND_YOUNG = (
+    'insert into gateway.poison (id, tenant, topic, partition, "offset", timestamp, error, size, sha256, value,'
+    " reported_by, seen_at) select gen_random_uuid(), 'default', 't', 0, 0, at, 'e', 0, 'x', '', 'gateway', at"
+    " from unnest(array[now() - interval '36 days', now() - interval '34 days']) as at",
+    "insert into gateway.commands (id, command, kind, at) select id, gen_random_uuid(), 'cancel', at from (values"
+    " (gen_random_uuid(), now() - interval '36 days'), (gen_random_uuid(), now()),"
+    " ('{there}'::uuid, now() - interval '99 days')) as v(id, at)",
+    "insert into gateway.refusals (id, refusal, at) select id, gen_random_uuid(), at from (values"
+    " (gen_random_uuid(), now() - interval '36 days'), (gen_random_uuid(), now()),"
+    " ('{there}'::uuid, now() - interval '99 days')) as v(id, at)",
+    "insert into gateway.judged_hours (hour, accepted, final, at, difference) values"
+    " (now() - interval '36 days', 1, 1, now(), null), (now() - interval '37 days', 1, 1, now(), '1/1/0/0'),"
+    " (now(), 1, 1, now(), null)",
+)

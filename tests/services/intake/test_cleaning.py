@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -10,7 +11,9 @@ from kit.postgres import Database
 from services.intake.handlers.cleaning import Cleaning
 from services.intake.rules.asking import channel_id
 from services.intake.settings import REMEMBERED_DAYS
+from services.intake.store import groups
 from services.intake.store.cleaning import ON_PAGES
+from tests.kit.bus.support import until_true
 
 AGE = timedelta(days=REMEMBERED_DAYS)
 
@@ -89,3 +92,71 @@ async def test_the_walk_reads_no_page_twice(db: Database) -> None:
         await connection.execute(f"prepare walk(bigint, bigint) as select id from notifications where {ON_PAGES}")
         plan = await connection.fetch("explain execute walk(0, 256)")
     assert "Tid Range Scan" in plan[0][0]
+
+
+async def test_p3_5_a_key_that_was_only_named_goes(db: Database) -> None:
+    async with db.connection() as connection:
+        await connection.execute(
+            "insert into collapse_keys (tenant, person, channel, key) values ('t', 'b', 'sms', 'k')"
+        )
+    assert await Cleaning(db, AGE).forget_keys() == 1
+
+
+async def test_p3_4_a_groups_cancel_goes_when_nobody_can_come_any_more_that_it_meets(db: Database) -> None:
+    """One that lasts for ever, too; not before its members were told."""
+    for name, days, through, done in (
+        ("gone", 37, "now() - interval '37 days'", True),
+        ("gone for ever", 37, "timestamptz '9999-12-31'", True),
+        ("young", 35, "timestamptz '9999-12-31'", True),
+        ("untold", 37, "now() - interval '37 days'", False),
+    ):
+        async with db.connection() as connection:
+            await connection.execute(
+                f"insert into group_ends (tenant, name, through, done, ended_at)"
+                f" values ('default', $1, {through}, $2, now() - make_interval(days => $3))",
+                *(name, done, days),
+            )
+    assert await Cleaning(db, AGE).forget_group_ends() == 2
+    async with db.connection() as connection:
+        assert {row["name"] for row in await connection.fetch("select name from group_ends")} == {"young", "untold"}
+
+
+async def test_p3_4_a_group_goes_with_its_last_member_and_its_cancel(db: Database) -> None:
+    """However many there are, in one walk; a request for several channels is a group by its id."""
+    parent = await put(db, "split", 60)
+    member = await put(db, "ended", 1)
+    async with db.connection() as connection:
+        await connection.execute("update notifications set group_name = 'has a member' where id = $1", member)
+        await connection.execute(
+            "insert into group_ends (tenant, name, through, done) values ('default', 'was cancelled', now(), true)"
+        )
+        names = ["has a member", "was cancelled", str(parent), str(uuid4()), *(f"nobody's {n}" for n in range(2500))]
+        await connection.execute("insert into groups select 'default', unnest($1::text[])", names)
+    assert await Cleaning(db, AGE).forget_groups() == 2501
+    async with db.connection() as connection:
+        left = {row["name"] for row in await connection.fetch("select name from groups")}
+    assert left == {"has a member", "was cancelled", str(parent)}
+
+
+async def test_p3_4_a_group_that_is_forgotten_under_our_eyes_is_locked_all_the_same(db: Database) -> None:
+    """Its row goes between its being named and its being locked."""
+    async with db.connection() as other, db.transaction() as connection:
+        await other.execute("insert into groups values ('default', 'g')")
+        racing = other.transaction()
+        await racing.start()
+        await other.execute("delete from groups")
+        locking = asyncio.create_task(groups.lock(connection, {("default", "g")}, set()))
+        await until_locked(db)
+        await racing.commit()
+        await locking
+        assert len(await connection.fetch("select name from groups for share")) == 1
+
+
+async def until_locked(db: Database) -> None:
+    """Somebody waits for somebody."""
+
+    async def waits() -> bool:
+        async with db.connection() as third:
+            return bool(await third.fetchval("select count(*) from pg_locks where not granted"))
+
+    await until_true(waits)
