@@ -8,6 +8,7 @@ from cli import (
     archive,
     audit,
     backup,
+    bench,
     channels,
     config,
     database,
@@ -49,6 +50,7 @@ app.command()(audit.audit)
 app.command()(database.migrate)
 app.command()(backup.backup)
 app.command()(backup.restore)
+app.command()(bench.bench)
 app.add_typer(schedule.app, name="schedule", help="What comes again and again.")
 app.add_typer(deadline.app, name="deadline", help="Things with a due date, and who is reminded of them when.")
 app.add_typer(failed.app, name="failed", help="What did not arrive, and sending it again.")
