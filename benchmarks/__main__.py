@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from benchmarks import deadlines, end_to_end, latency, lateness, post, sender, slow_relay, streams, timers
+from benchmarks import deadlines, end_to_end, growth, latency, lateness, post, sender, slow_relay, streams, timers
 from benchmarks.installation import NotStarted
 from kit import logs
 
@@ -25,6 +25,7 @@ Measure = Callable[[int, int, Callable[[str], None]], Awaitable[Result]]
 
 ALL: Final[dict[str, Measure]] = {
     "end_to_end": end_to_end.measure,
+    "growth": growth.measure,
     "sender": sender.measure,
     "slow_relay": slow_relay.measure,
     "post": post.measure,

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final, Self
 
-import asyncpg
-
-from benchmarks.installation import SERVICES, Installation
+from benchmarks.draining import Drained, drained
+from benchmarks.installation import Installation
 from benchmarks.machine import Circumstances
-from benchmarks.mails import fill
-from contracts.status import Status
 from deploy.local.sink import ask
 
 PROMISE: Final = 3_000.0
 """Mails per second below which the benchmark fails."""
 WARM_UP: Final = 3_000
 """Mails that are not counted: connections open, plans are made, Java is compiled."""
-SLOWEST: Final = 300.0
-"""Mails per second below which nobody waits for the end."""
-SHOWN_AS_SENT: Final = "select count(*) from gateway.notifications where rank >= $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +30,9 @@ class Result:
     circumstances: Circumstances
 
     @classmethod
-    def of(
-        cls, mails: int, copies: int, in_sink: float, projected: float, used: dict[str, float], at: Circumstances
-    ) -> Self:
-        cpu = {name: round(seconds / mails * 1e6, 1) for name, seconds in used.items()}
-        return cls(mails, copies, round(in_sink, 2), round(projected, 2), cpu, at)
+    def of(cls, mails: int, copies: int, found: Drained, at: Circumstances) -> Self:
+        cpu = {name: round(seconds / mails * 1e6, 1) for name, seconds in found.cpu.items()}
+        return cls(mails, copies, round(found.in_sink, 2), round(found.projected, 2), cpu, at)
 
     @property
     def per_second(self) -> float:
@@ -77,41 +67,8 @@ async def measure(mails: int, seed: int, tell: Callable[[str], None]) -> Result:
     async with Installation() as installation:
         warm = min(WARM_UP, mails)
         tell(f"warming up with {warm:,} mails")
-        await fill(installation.kafka_settings, "warm", seed, warm)
-        await _all_sent(installation, warm, warm)
-        tell(f"filling the topic with {mails:,} mails")
-        with installation.suspended("intake", "gateway"):
-            await fill(installation.kafka_settings, "run", seed, mails)
-            before = installation.cpu()
-            begun = time.monotonic()
-        tell("measuring")
-        sunk, projected = await _all_sent(installation, warm + mails, mails)
-        after = installation.cpu()
+        await drained(installation, "warm", seed, warm)
+        tell(f"draining a topic of {mails:,} mails")
+        found = await drained(installation, "run", seed, mails)
         summary = await ask(installation.ports["sink"])
-    used = {name: after[name] - before[name] for name in (*SERVICES, "kafka", "postgresql", "sink")}
-    return Result.of(mails, summary["copies"], sunk - begun, projected - begun, used, circumstances)
-
-
-async def _all_sent(installation: Installation, total: int, new: int) -> tuple[float, float]:
-    """When the sink had `total` different mails, and when the gateway showed as many as sent."""
-    connection = await asyncpg.connect(installation.database)
-
-    async def in_the_sink() -> int:
-        return (await ask(installation.ports["sink"]))["distinct"]
-
-    async def shown() -> int:
-        return int(await connection.fetchval(SHOWN_AS_SENT, Status.SENT.rank))
-
-    try:
-        async with asyncio.timeout(60 + new / SLOWEST):
-            return await _reached(in_the_sink, total), await _reached(shown, total)
-    finally:
-        await connection.close()
-
-
-async def _reached(count: Callable[[], Awaitable[int]], total: int) -> float:
-    """When it did."""
-    while True:
-        if await count() >= total:
-            return time.monotonic()
-        await asyncio.sleep(0.05)
+    return Result.of(mails, summary["copies"], found, circumstances)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.draining import Drained
 from benchmarks.end_to_end import PROMISE, Result
 from benchmarks.machine import Circumstances
 from benchmarks.mails import requests
@@ -21,7 +22,7 @@ from tests.services.scheduler.support import NOON
 BURN = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
 WITH_A_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {BURN!r}])"
 HERE = Circumstances("a CPU", 2, 8.0, "3.11", "2027-03-01", "abcdef", 1, 5.7)
-RESULT = Result.of(6000, 0, 1.0, 2.0, {"intake": 0.6, "kafka": 1.2}, HERE)
+RESULT = Result.of(6000, 0, Drained(1.0, 2.0, {"intake": 0.6, "kafka": 1.2}), HERE)
 
 
 @pytest.mark.parametrize("work", [BURN, WITH_A_CHILD], ids=["itself", "a child that ended"])
