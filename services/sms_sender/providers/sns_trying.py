@@ -43,10 +43,10 @@ async def _ask(ready: Callable[[], Awaitable[Any]], sender: str | None, checks: 
 
 
 async def _sender_check(client: Any, sender: str) -> Check:
-    """Who may not ask for the account's state is not told it."""
+    """Who may not ask for the account's state is not told it; what stands in for AWS often knows none."""
     try:
         told = await client.get_sms_sandbox_account_status()
-    except ClientError as refusal:
+    except (ClientError, ResponseParserError) as refusal:
         return Check(SENDER, True, f"{sender} (not asked for: {named(refusal)})")
     sandboxed = bool(told.get("IsInSandbox"))
     return Check(SENDER, not sandboxed, SANDBOX if sandboxed else sender)
