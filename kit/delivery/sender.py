@@ -121,7 +121,7 @@ class Sender:
         self._left = Group(self._leaving.work, self._break)
         saying = Saying(database, publisher, metrics, self)
         self._words = Group(saying.work, self._break, linger=WORDS_LINGER)
-        self._announcing = Announcing(database, publisher)
+        self._announcing = Announcing(database, publisher, metrics)
         self._metrics = metrics
         metrics.when_read(self._show)
 

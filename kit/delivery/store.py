@@ -161,9 +161,10 @@ async def unannounced(connection: Connection, limit: int) -> list[Late]:
     ]
 
 
-async def announced(connection: Connection, late: Iterable[Late]) -> None:
-    """Their events are acknowledged."""
-    await connection.execute(_ANNOUNCED, *_columns(sorted((one.id, one.try_) for one in late), 2))
+async def announced(connection: Connection, late: Iterable[Late]) -> set[tuple[UUID, int]]:
+    """Their events are acknowledged; those of which nobody has written that before."""
+    rows = await connection.fetch(_ANNOUNCED, *_columns(sorted((one.id, one.try_) for one in late), 2))
+    return _keys(rows)
 
 
 async def rebuild(connection: Connection, results: Iterable[Written]) -> int:
@@ -415,5 +416,6 @@ _ANNOUNCED: Final = """
 update claims as c
 set unannounced = false
 from unnest($1::uuid[], $2::smallint[]) as said (id, try)
-where c.id = said.id and c.try = said.try
+where c.id = said.id and c.try = said.try and c.unannounced
+returning c.id, c.try
 """

@@ -1,12 +1,15 @@
 """Beside the pipe: acceptances that came after the lease are said until Kafka has them (P5.6)."""
 
 import json
-from typing import Final
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
 
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.delivery import events, store
 from kit.delivery.store import Late
+from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.service import Repeating
 
@@ -15,12 +18,13 @@ MOST: Final = 500
 
 
 class Announcing(Repeating):
-    """Looks every second; several senders may say the same thing, which is then one event."""
+    """Looks every second; several senders may say the same thing, which is then one event, and counted once."""
 
-    def __init__(self, database: Database, publisher: Publisher) -> None:
+    def __init__(self, database: Database, publisher: Publisher, metrics: Metrics) -> None:
         super().__init__("late acceptances", self.once, EVERY)
         self._database = database
         self._publisher = publisher
+        self._metrics = metrics
 
     async def once(self) -> bool:
         """One look; whether there may be more to say."""
@@ -28,14 +32,24 @@ class Announcing(Repeating):
             late = await store.unannounced(connection, MOST)
         if said := await self._publisher.heard([(one, _outgoing(one)) for one in late]):
             async with self._database.connection() as connection:
-                await store.announced(connection, said)
+                first = await store.announced(connection, said)
+            self._count([one for one in said if (one.id, one.try_) in first])
         return len(said) == MOST
+
+    def _count(self, said: Sequence[Late]) -> None:
+        taken = Counter((_about(one).get("channel", ""), one.provider or "") for one in said)
+        for (channel, provider), n in taken.items():
+            self._metrics.sent(channel, provider, n)
+
+
+def _about(late: Late) -> dict[str, Any]:
+    return dict(json.loads(late.about))
 
 
 def _outgoing(late: Late) -> Outgoing:
     event = events.outcome(
         late.verdict,
-        json.loads(late.about),
+        _about(late),
         try_=late.try_,
         attempt=late.attempt,
         unknown=late.unknown,

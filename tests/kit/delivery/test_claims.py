@@ -11,8 +11,10 @@ from contracts.status import Status
 from kit.delivery import store
 from kit.delivery.gate import Pass
 from kit.delivery.outcomes import Halted, Refused, Unavailable, Unknown
+from kit.delivery.pipe.announcing import Announcing
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Attempt, Result, Verdict
+from kit.metrics import Metrics
 from tests.kit.delivery.support import HOUR, Deaf, House, Takes, due, end_of, now
 
 CLAIM = "insert into claims as c (id, try, token, lease_until"
@@ -281,19 +283,33 @@ async def test_p5_6_any_other_late_result_is_dropped(home: House) -> None:
     assert [claim["result"] for claim in await home.claims(one)] == ["unknown", "sent"]
 
 
-async def test_p5_6_what_is_left_unannounced_is_said_by_the_next_sender(home: House) -> None:
-    """Its sender died between the record and the acknowledgement."""
+async def left_unannounced(home: House) -> Due:
+    """An acceptance whose sender died between the record and the acknowledgement."""
     one = due()
     await home.sql(
-        "insert into claims (id, try, lease_until, made_at, at, result, result_at, about, unannounced, unknown)"
-        " values ($1, 1, now(), now(), now(), 'sent', now(), $2, true, 1)",
+        "insert into claims"
+        " (id, try, lease_until, made_at, at, result, result_at, about, unannounced, unknown, provider)"
+        " values ($1, 1, now(), now(), now(), 'sent', now(), $2, true, 1, 'fake')",
         one.id,
         one.model_dump_json(include=set(one.passed_on())),
     )
+    return one
+
+
+async def test_p5_6_what_is_left_unannounced_is_said_by_the_next_sender(home: House) -> None:
+    one = await left_unannounced(home)
     async with home.sender(Takes()):
         sent = await home.hears(one, Sent)
         assert (sent.unknown, sent.owner, sent.tenant) == (1, "user:alice", "default")
         await home.becomes(lambda: home.sql("select count(*) from claims where unannounced"), 0)
+
+
+async def test_a_late_acceptance_counts_as_sent_once_however_many_say_it(home: House) -> None:
+    await left_unannounced(home)
+    metrics = Metrics()
+    await asyncio.gather(*(Announcing(home.database, home.publisher, metrics).once() for _ in range(3)))
+    labels = {"channel": "email", "provider": "fake"}
+    assert metrics.registry.get_sample_value("tocsin_notifications_sent_total", labels) == 1
 
 
 async def test_p5_3_a_lost_answer_computes_no_second_t(home: House) -> None:
