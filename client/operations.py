@@ -64,6 +64,8 @@ class ServiceSeen(Answer):
     not_ready: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
     """`catching_up`: restored, and before it has read again what has changed since the backup, nothing is fired."""
+    archive: str | None = None
+    """Of a gateway: the folder that it archives to; all should have the same."""
     timers: Mapping[str, Mapping[str, int]] | None = None
     """Of a scheduler, by kind: `pending` and `overdue`."""
 

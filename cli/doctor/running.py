@@ -33,6 +33,10 @@ from kit.settings import Settings, SettingsError, masked
 
 CHECKS: Final = ("gateway", "token", "services", "restart", "providers", "limits", "jobs", "webhooks", "stream")
 RESTORED: Final = "reads again what has changed since the backup: until then nothing is fired that waits for its time"
+SHARE: Final = (
+    "give all of them one TOCSIN_ARCHIVE_DIR that they share, and move the archives there: until then nothing is "
+    "cleaned up, and who is forgotten is forgotten in one of them only"
+)
 READ_AGAIN: Final = (
     "wait; `tocsin topics` shows how far intake and the scheduler are; look at the one that does not move"
 )
@@ -152,6 +156,9 @@ def _ready_at(host: str, port: int | None) -> dict[str, Any] | None:
 def _services(own: Mapping[str, Any], heard: Sequence[ServiceSeen]) -> list[Finding]:
     """Here by its port, elsewhere by its heartbeats."""
     found = [finding for name in SERVICES for finding in _service(name, own.get(name), heard)]
+    folders = {one.archive for one in heard if one.state == "alive" and one.archive}
+    if len(folders) > 1:
+        found.append(trouble("services", f"the gateways archive to {len(folders)} folders", SHARE))
     return found or [well("services", f"all {len(SERVICES)} are there and ready")]
 
 

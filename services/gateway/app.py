@@ -1,5 +1,6 @@
 """The gateway, put together: read it from top to bottom."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -7,6 +8,7 @@ from ipaddress import ip_network
 from typing import Any, Final, NoReturn
 
 from contracts.topics import BY_NAME, DUE_INAPP, GATEWAY, GATEWAY_COUNTS, GATEWAY_DIRECTORY, GATEWAY_INAPP, SENT, Group
+from kit.archive.marking import mark_of
 from kit.bus.consumer import Consumer
 from kit.bus.follower import Follower
 from kit.bus.membership import CALM_MS
@@ -119,8 +121,18 @@ async def build(settings: Settings) -> Parts:
     cleaning = Cleaning(database, settings.cleanup, settings.archive_dir, parts.metrics, lambda: _is_behind(seen))
     erasing = Erasing(database, announcer, settings.archive_dir)
     works = jobs.works(database, sweep, erasing, cleaning, parts.metrics)
-    controlled(parts, kafka, database, publisher, works)
+    archive = await asyncio.to_thread(_mark_of_archive, settings)
+    controlled(parts, kafka, database, publisher, works, about=lambda: {"archive": archive})
     return parts
+
+
+def _mark_of_archive(settings: Settings) -> str | None:
+    """By which gateways see whether they share it; None: nothing is archived, or nobody may write there (the clean-up
+    says so)."""
+    try:
+        return mark_of(settings.archive_dir) if settings.cleanup.archive_before_delete else None
+    except OSError:
+        return None
 
 
 def _serving(pace: StreamPace) -> dict[str, Any]:

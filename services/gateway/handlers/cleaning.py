@@ -19,7 +19,7 @@ from kit.metrics import Metrics
 from kit.postgres import Connection, Database, alone
 from kit.settings import CleanupSettings
 from services.gateway.rules.cleaning import REMEMBERED, Kept, Over, record, whole
-from services.gateway.store import cleaning, reading
+from services.gateway.store import cleaning, operations, reading
 
 ALONE: Final = "cleanup"
 ARCHIVE: Final = "archive"
@@ -28,6 +28,21 @@ the second one, so that who is forgotten in between is forgotten there, too."""
 ARCHIVE_PATIENCE: Final = 600.0
 
 log = logs.get(__name__)
+
+
+async def check_shared(database: Database) -> None:
+    """Raises CannotBeDone where gateways archive to several folders: whoever looks into one does not see the others."""
+    async with database.connection() as connection:
+        folders = await operations.archives(connection)
+    if len(folders) > 1:
+        log.error("archive_not_shared", folders=len(folders))
+        raise CannotBeDone(_NOT_SHARED.format(len(folders)))
+
+
+_NOT_SHARED: Final = (
+    "gateways archive to {} folders: give all of them one TOCSIN_ARCHIVE_DIR that they share, move the archives there, "
+    "and start them again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +100,7 @@ class Cleaning:
             if not ours:
                 return {"deleted_count": 0, "detail": "another gateway is at it"}
             done, begun = Done(), monotonic()
+            await check_shared(self._database)
             try:
                 done.archives = await self._expire()
                 whole = await self._walk_on(done, begun)

@@ -15,7 +15,7 @@ from kit.archive.erasing import Erased
 from kit.clock import monotonic, unix_ms
 from kit.postgres import Database, alone
 from services.gateway.handlers import commands
-from services.gateway.handlers.cleaning import ARCHIVE, ARCHIVE_PATIENCE
+from services.gateway.handlers.cleaning import ARCHIVE, ARCHIVE_PATIENCE, check_shared
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.rules.projection import CANCELLED
 from services.gateway.store import people, webhook_deliveries
@@ -44,7 +44,7 @@ class Erasing:
         self._archive = archive
 
     async def forget(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What it answers are counts."""
+        """What it answers are counts. Raises CannotBeDone, at the end, where another gateway has another archive."""
         who = Forget.model_validate(args)
         async with self._database.transaction() as connection:
             found = await people.notifications_of(connection, who)
@@ -56,6 +56,7 @@ class Erasing:
         told = sum([await self._untell(some) for some in _parts(places)])
         entries = await people.blank_inbox(self._database, who)
         archived = await self._erase_archived(who)
+        await check_shared(self._database)
         counts = {"cancelled": cancelled, "notifications": blanked, "inbox": entries, "webhooks": told}
         return counts | {"archived": archived.records, "archives": archived.files}
 

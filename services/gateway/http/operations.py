@@ -84,7 +84,8 @@ class Timers(shapes.Shape):
 
 class ServiceShown(shapes.Shape):
     """A process of a service: `alive`, `silent` (it has said nothing for a while) or `stopped`. `degraded`: why it does
-    not do all it should, such as `catching_up` after a restore: no timer fires."""
+    not do all it should, such as `catching_up` after a restore: no timer fires. `archive`: the name of the folder that
+    a gateway archives to, which should be the same for all."""
 
     service: str
     instance: str
@@ -98,6 +99,7 @@ class ServiceShown(shapes.Shape):
     ready: bool | None = None
     not_ready: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
+    archive: str | None = None
     timers: dict[str, Timers] | None = None
 
 

@@ -156,6 +156,21 @@ order by service, name
 """
 
 
+async def archives(connection: Connection) -> list[str]:
+    """The folders that gateways say they archive to; more than one is one too many."""
+    return [row["archive"] for row in await connection.fetch(_ARCHIVES, HEARD_WITHIN)]
+
+
+HEARD_WITHIN: Final = 20.0
+"""Seconds: four heartbeats."""
+
+_ARCHIVES: Final = """
+select distinct about::json ->> 'archive' as archive from instances
+where service = 'gateway' and state = 'alive' and about::json ->> 'archive' is not null
+  and heard_at > clock_timestamp() - make_interval(secs => $1)
+"""
+
+
 async def forget(connection: Connection) -> int:
     """Deletes runs of more than 30 days ago, but no erasures, and processes not heard of for a day; how many runs."""
     await connection.execute("delete from instances where heard_at < clock_timestamp() - interval '1 day'")

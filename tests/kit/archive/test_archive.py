@@ -18,6 +18,7 @@ from kit import failpoints
 from kit.archive import shelf
 from kit.archive.erasing import Erased, erase
 from kit.archive.expiring import expire
+from kit.archive.marking import mark_of
 from kit.archive.records import Wanted
 from kit.archive.searching import about, search
 from kit.archive.writing import append, name_of
@@ -222,3 +223,10 @@ def test_an_archive_is_deleted_when_it_is_old_enough(tmp_path: Path) -> None:
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {".lock", "notes-2027-02-01.txt", "gateway-2027-02-28.index", "gateway-2027-02-28.jsonl.gz"}
     assert expire(tmp_path, date(2027, 2, 28)) == 0 and expire(tmp_path / "none", date(2027, 2, 28)) == 0
+
+
+def test_a_folder_has_one_name_for_all_who_write_there(tmp_path: Path) -> None:
+    """Made by the first; another folder has another one, and it is no archive."""
+    named = mark_of(tmp_path / "archive")
+    assert mark_of(tmp_path / "archive") == named != mark_of(tmp_path / "another")
+    assert not search(tmp_path / "archive", Wanted(), 10)

@@ -467,3 +467,17 @@ _OLD_AND_YOUNG = (
     " (now() - interval '36 days', 1, 1, now(), null), (now() - interval '37 days', 1, 1, now(), '1/1/0/0'),"
     " (now(), 1, 1, now(), null)",
 )
+
+
+async def test_gateways_that_do_not_share_their_archive_clean_nothing_up(house: House, archive: Path) -> None:
+    """And no erasure says that it is complete; one that is not heard of any more does not count."""
+    id = await house.post(EMAIL)
+    await hear(house, 40, sent(id, 40))
+    await age(house, id, 40)
+    instance = "insert into gateway.instances values ('gateway', '{0}', '{1}', now(), '{{\"archive\": \"{0}\"}}')"
+    for name, state in (("here", "alive"), ("there", "alive"), ("nowhere", "stopped")):
+        await as_owner(house.settings.database_url, instance.format(name, state))
+    with pytest.raises(CannotBeDone, match="archive to 2 folders"):
+        await cleaning(house, archive).clean_up()
+    await as_owner(house.settings.database_url, "update gateway.instances set state = 'stopped' where name = 'there'")
+    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 1
