@@ -34,6 +34,9 @@ def add(
         list[str] | None,
         typer.Option("--event", help="What it is told of, such as notification.sent; may be repeated."),
     ] = None,
+    channel: Annotated[
+        list[str] | None, typer.Option("--channel", help="Only on this channel: email, sms, inapp; may be repeated.")
+    ] = None,
     description: Annotated[str | None, typer.Option("--description", help="What it is for.")] = None,
     tenant: Tenant = None,
     url: Url = None,
@@ -42,7 +45,7 @@ def add(
 ) -> None:
     """Have what happens posted there. The secret is printed this once."""
     with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
-        made = Webhooks(tocsin).add(to, event, description)
+        made = Webhooks(tocsin).add(to, event, description, channel)
     emit(as_shown(made), as_json=json, people=lambda: print(f"{made.id}\n{made.secret}"))
 
 

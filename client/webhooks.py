@@ -12,6 +12,7 @@ from .rest import Tocsin
 from .shapes import Answer, Page, plain
 
 PATH: Final = "/v1/admin/webhooks"
+CHANGED: Final = ("url", "events", "channels", "description", "enabled")
 
 
 class Webhook(Answer):
@@ -23,6 +24,7 @@ class Webhook(Answer):
     events: tuple[str, ...]
     enabled: bool
     version: int
+    channels: tuple[str, ...] | None = None
     description: str | None = None
     disabled_why: str | None = None
     failing_since: datetime | None = None
@@ -55,9 +57,17 @@ class Webhooks:
     def __init__(self, tocsin: Tocsin) -> None:
         self._tocsin = tocsin
 
-    def add(self, url: str, events: Sequence[str] | None = None, description: str | None = None) -> Webhook:
-        """A new one; its secret is shown this once. Without `events`, told of every end and of reading."""
-        given = {"url": url, "events": list(events) if events else None, "description": description}
+    def add(
+        self,
+        url: str,
+        events: Sequence[str] | None = None,
+        description: str | None = None,
+        channels: Sequence[str] | None = None,
+    ) -> Webhook:
+        """A new one; its secret is shown this once. Without `events`, told of every end and of reading; without
+        `channels`, on all of them."""
+        given = {"url": url, "events": list(events or ()) or None, "channels": list(channels or ()) or None}
+        given |= {"description": description}
         return self._tocsin.ask(Webhook, "POST", PATH, json=_said(given))
 
     def all(self) -> Iterator[Webhook]:
@@ -69,8 +79,9 @@ class Webhooks:
         return self._tocsin.ask(Webhook, "GET", _path(id))
 
     def change(self, seen: Webhook, **changes: Any) -> Webhook:
-        """With another `url`, `events`, `description` or `enabled`. Raises Refused (412) when it was changed since."""
-        said = {name: getattr(seen, name) for name in ("url", "events", "description", "enabled")} | changes
+        """With another `url`, `events`, `channels`, `description` or `enabled`. Raises Refused (412) when it was
+        changed since."""
+        said = {name: getattr(seen, name) for name in CHANGED} | changes
         headers = {"If-Match": f'"{seen.version}"'}
         return self._tocsin.ask(Webhook, "PUT", _path(seen.id), json=_said(said), headers=headers)
 

@@ -28,7 +28,6 @@ from kit.web_socket import SocketProtocol
 from services.gateway.calls import Calls
 from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
-from services.gateway.handlers.alerts import Telling
 from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.http.api import face
@@ -37,6 +36,7 @@ from services.gateway.http.desk import Desk
 from services.gateway.http.impatient import Impatient
 from services.gateway.http.key_ring import KeyRing
 from services.gateway.http.signing import Published, Shared
+from services.gateway.http.webhooks import notice
 from services.gateway.outbox.announcer import Announcer, Committed
 from services.gateway.outbox.asking import Asking
 from services.gateway.outbox.reconciling import Reconciling
@@ -49,7 +49,6 @@ from services.gateway.stream.beat import Beat, Farewell
 from services.gateway.stream.hearing import of_events, of_records
 from services.gateway.stream.hub import Hub
 from services.gateway.webhooks.delivering import Delivering
-from services.gateway.webhooks.notice import Notice
 from services.gateway.webhooks.posting import Poster
 
 NAME: Final = "gateway"
@@ -112,15 +111,14 @@ async def build(settings: Settings) -> Parts:
     desk = Desk(
         settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, parts.metrics, tracer
     )
-    telling = Telling(settings, database, writer, desk.limits.alerts_per_hour)
-    notice = Notice(telling.tell, settings.notifications.alerts.recipients)
-    parts.add("webhooks", Delivering(database, _poster(settings), notice, WebhookPace(), parts.metrics))
+    posting = WebhookPace()
+    parts.add("webhooks", Delivering(database, _poster(settings, posting), notice(desk), posting, parts.metrics))
     host, port = settings.gateway.host, settings.gateway.port
     parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
     parts.add("farewell", Farewell(hub))
     cleaning = Cleaning(database, settings.cleanup, settings.archive_dir, parts.metrics, lambda: _is_behind(seen))
     erasing = Erasing(database, announcer, settings.archive_dir)
-    works = jobs.works(database, sweep, erasing, cleaning, parts.metrics)
+    works = jobs.works(database, sweep, erasing, cleaning, posting, parts.metrics)
     archive = await asyncio.to_thread(_mark_of_archive, settings)
     controlled(parts, kafka, database, publisher, works, about=lambda: {"archive": archive})
     return parts
@@ -151,10 +149,10 @@ def _hints(hub: Hub) -> After:
     return lambda said: hub.hint(of_events(one.event for one in said))
 
 
-def _poster(settings: Settings) -> Poster:
+def _poster(settings: Settings, pace: WebhookPace) -> Poster:
     """To where webhooks may lead."""
     allowed = settings.gateway.webhooks
-    return Poster(allowed.allow_http, [ip_network(text) for text in allowed.private_networks], WebhookPace().patience)
+    return Poster(allowed.allow_http, [ip_network(text) for text in allowed.private_networks], pace.patience)
 
 
 def _both(first: After, second: After) -> After:

@@ -27,6 +27,8 @@ class Limits:
     batch_items: int = 1000
     page: int = 50
     longest_page: int = 200
+    webhooks: int = 50
+    """That a tenant may have."""
     alerts_per_hour: int = 6
     """Of one name that begin to be told in an hour of the clock: an alert that comes of telling alerts ends there."""
 
@@ -117,8 +119,6 @@ class WebhookPace:
     """How often it is counted how many wait."""
     farewell: float = 3.0
     """For what is under way when the gateway stops; what is not over then is posted again."""
-    per_tenant: int = 50
-    """Webhooks that a tenant may have."""
     kept_days: int = 30
     """How long deliveries are shown: longer than Kafka keeps what happened (7 days), so that what is heard again is
     known."""

@@ -14,9 +14,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_from_its_adding_to_its_end(place: Place) -> None:
     """The name of this one leads nowhere: what is posted to it fails, and says why."""
     await make(place.stack.kafka, *ALL)
-    made = await place.tocsin(
-        "webhooks", "add", "https://nobody.invalid/hook", "--event", "notification.sent", "--json"
-    )
+    asked = ("https://nobody.invalid/hook", "--event", "notification.sent", "--channel", "email")
+    made = await place.tocsin("webhooks", "add", *asked, "--json")
     assert made.code == 0 and made.json["secret"].startswith("whsec_"), made.err
     id = made.json["id"]
     tried = await place.tocsin("webhooks", "test", id)
@@ -34,6 +33,7 @@ async def test_from_its_adding_to_its_end(place: Place) -> None:
     assert off.code == 0 and "disabled: by_admin" in off.out, off.err
     on = await place.tocsin("webhooks", "enable", id, "--json")
     assert on.json["enabled"] is True and on.json["events"] == ["notification.sent"], on.err
+    assert on.json["channels"] == ["email"]
     assert (await place.tocsin("webhooks", "remove", id)).code == 0
     assert (await place.tocsin("webhooks", "list", "--json")).json == {"webhooks": []}
 
@@ -42,6 +42,7 @@ async def test_what_is_wrong_is_said(place: Place) -> None:
     for arguments, word in (
         (("add", "http://example.org/"), "https"),
         (("add", "https://example.org/", "--event", "notification.sending"), "events"),
+        (("add", "https://example.org/", "--channel", "fax"), "channels"),
         (("remove", "../api-keys"), "no id"),
         (("test", "00000000-0000-0000-0000-000000000000"), "webhook"),
     ):

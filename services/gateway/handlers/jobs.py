@@ -26,7 +26,9 @@ FORGOTTEN_DAYS: Final = 35
 FORGOTTEN_AT_ONCE: Final = 1000
 
 
-def works(database: Database, sweep: Sweep, erasing: Erasing, cleaning: Cleaning, metrics: Metrics) -> dict[str, Work]:
+def works(
+    database: Database, sweep: Sweep, erasing: Erasing, cleaning: Cleaning, webhooks: WebhookPace, metrics: Metrics
+) -> dict[str, Work]:
     """By name, as `contracts.jobs` lists them."""
 
     async def sweep_now(_: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -48,7 +50,7 @@ def works(database: Database, sweep: Sweep, erasing: Erasing, cleaning: Cleaning
             "changes": lambda: _trim(database),
             "runs": runs,
             "alerts": lives,
-            "webhook_deliveries": lambda: _clean_webhooks(database),
+            "webhook_deliveries": lambda: _clean_webhooks(database, webhooks),
             "poison": lambda: _forget(database, cleaning_store.forget_poison),
             "commands": lambda: _forget(database, partial(cleaning_store.forget_strays, table="commands")),
             "refusals": lambda: _forget(database, partial(cleaning_store.forget_strays, table="refusals")),
@@ -92,9 +94,9 @@ async def _trim(database: Database) -> int:
     return gone
 
 
-async def _clean_webhooks(database: Database) -> int:
+async def _clean_webhooks(database: Database, pace: WebhookPace) -> int:
     """Drops the bodies of what was delivered, and later all of a delivery; how many of these."""
-    pace, gone = WebhookPace(), 0
+    gone = 0
     async with database.connection() as connection:
         while await webhook_deliveries.blank_old(connection, pace.body_days, STEPS_AT_ONCE):
             pass

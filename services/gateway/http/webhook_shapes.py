@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.request import Label, Strict
+from contracts.status import Channel
 from services.gateway.http import shapes
 from services.gateway.rules import webhooks as rules
 from services.gateway.rules.reaching import LONGEST_URL
@@ -22,10 +23,12 @@ State = Literal["pending", "delivered", "failed", "forgotten"]
 
 
 class WebhookRequest(Strict):
-    """Where what is posted; without `events`, all that ends a notification, and that it was read."""
+    """Where what is posted; without `events`, all that ends a notification, and that it was read; without `channels`,
+    on all of them."""
 
     url: Annotated[str, Field(min_length=1, max_length=LONGEST_URL)]
     events: Annotated[tuple[EventName, ...], Field(min_length=1, max_length=len(rules.EVENTS))] = rules.USUAL
+    channels: Annotated[tuple[Channel, ...] | None, Field(min_length=1, max_length=len(Channel))] = None
     description: Label | None = None
     enabled: bool = True
 
@@ -37,6 +40,7 @@ class WebhookShown(shapes.Shape):
     id: UUID
     url: str
     events: tuple[str, ...]
+    channels: tuple[str, ...] | None = None
     description: str | None = None
     enabled: bool
     version: int

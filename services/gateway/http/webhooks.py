@@ -3,7 +3,7 @@
 import os
 from http import HTTPStatus
 from ipaddress import ip_network
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kit.postgres import Connection
+from services.gateway.handlers.alerts import Telling
 from services.gateway.http import bodies
 from services.gateway.http.desk import Desk, check_admin, cursor, id_of, new_id
 from services.gateway.http.documented import problems, takes
@@ -21,12 +22,10 @@ from services.gateway.http.webhook_shapes import EXAMPLE, NewWebhook, WebhookPag
 from services.gateway.rules import reaching
 from services.gateway.rules import webhooks as rules
 from services.gateway.rules.trust import Caller
-from services.gateway.settings import WebhookPace
 from services.gateway.store import webhook_deliveries
 from services.gateway.store import webhooks as store
 from services.gateway.store.webhooks import Asked, Webhook
-
-MOST: Final = WebhookPace().per_tenant
+from services.gateway.webhooks.notice import Notice
 
 
 def router(desk: Desk) -> APIRouter:
@@ -59,11 +58,11 @@ def router(desk: Desk) -> APIRouter:
         once."""
         check_admin(caller)
         asked = await _asked(desk, request)
-        secret = os.urandom(rules.SECRET_BYTES)
+        secret, most = os.urandom(rules.SECRET_BYTES), desk.limits.webhooks
         async with desk.database.connection() as connection:
-            made = await store.add(connection, new_id(), caller.tenant, caller.owner, asked, secret, MOST)
+            made = await store.add(connection, new_id(), caller.tenant, caller.owner, asked, secret, most)
         if made is None:
-            raise Problem(HTTPStatus.CONFLICT, "too_many_webhooks", f"a tenant has at most {MOST} webhooks: delete one")
+            raise Problem(HTTPStatus.CONFLICT, "too_many_webhooks", f"a tenant has at most {most} webhooks: delete one")
         where = {"Location": f"/v1/admin/webhooks/{made.id}", **etag(made.version)}
         return NewWebhook.with_secret(made, secret).response(HTTPStatus.CREATED, where)
 
@@ -93,6 +92,8 @@ def router(desk: Desk) -> APIRouter:
                 await webhook_deliveries.give_up(connection)
         if changed is None:
             raise stale()
+        if changed.enabled and not found.enabled:
+            await notice(desk).enabled(caller.tenant, found, changed)
         return WebhookShown.of(changed).response(headers=etag(changed.version))
 
     @routes.delete(
@@ -126,6 +127,12 @@ def router(desk: Desk) -> APIRouter:
     return routes
 
 
+def notice(desk: Desk) -> Notice:
+    """By which people hear that a webhook is disabled, and enabled again."""
+    telling = Telling(desk.settings, desk.database, desk.writer, desk.limits.alerts_per_hour)
+    return Notice(telling.tell, desk.settings.notifications.alerts.recipients)
+
+
 async def webhook_of(connection: Connection, caller: Caller, id: str) -> Webhook:
     """The webhook of the caller's tenant. Raises Problem 403, 404."""
     check_admin(caller)
@@ -143,4 +150,5 @@ async def _asked(desk: Desk, request: Request) -> Asked:
     networks = [ip_network(text) for text in allowed.private_networks]
     if problem := reaching.url_problem(asked.url, allowed.allow_http, networks):
         raise invalid([("url", problem)])
-    return Asked(asked.url, asked.description, tuple(dict.fromkeys(asked.events)), asked.enabled)
+    channels = tuple(dict.fromkeys(asked.channels)) if asked.channels else None
+    return Asked(asked.url, asked.description, tuple(dict.fromkeys(asked.events)), channels, asked.enabled)

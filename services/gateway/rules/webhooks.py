@@ -62,6 +62,12 @@ class Endpoint:
     id: UUID
     tenant: str
     events: tuple[str, ...]
+    channels: tuple[str, ...] | None = None
+
+    def wants(self, event: e.OfNotification, name: str) -> bool:
+        """Whether it is told of this; what ended before anybody knew its channel is kept from nobody."""
+        of_channel = self.channels is None or event.channel is None or event.channel in self.channels
+        return self.tenant == event.tenant and name in self.events and of_channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,7 @@ def told(
     for event, name, heard in happened:
         body = ""
         for one in listeners:
-            if one.tenant == event.tenant and name in one.events:
+            if one.wants(event, name):
                 body = body or _body(event, name, heard, requests.get(event.id))
                 id = delivery_id(one.id, event.ce_id)
                 made[id] = Told(id, one.id, event.id, name, body)

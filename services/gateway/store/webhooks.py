@@ -1,6 +1,6 @@
 """Webhooks: whom a tenant has told of what, and with which secret."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +17,7 @@ class Asked:
     url: str
     description: str | None
     events: tuple[str, ...]
+    channels: tuple[str, ...] | None
     enabled: bool
 
 
@@ -28,6 +29,7 @@ class Webhook:
     url: str
     description: str | None
     events: tuple[str, ...]
+    channels: tuple[str, ...] | None
     enabled: bool
     version: int
     disabled_at: datetime | None
@@ -40,19 +42,19 @@ class Webhook:
 
 
 _FIELDS: Final = """
-id, url, description, events, enabled, version, disabled_at, disabled_why, failing_since, old_secret_until, created_at,
-created_by, changed_at
+id, url, description, events, channels, enabled, version, disabled_at, disabled_why, failing_since, old_secret_until,
+created_at, created_by, changed_at
 """
 
 
 async def listening(connection: Connection, tenants: Collection[str]) -> list[Endpoint]:
     """The webhooks that are told something; none of them is deleted before this transaction is over."""
     rows = await connection.fetch(_LISTENING, tenants)
-    return [Endpoint(row["id"], row["tenant"], tuple(row["events"])) for row in rows]
+    return [Endpoint(row["id"], row["tenant"], tuple(row["events"]), _texts(row["channels"])) for row in rows]
 
 
 _LISTENING: Final = """
-select id, tenant, events from webhooks where tenant = any($1::text[]) and enabled order by id for key share
+select id, tenant, events, channels from webhooks where tenant = any($1::text[]) and enabled order by id for key share
 """
 
 
@@ -61,14 +63,17 @@ async def add(
 ) -> Webhook | None:
     """A new one; None when the tenant has `most` already."""
     row = await connection.fetchrow(
-        _ADD, id, tenant, asked.url, asked.description, asked.events, asked.enabled, owner, secret, most
+        _ADD, id, tenant, asked.url, asked.description, asked.events, asked.enabled, owner, secret, most, asked.channels
     )
     return _webhook(row) if row else None
 
 
 _ADD: Final = f"""
-insert into webhooks (id, tenant, url, description, events, enabled, disabled_at, disabled_why, created_by, secret)
-select $1, $2, $3, $4, $5, $6, case when not $6 then clock_timestamp() end, case when not $6 then 'by_admin' end, $7, $8
+insert into webhooks (
+    id, tenant, url, description, events, enabled, disabled_at, disabled_why, created_by, secret, channels
+)
+select $1, $2, $3, $4, $5, $6, case when not $6 then clock_timestamp() end, case when not $6 then 'by_admin' end,
+    $7, $8, $10::text[]
 where (select count(*) from webhooks where tenant = $2) < $9
 returning {_FIELDS}
 """
@@ -90,12 +95,13 @@ async def one(connection: Connection, tenant: str, id: UUID) -> Webhook | None:
 
 async def change(connection: Connection, id: UUID, version: int | None, asked: Asked) -> Webhook | None:
     """What is said of it now; None when it is not of this `version` any more. Enabled anew it begins anew."""
-    row = await connection.fetchrow(_CHANGE, id, version, asked.url, asked.description, asked.events, asked.enabled)
+    said = (asked.url, asked.description, asked.events, asked.enabled, asked.channels)
+    row = await connection.fetchrow(_CHANGE, id, version, *said)
     return _webhook(row) if row else None
 
 
 _CHANGE: Final = f"""
-update webhooks set url = $3, description = $4, events = $5, enabled = $6, version = version + 1,
+update webhooks set url = $3, description = $4, events = $5, enabled = $6, channels = $7::text[], version = version + 1,
     changed_at = clock_timestamp(),
     failing_since = case when $6 and not enabled then null else failing_since end,
     disabled_at = case when not $6 then coalesce(disabled_at, clock_timestamp()) end,
@@ -126,4 +132,8 @@ returning {_FIELDS}
 
 
 def _webhook(row: Any) -> Webhook:
-    return Webhook(**dict(row) | {"events": tuple(row["events"])})
+    return Webhook(**dict(row) | {"events": tuple(row["events"]), "channels": _texts(row["channels"])})
+
+
+def _texts(array: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if array is None else tuple(array)

@@ -1,7 +1,9 @@
-"""That a webhook is disabled is told to those who look after the house, as an alert."""
+"""That a webhook is disabled, and enabled again, is told to those who look after the house, as an alert."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from kit import logs
 from services.gateway.handlers.alerts import Nobody
@@ -9,6 +11,7 @@ from services.gateway.outbox.writer import Unavailable
 from services.gateway.rules.alerting import Alert
 from services.gateway.rules.webhooks import Answer
 from services.gateway.store.webhook_deliveries import Disabled
+from services.gateway.store.webhooks import Webhook
 
 Tell = Callable[[Sequence[Alert]], Awaitable[object]]
 
@@ -24,12 +27,20 @@ class Notice:
 
     async def disabled(self, one: Disabled, answer: Answer) -> None:
         """Once, also where it cannot be told: it is disabled all the same."""
+        await self._give(alert(one, answer))
+
+    async def enabled(self, tenant: str, before: Webhook, now: Webhook) -> None:
+        """To those who were told that it was disabled: it is well again. An admin who had disabled it told nobody."""
+        if before.disabled_at and before.disabled_why != "by_admin":
+            await self._give(end(tenant, before, before.disabled_at, now.changed_at))
+
+    async def _give(self, alert: Alert) -> None:
         if not self._recipients:
             return
         try:
-            await self._tell([alert(one, answer)])
+            await self._tell([alert])
         except (Nobody, Unavailable) as error:
-            log.error("notice_not_given", webhook=str(one.id), error=type(error).__name__)
+            log.error("notice_not_given", webhook=alert.labels["webhook"], error=type(error).__name__)
 
 
 def alert(one: Disabled, answer: Answer) -> Alert:
@@ -42,10 +53,35 @@ def alert(one: Disabled, answer: Answer) -> Alert:
     )
     return Alert(
         state="firing",
-        fingerprint=f"webhook/{one.id}",
+        fingerprint=_fingerprint(one.id),
         starts_at=one.at,
         ends_at=None,
-        labels={"alertname": "WebhookDisabled", "severity": "warning", "tenant": one.tenant, "webhook": str(one.id)},
+        labels=_labels(one.tenant, one.id),
         annotations={"summary": "a webhook is disabled", "description": text},
         source="",
     )
+
+
+def end(tenant: str, webhook: Webhook, begun: datetime, at: datetime) -> Alert:
+    """The end of that life."""
+    text = (
+        f"What happens is posted to {urlsplit(webhook.url).hostname} again."
+        f" What failed meanwhile: POST /v1/admin/webhooks/{webhook.id}/replay."
+    )
+    return Alert(
+        state="resolved",
+        fingerprint=_fingerprint(webhook.id),
+        starts_at=begun,
+        ends_at=at,
+        labels=_labels(tenant, webhook.id),
+        annotations={"summary": "a webhook is enabled again", "description": text},
+        source="",
+    )
+
+
+def _fingerprint(webhook: UUID) -> str:
+    return f"webhook/{webhook}"
+
+
+def _labels(tenant: str, webhook: UUID) -> dict[str, str]:
+    return {"alertname": "WebhookDisabled", "severity": "warning", "tenant": tenant, "webhook": str(webhook)}

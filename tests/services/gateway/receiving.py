@@ -72,9 +72,9 @@ class Receiver:
 
 
 @asynccontextmanager
-async def listening(receiver: Receiver) -> AsyncIterator[Receiver]:
-    """It listens, on the port that it had before if it had one."""
-    server = WebServer(receiver, "127.0.0.1", receiver.port, "-", timeout_graceful_shutdown=0)
+async def listening(receiver: Receiver, **options: Any) -> AsyncIterator[Receiver]:
+    """It listens, on the port that it had before if it had one; `options` are uvicorn's."""
+    server = WebServer(receiver, "127.0.0.1", receiver.port, "-", timeout_graceful_shutdown=0, **options)
     await server.start()
     receiver.port = server.port
     try:

@@ -167,6 +167,17 @@ def test_who_did_not_ask_for_it_is_not_told() -> None:
     assert told_of(SENT, endpoints=others) == []
 
 
+@pytest.mark.parametrize(
+    ("channels", "told"), [(None, ["email", "none"]), (("email",), ["email", "none"]), (("sms", "inapp"), ["none"])]
+)
+def test_of_other_channels_it_is_not_told(channels: tuple[str, ...] | None, told: list[str]) -> None:
+    """What was cancelled before anybody knew its channel is kept from nobody."""
+    unknown = e.Failed(**COMMON | {"channel": None}, outcome=Status.CANCELLED, reason="x")
+    only = (Endpoint(HOOK, "default", rules.USUAL, channels),)
+    made = [from_json(one.body)["data"].get("channel", "none") for one in told_of(SENT, unknown, endpoints=only)]
+    assert sorted(made) == told
+
+
 def test_it_tells_what_happened_and_neither_texts_nor_addresses() -> None:
     request = '{"channel":"email","to":"a@example.org","subject":"secret","body":"secret","metadata":{"order":"17"}}'
     [one] = told_of(SENT, endpoints=(Endpoint(HOOK, "default", rules.USUAL),), request=request)

@@ -17,6 +17,7 @@ from kit.settings import CleanupSettings
 from services.gateway.handlers import jobs
 from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
+from services.gateway.settings import WebhookPace
 from tests.servers import kafka_settings
 from tests.services.gateway.conftest import BOB, CAROL, due_of, settings_of
 from tests.services.gateway.streaming import Real, address, close_code, listening, paced, real, ticket
@@ -194,7 +195,7 @@ async def test_p6_4_what_is_no_longer_kept_is_a_gap(real: Real, tmp_path: Path) 
     database = paced(real.gateway).database
     cleaning = Cleaning(database, CleanupSettings(), tmp_path, Metrics())
     erasing = Erasing(database, None, tmp_path)  # type: ignore[arg-type]
-    works = jobs.works(database, None, erasing, cleaning, Metrics())  # type: ignore[arg-type]
+    works = jobs.works(database, None, erasing, cleaning, WebhookPace(), Metrics())  # type: ignore[arg-type]
     assert (await works["cleanup"]({}))["changes"] == 1
     async with listening(http, epoch=epoch, offset=1) as stream:
         assert (stream.hello["recovered"], stream.hello["offset"]) == (False, 2)

@@ -38,6 +38,7 @@ from services.gateway.webhooks.delivering import Delivering
 from services.gateway.webhooks.network import Resolve, resolve
 from services.gateway.webhooks.notice import Notice
 from services.gateway.webhooks.posting import Poster
+from tests.secured.certificates import Authority
 from tests.services.gateway.conftest import ADMIN, ADMIN_ELSEWHERE, House, opened, settings_of
 from tests.services.gateway.receiving import Post, Receiver, dripping, listening
 from tests.services.gateway.support import as_owner, until
@@ -67,9 +68,14 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 def delivering_of(
-    house: House, *, permitted: Sequence[Network] = HERE, resolve: Resolve = resolve, pace: WebhookPace = PACE
+    house: House,
+    *,
+    permitted: Sequence[Network] = HERE,
+    resolve: Resolve = resolve,
+    pace: WebhookPace = PACE,
+    trust: ssl.SSLContext | None = None,
 ) -> Delivering:
-    poster = Poster(True, permitted, pace.patience, resolve=resolve, trust=ssl.create_default_context())
+    poster = Poster(True, permitted, pace.patience, resolve=resolve, trust=trust)
     telling = Telling(house.settings, house.database, house.desk.writer, house.desk.limits.alerts_per_hour)
     notice = Notice(telling.tell, house.settings.notifications.alerts.recipients)
     return Delivering(house.database, poster, notice, pace, house.desk.metrics)
@@ -267,6 +273,53 @@ async def test_gone_it_is_disabled_at_once_and_somebody_is_told(house: House, re
         assert (refused.status_code, refused.json()["code"]) == (409, "webhook_disabled")
     assert await told_of_it(house) == ["Alert: a webhook is disabled"]
     assert "tocsin_webhooks_disabled_total 1.0" in (await house.http.get("/metrics")).text
+
+
+async def test_enabled_again_those_are_told_who_heard_that_it_was_disabled(house: House, receiver: Receiver) -> None:
+    receiver.answers(410)
+    made = await register(house, receiver.url)
+    await happen(house)
+    async with delivering(house):
+        await until(lambda: told_of_it(house))
+    where, body = f"{WHERE}/{made['id']}", {"url": receiver.url}
+    for enabled in (True, True, False, True):  # what an admin does himself he need not be told
+        answer = await house.http.put(where, json=body | {"enabled": enabled}, headers=ADMIN)
+        assert answer.json()["enabled"] is enabled
+    assert await told_of_it(house) == ["Resolved: a webhook is enabled again", "Alert: a webhook is disabled"]
+
+
+async def test_told_of_one_channel_only(house: House, receiver: Receiver) -> None:
+    mails = await register(house, receiver.url, channels=["email"])
+    texts = await register(house, receiver.url, channels=["sms"])
+    assert (mails["channels"], texts["channels"]) == (["email"], ["sms"])
+    await happen(house)
+    assert len(await deliveries(house, mails)) == 1
+    assert await deliveries(house, texts) == []
+    body = {"url": receiver.url}
+    changed = await house.http.put(f"{WHERE}/{texts['id']}", json=body, headers=ADMIN)
+    assert "channels" not in changed.json()
+    await happen(house)
+    assert [len(await deliveries(house, made)) for made in (mails, texts)] == [2, 1]
+
+
+async def test_a_receiver_of_the_house_is_trusted_by_its_own_authority(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SSL_CERT_FILE names whom else to trust, as for every other program of the machine."""
+    authority = Authority(tmp_path)
+    signed = authority.identity("receiver")
+    options = {"ssl_certfile": str(signed.certificate), "ssl_keyfile": str(signed.key)}
+    async with listening(Receiver(), **options) as receiver:
+        made = await register(house, receiver.url.replace("http:", "https:"))
+        await happen(house)
+        async with delivering(house):
+            await tried(house, made, error="tls_failed")
+        assert receiver.posts == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+        await house.http.post(f"{WHERE}/{made['id']}/test", headers=ADMIN)
+        async with delivering(house):
+            await eventually(lambda: bool(receiver.posts))
+    assert verified(receiver.posts[0], made["secret"])["type"] == "webhook.test"
 
 
 async def test_nothing_but_failures_for_five_days_disables_it(house: House, receiver: Receiver) -> None:
@@ -529,7 +582,7 @@ async def test_an_address_that_cannot_be_used_is_refused(database: str, nowhere:
 
 
 async def test_a_tenant_has_only_so_many(house: House) -> None:
-    for n in range(WebhookPace().per_tenant):
+    for n in range(house.desk.limits.webhooks):
         await register(house, f"https://example.org/{n}")
     answer = await house.http.post(WHERE, json={"url": "https://example.org/"}, headers=ADMIN)
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_webhooks")
@@ -595,7 +648,7 @@ async def test_deliveries_are_kept_for_thirty_days_and_their_bodies_for_seven(ho
     folder = house.settings.archive_dir
     cleaning = Cleaning(house.database, house.settings.cleanup, folder, Metrics())
     erasing = Erasing(house.database, announcer, folder)
-    done = await works(house.database, nothing, erasing, cleaning, Metrics())["cleanup"]({})
+    done = await works(house.database, nothing, erasing, cleaning, PACE, Metrics())["cleanup"]({})
     assert done["webhook_deliveries"] == 1
     bodies = "select count(*) from gateway.webhook_deliveries where body is not null"
     assert len(await deliveries(house, made)) == 2 and await as_owner(house.settings.database_url, bodies) == 1
