@@ -1,5 +1,6 @@
 """What a person wants to get, and when not: two objects of the directory's topic, shown and changed as one."""
 
+import hashlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +24,7 @@ from services.gateway.http.documented import problems, takes
 from services.gateway.http.problems import Problem, invalid, not_found, unavailable
 from services.gateway.http.recipients import UserId
 from services.gateway.http.turns import Turns
+from services.gateway.http.versions import IF_MATCH, etag, expected
 from services.gateway.rules import trust
 from services.gateway.rules.trust import Caller
 from services.gateway.rules.wishes import categories_of, kept
@@ -52,26 +54,33 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get("", response_model=PersonsPreferences, responses=problems(404, 422, 503))
     async def see(caller: Known, user_id: UserId) -> Response:
-        """What this person wants. Quiet hours go by the clock of the person's own zone."""
+        """What this person wants. Quiet hours go by the clock of the person's own zone. `ETag` names what is wanted
+        now, for `If-Match`."""
         _check(caller, user_id)
-        return _shown(user_id, await _versions(caller, user_id)).response()
+        return _answer(user_id, await _versions(caller, user_id))
 
     @routes.put(
         "",
         response_model=PersonsPreferences,
-        responses={202: {"model": PersonsPreferences}, **problems(404, 413, 422, 503)},
-        openapi_extra=takes(Preferences, EXAMPLE),
+        responses={202: {"model": PersonsPreferences}, **problems(404, 412, 413, 422, 503)},
+        openapi_extra=takes(Preferences, EXAMPLE) | {"parameters": [IF_MATCH]},
     )
     async def put(request: Request, caller: Known, user_id: UserId) -> Response:
         """Say all that this person wants. 200 once it is in force here, 202 when that takes longer. What a link in a
-        mail stops or allows at the same moment stays as the link left it, unless this changes it, too."""
+        mail stops or allows at the same moment stays as the link left it, unless this changes it, too. With `If-Match`,
+        only what you have seen is changed: then a link that was quicker is 412."""
         _check(caller, user_id)
         asked = await bodies.model(request, Preferences, desk.limits.notification_bytes)
         _check_categories(asked, desk.settings.notifications.transactional_categories)
         seen = await _versions(caller, user_id)
         turn = await turns.take(key := _key(caller, user_id))
         now = await _versions(caller, user_id)
-        wanted = _wanted(asked, seen, now)
+        try:
+            expected(request, _edition(now))
+            wanted = _wanted(asked, seen, now)
+        except Problem:
+            await turns.give_back(turn, key)
+            raise
         told = [
             events.Preference(
                 tenant=caller.tenant, user_id=user_id, subject_name=subject, command=new_id(), value=value
@@ -82,13 +91,24 @@ def router(desk: Desk) -> APIRouter:
         if versions is None:
             late = PersonsPreferences(user_id=user_id, categories=wanted.categories, quiet_hours=wanted.quiet_hours)
             return late.response(HTTPStatus.ACCEPTED)
-        return _shown(user_id, versions).response()
+        return _answer(user_id, versions)
 
-    @routes.delete("", status_code=HTTPStatus.NO_CONTENT, responses={202: {}, **problems(404, 422, 503)})
-    async def delete(caller: Known, user_id: UserId) -> Response:
-        """Everything may come again, at any time. 204 once that is in force here, 202 when it takes longer."""
+    @routes.delete(
+        "",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses={202: {}, **problems(404, 412, 422, 503)},
+        openapi_extra={"parameters": [IF_MATCH]},
+    )
+    async def delete(request: Request, caller: Known, user_id: UserId) -> Response:
+        """Everything may come again, at any time. 204 once that is in force here, 202 when it takes longer. With
+        `If-Match`, only what you have seen is dropped."""
         _check(caller, user_id)
         turn = await turns.take(key := _key(caller, user_id))
+        try:
+            expected(request, _edition(await _versions(caller, user_id)))
+        except Problem:
+            await turns.give_back(turn, key)
+            raise
         told = [events.Tombstone(tenant=caller.tenant, path=f"{user_id}/{subject}") for subject in SUBJECTS]
         gone = await _in_turn(turn, key, told, lambda: _forgotten(caller, user_id))
         return Response(status_code=HTTPStatus.NO_CONTENT if gone else HTTPStatus.ACCEPTED)
@@ -164,7 +184,17 @@ def _check_categories(asked: Preferences, transactional: Collection[str]) -> Non
         raise invalid([(f"categories.{category}", told) for category in refused])
 
 
-def _shown(user_id: str, versions: dict[str, Version]) -> PersonsPreferences:
+def _answer(user_id: str, versions: Mapping[str, Version]) -> Response:
+    return _shown(user_id, versions).response(headers=etag(_edition(versions)))
+
+
+def _edition(versions: Mapping[str, Version]) -> str:
+    """What is wanted, in a word: another one after whatever has changed it, a link or a record past REST, too."""
+    said = [versions[subject].value if subject in versions else None for subject in SUBJECTS]
+    return hashlib.sha256(to_json(said)).hexdigest()[:16]
+
+
+def _shown(user_id: str, versions: Mapping[str, Version]) -> PersonsPreferences:
     there = {subject: version for subject, version in versions.items() if version.value is not None}
     wanted = Preferences.of(
         {subject: from_json(one.value or "{}").get("value") or {} for subject, one in there.items()}

@@ -1,7 +1,7 @@
 """ETag and If-Match (RFC 9110, 13.1.1): a change of what one has seen, and of nothing newer."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
 from starlette.requests import Request
 
@@ -13,12 +13,15 @@ IF_MATCH: Final = parameter(
 )
 
 
-def etag(version: int) -> dict[str, str]:
+def etag(version: int | str) -> dict[str, str]:
     """The header that names this version."""
     return {"ETag": f'"{version}"'}
 
 
-def expected(request: Request, current: int) -> int | None:
+Named = TypeVar("Named", int, str)
+
+
+def expected(request: Request, current: Named) -> Named | None:
     """The version that If-Match asks for, which is the current one; None: any will do. Raises Problem 412."""
     given = request.headers.get("if-match", "*").strip()
     if given == "*":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from contracts import events as e
+from contracts.preferences import CATEGORIES
 from contracts.status import Held, Status
-from contracts.topics import RECIPIENTS
+from contracts.topics import PREFERENCES, RECIPIENTS
 from kit.bus.publisher import Publisher
 from kit.bus.record import Received
 from kit.clock import utc_now
@@ -49,6 +51,27 @@ async def test_without_kafka_nothing_changes(house: House) -> None:
 async def test_who_wishes_for_nothing_may_get_everything(house: House) -> None:
     answer = await house.http.get(WHERE, headers=BOB)
     assert answer.json() == {"user_id": "bob", "categories": {}, "quiet_hours": []}
+
+
+async def test_what_was_changed_since_it_was_seen_is_not_changed(house: House) -> None:
+    """A link in a mail is quicker than who has the page open: he reads again, and then changes (412 before 503)."""
+    seen = (await house.http.get(WHERE, headers=BOB)).headers["etag"]
+    await _stops(house, "news", offset=1)
+    now = (await house.http.get(WHERE, headers=BOB)).headers["etag"]
+    for ask in (lambda tag: house.http.put(WHERE, json={"categories": {}}, headers=BOB | {"If-Match": tag}),
+                lambda tag: house.http.delete(WHERE, headers=BOB | {"If-Match": tag})):  # fmt: skip
+        stale = await ask(seen)
+        assert (stale.status_code, stale.json()["code"]) == (412, "stale")
+        for tag in (now, "*", f'"another", {now}'):
+            current = await ask(tag)
+            assert (current.status_code, current.json()["title"]) == (503, "Service Unavailable"), current.text
+            assert "Kafka" in current.json()["detail"], "whoever was refused must not keep his turn"
+
+
+async def _stops(house: House, category: str, offset: int) -> None:
+    value = {category: {"email": False}}
+    wish = e.Preference(user_id="bob", subject_name=CATEGORIES, command=uuid4(), value=value)
+    await house.remembers(Message(wish, Received(PREFERENCES.name, 0, offset, utc_now(), b"", b"")))
 
 
 # ------------------------------------------------------------------------------------------------ limits
