@@ -6,7 +6,6 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterator
 from datetime import datetime
-from functools import cached_property
 from math import isfinite
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from contracts import addresses, local_time
 from contracts.identity import fingerprint
+from contracts.kept import kept
 from contracts.status import Channel, Lane
 from contracts.wording import LINE, LOCALE, NAME
 
@@ -68,7 +68,7 @@ def plain_data(data: dict[str, Any] | None) -> dict[str, Any] | None:
 class Strict(BaseModel):
     """Values that outsiders write: unknown fields are errors, nothing changes after the check."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(kept,))
 
 
 class Attachment(Strict):
@@ -204,7 +204,7 @@ class NotificationRequest(Strict):
             raise ValueError("\n".join(f"{field}: {text}" for field, text in self.contradictions))
         return self
 
-    @cached_property
+    @kept
     def contradictions(self) -> tuple[tuple[str, str], ...]:
         """What only the fields together can tell: (field, what is wrong and what helps). Kept, as it is asked twice."""
         return tuple(_problems(self))
@@ -214,22 +214,22 @@ class NotificationRequest(Strict):
         """The channels asked for: one, or several that become one notification each."""
         return self.channels or ((self.channel,) if self.channel else ())
 
-    @cached_property
+    @kept
     def planned_at(self) -> datetime | None:
         """The instant asked for by `send_at`, in UTC; None = at once."""
         return local_time.instant(self.send_at, self.time_zone, self.fold) if self.send_at else None
 
-    @cached_property
+    @kept
     def expiry(self) -> datetime | None:
         """The instant of `expires_at`, in UTC; None = the default of the lane."""
         return local_time.instant(self.expires_at, self.time_zone, self.fold) if self.expires_at else None
 
-    @cached_property
+    @kept
     def plain(self) -> str:
         """The fields as JSON, without those that say what is meant anyway."""
         return self.model_dump_json(exclude_defaults=True)
 
-    @cached_property
+    @kept
     def fingerprint(self) -> str:
         """SHA-256 of the fields as received: the same key with another fingerprint is refused (P1).
 

@@ -45,7 +45,8 @@ class Book(Collector):
 
     def add(self, figure: Figure, n: float, *labels: str) -> None:
         """So many more."""
-        numbers, key = self._numbers[figure], self._key(figure, labels)
+        numbers = self._numbers[figure]
+        key = labels if labels in numbers else self._key(figure, labels)
         numbers[key] = numbers.get(key, 0) + n
 
     def set(self, figure: Figure, value: float, *labels: str) -> None:
@@ -54,7 +55,8 @@ class Book(Collector):
 
     def spread(self, figure: Figure, *labels: str) -> Distribution:
         """Where to put what came."""
-        there, key = self._spread[figure], self._key(figure, labels)
+        there = self._spread[figure]
+        key = labels if labels in there else self._key(figure, labels)
         if key not in there:
             there[key] = Distribution(figure.buckets)
         return there[key]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import jwt
 from starlette.requests import Request
 
-from kit.clock import utc_now
+from kit.clock import unix_ms
 from kit.settings import JwtSettings
 from services.gateway.calls import Calls
 from services.gateway.http import limited
@@ -52,7 +52,7 @@ class Tokens:
         if token.startswith(keys.PREFIX):
             return await self._ring.caller(token)
         known = self._known.get(token)
-        now = utc_now().timestamp()
+        now = unix_ms() / 1000
         if known and known[0] > now:
             return known[1]
         claims = await self._claims(token)

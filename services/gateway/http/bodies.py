@@ -26,15 +26,18 @@ async def read(request: Request, limit: int, refusal: Callable[[int], Problem] =
         if int(announced) <= HEARD_OUT and "expect" not in request.headers:
             await _heard_out(request)
         raise refusal(limit)
-    body = bytearray()
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > limit:
-                raise refusal(limit)
-    except ClientDisconnect:
-        raise invalid([("", "the connection ended before the body did")]) from None
-    return bytes(body)
+    parts: list[bytes] = []
+    more, left = True, limit
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise invalid([("", "the connection ended before the body did")])
+        parts.append(message.get("body", b""))
+        left -= len(parts[-1])
+        if left < 0:
+            raise refusal(limit)
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 async def _heard_out(request: Request) -> None:

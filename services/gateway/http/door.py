@@ -1,7 +1,9 @@
 """What must cost little is found by its address alone: two POSTs, and the stream's socket. All else FastAPI finds."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,5 +33,27 @@ class Door:
         return self._direct if direct else self._others
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._posts[scope["path"]](Request(scope, receive))
+        response = await self._posts[scope["path"]](_Quick(scope, receive))
         await response(scope, receive, send)
+
+
+class _Quick(Request):
+    """Starlette's, whose headers are found by their name instead of by a walk through all of them."""
+
+    @property
+    def headers(self) -> Headers:
+        if not hasattr(self, "_headers"):
+            self._headers = _Named(scope=self.scope)
+        return self._headers
+
+
+class _Named(Headers):
+    """Of a name that is there twice the first is meant, as everywhere in Starlette."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        self._by_name = dict(reversed(self.raw))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        found = self._by_name.get(key.lower().encode("latin-1"))
+        return default if found is None else found.decode("latin-1")

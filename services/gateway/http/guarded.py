@@ -28,21 +28,21 @@ class Guarded:
 
     def __init__(self, app: ASGIApp, public_url: str) -> None:
         self._app = app
-        more = (ONLY_IN_PRIVATE,) if public_url.startswith("https:") else ()
-        self._said = (*ALWAYS, *more)
+        always = (*ALWAYS, ONLY_IN_PRIVATE) if public_url.startswith("https:") else ALWAYS
+        self._said = (*always, NOT_KEPT)
+        self._said_of_files = (*always, LOOKED_AFTER)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         # Everybody's, and large: asked for again only when they have changed.
-        kept = LOOKED_AFTER if scope["path"].startswith(f"{FILES}/") else NOT_KEPT
+        said = self._said_of_files if scope["path"].startswith(f"{FILES}/") else self._said
 
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = {name.lower() for name, _ in message["headers"]}
-                more = (one for one in (*self._said, kept) if one[0] not in own)
-                message["headers"] = [*message["headers"], *more]
+                own = dict(message["headers"])
+                message["headers"] = [*message["headers"], *[one for one in said if one[0] not in own]]
             await send(message)
 
         await self._app(scope, receive, told)

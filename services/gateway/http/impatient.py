@@ -19,7 +19,8 @@ class Impatient(RequestProtocol):
 
     def __init__(self, *told: Any, **more: Any) -> None:
         super().__init__(*told, **more)
-        self._over: TimerHandle | None = None
+        self._look: TimerHandle | None = None
+        self._over: float | None = None
         self._in_head = False
         self._head = 0
         self._heads = 0
@@ -53,21 +54,41 @@ class Impatient(RequestProtocol):
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        self._forget()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        self._stop_waiting()
+        self._forget()
         super().handle_websocket_upgrade()
 
     def _expect(self, seconds: float) -> None:
-        self._stop_waiting()
-        self._over = self.loop.call_later(seconds, self._end, HTTPStatus.REQUEST_TIMEOUT)
+        self._over = self.loop.time() + seconds
+        if self._look is None or self._look.when() > self._over:
+            self._look_at(self._over)
 
     def _stop_waiting(self) -> None:
-        if self._over is not None:
-            self._over.cancel()
-            self._over = None
+        """The look that is due stays: it costs more to take back and to ask for anew, with every request."""
+        self._over = None
+
+    def _forget(self) -> None:
+        self._stop_waiting()
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _look_at(self, instant: float) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        self._look = self.loop.call_at(instant, self._looked)
+
+    def _looked(self) -> None:
+        self._look = None
+        if self._over is None:
+            return
+        if self.loop.time() < self._over:  # another one has begun since
+            self._look_at(self._over)
+        else:
+            self._end(HTTPStatus.REQUEST_TIMEOUT)
 
     def _end(self, status: HTTPStatus) -> None:
         """Says why, where nothing has been said yet."""

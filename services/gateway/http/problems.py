@@ -1,6 +1,6 @@
 """Every error is a problem (RFC 9457) with a code that programs can rely on and a sentence that people can."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -217,11 +217,15 @@ ONCE: Final = (b"host", b"authorization", b"content-length", b"transfer-encoding
 
 def _check_head(scope: Scope) -> None:
     """NUL can be in no text of ours: refused here, it can reach no query."""
-    names = [name for name, _ in scope["headers"]]
-    if len(names) > len(set(names)) and any(names.count(name) > 1 for name in ONCE):
+    headers = scope["headers"]
+    if len(headers) > len(dict(headers)) and _is_ambiguous([name for name, _ in headers]):
         raise Problem(HTTPStatus.BAD_REQUEST, "ambiguous_request", "a header that may be there once is there twice")
     if b"%00" in scope.get("query_string", b"") or "\x00" in scope["path"]:
         raise invalid([("", "the address holds the character NUL")])
+
+
+def _is_ambiguous(names: Sequence[bytes]) -> bool:
+    return any(names.count(name) > 1 for name in ONCE)
 
 
 def _road(scope: Scope) -> str:

@@ -166,7 +166,10 @@ def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | 
 def check_enabled(desk: Desk, channel: Channel) -> None:
     """Raises Problem 422 where this installation does without the channel."""
     channels = desk.settings.notifications
-    if not {Channel.EMAIL: channels.email.enabled, Channel.SMS: channels.sms.enabled}.get(channel, True):
+    is_off = (channel is Channel.EMAIL and not channels.email.enabled) or (
+        channel is Channel.SMS and not channels.sms.enabled
+    )
+    if is_off:
         raise invalid([("channel", f"{channel} is switched off in this installation")], "channel_disabled")
 
 

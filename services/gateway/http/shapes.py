@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from contracts.request import NotificationRequest
@@ -29,7 +30,7 @@ class Shape(BaseModel):
 
     def response(self, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         """As JSON."""
-        return Response(self.model_dump_json(exclude_none=True), status, headers, "application/json")
+        return Response(to_json(self, exclude_none=True), status, headers, "application/json")
 
 
 class Line(Shape):
@@ -206,8 +207,8 @@ def derived(children: Iterable[Stored]) -> Status:
 
 
 def accepted(id: UUID, rank: int, request: NotificationRequest, at: datetime) -> AcceptedNotification:
-    """What is answered at once. Every value has been checked already."""
-    return AcceptedNotification.model_construct(
+    """What is answered at once."""
+    return AcceptedNotification(
         id=id,
         status=STATUS[rank],
         channel=request.channel,

@@ -32,10 +32,11 @@ Result = Accepted | Conflict | Unstorable
 
 @dataclass(slots=True)
 class _Call:
-    """What one client asks for; its answer comes all at once."""
+    """What one client asks for; its answer comes all at once, `until` its patience is over (the loop's time)."""
 
     asked: Sequence[Asked]
     answer: "asyncio.Future[list[Result]]"
+    until: float
 
 
 class Writer(Loop):
@@ -50,25 +51,47 @@ class Writer(Loop):
         self._pace = pace
         self._queue: deque[_Call] = deque()
         self._queued = 0
+        self._unanswered: deque[_Call] = deque()
+        self._look: asyncio.TimerHandle | None = None
         self._something = asyncio.Event()
         metrics.when_read(lambda: metrics.queued(self._queued))
+
+    @property
+    def unanswered(self) -> int:
+        """How many clients wait."""
+        return len(self._unanswered)
 
     async def accept(self, asked: Sequence[Asked]) -> list[Result]:
         """Accept them, each for itself, in the order given. Raises Unavailable when nobody can say whether they are."""
         if self._queued + len(asked) > self._pace.queue_items:
             raise Unavailable("too many requests wait to be written")
         loop = asyncio.get_running_loop()
-        call = _Call(asked, loop.create_future())
+        call = _Call(asked, loop.create_future(), loop.time() + self._pace.patience)
         self._queue.append(call)
         self._queued += len(asked)
+        self._unanswered.append(call)
         self._something.set()
-        patience = loop.call_later(
-            self._pace.patience, _answer, call, Unavailable("the database does not answer in time")
-        )
-        try:
-            return await call.answer
-        finally:
-            patience.cancel()
+        if self._look is None:
+            self._look_at(call.until)
+        return await call.answer
+
+    def _look_at(self, instant: float) -> None:
+        """One look for all that wait: a timer for each would cost more than its place in the queue."""
+        self._look = asyncio.get_running_loop().call_at(instant, self._give_up)
+
+    def _give_up(self) -> None:
+        """Who has waited for too long is told to come back."""
+        self._look = None
+        now = asyncio.get_running_loop().time()
+        self._forget_answered()
+        while self._unanswered and self._unanswered[0].until <= now:
+            _answer(self._unanswered.popleft(), Unavailable("the database does not answer in time"))
+        if self._unanswered:
+            self._look_at(self._unanswered[0].until)
+
+    def _forget_answered(self) -> None:
+        while self._unanswered and self._unanswered[0].answer.done():
+            self._unanswered.popleft()
 
     async def _write_on(self) -> None:
         while True:
@@ -94,10 +117,11 @@ class Writer(Loop):
         except Unavailable as error:
             for call in group:
                 _answer(call, error)
-            return
-        told: set[UUID] = set()
-        for call in group:
-            _answer(call, [_result(one, first[one.id], results[one.id], told) for one in call.asked])
+        else:
+            told: set[UUID] = set()
+            for call in group:
+                _answer(call, [_result(one, first[one.id], results[one.id], told) for one in call.asked])
+        self._forget_answered()
 
     async def _accept(self, asked: list[Asked]) -> dict[UUID, Result]:
         """One transaction; a request that the database cannot hold is found by halves. Raises Unavailable."""

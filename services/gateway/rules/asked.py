@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
@@ -21,8 +21,7 @@ ENVELOPE: Final = 4096
 Kind = Literal["request", "cancel", "move", "group", "inbox"]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One request on its way into the outbox. When it was accepted only the database says.
 
     `view` is the request as JSON without the contents of its `files`, `fingerprint` what is compared when its key

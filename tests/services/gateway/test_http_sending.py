@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from contracts import events as e
 from contracts.identity import notification_id
 from contracts.request import NotificationRequest
+from kit.metrics import Metrics
 from kit.settings import KafkaSettings
+from services.gateway.http.desk import new_id
+from services.gateway.outbox.writer import Unavailable, Writer
+from services.gateway.rules.asked import Accepted, Asked
+from services.gateway.settings import Pace
 from services.gateway.store import outbox
 from tests.services.gateway.conftest import ALICE, BELL, BOB, EMAIL, SERVICE, House, opened, settings_of
 from tests.services.gateway.support import as_owner, away, until
@@ -270,6 +276,29 @@ async def test_without_postgresql_it_is_503(database: str, nowhere: KafkaSetting
         for answer in answers:
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
             assert answer.headers["retry-after"]
+
+
+async def test_who_waits_too_long_for_the_database_is_told_to_come_back(house: House, database: str) -> None:
+    """Each when his own patience is over, and nobody who is answered is kept."""
+    request = NotificationRequest.model_validate(EMAIL)
+    writer = Writer(house.database, house.desk.announcer, Pace(patience=0.3), Metrics())
+    await writer.start()
+    owner = await asyncpg.connect(database)
+
+    def accepted() -> asyncio.Task[object]:
+        return asyncio.create_task(writer.accept([Asked.of(new_id(), "default", "user:alice", request)]))
+
+    async with owner.transaction():
+        await owner.execute("lock table gateway.outbox in exclusive mode")
+        early, later = accepted(), accepted()
+        await asyncio.wait({early})
+        last = accepted()
+        await asyncio.wait({later, last})
+    assert all(isinstance(one.exception(), Unavailable) for one in (early, later, last))
+    assert isinstance((await writer.accept([Asked.of(new_id(), "default", "user:alice", request)]))[0], Accepted)
+    assert not writer.unanswered
+    await owner.close()
+    await writer.stop()
 
 
 async def test_wait_ends_with_the_time(house: House) -> None:
