@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from aiokafka import ConsumerRecord, TopicPartition
 
 from kit.bus.placement import First, Start, first
-from kit.bus.record import Position
+from kit.bus.record import Position, instant
 from kit.clock import monotonic
 
 
@@ -21,6 +21,7 @@ class Assignment:
         self._next: dict[TopicPartition, int] = {}
         self._expected: dict[TopicPartition, int] = {}
         self._finished: dict[TopicPartition, Position] = {}
+        self._done: dict[TopicPartition, Position] = {}
 
     def of(self, topics: Collection[str]) -> list[TopicPartition]:
         """Our partitions of these topics."""
@@ -31,6 +32,7 @@ class Assignment:
         self._next[place] = start.offset
         self._expected.pop(place, None)
         self._finished.pop(place, None)
+        self._done.pop(place, None)
         if start.expected is not None:
             self._expected[place] = start.expected
 
@@ -40,6 +42,9 @@ class Assignment:
         meaning = first(self._next[place], self._expected.pop(place, None), head.offset, head.timestamp)
         if meaning is First.RESET:
             self._finished.pop(place, None)
+            self._done.pop(place, None)
+        if meaning is First.DONE:
+            self._done[place] = head.offset + 1, instant(head.timestamp)
         if meaning is not First.ELSEWHERE:
             self._next[place] = records[-1].offset + 1
         return meaning
@@ -58,7 +63,15 @@ class Assignment:
     def finish(self, place: TopicPartition, position: Position) -> None:
         """Everything before `position` is done with. Ignored for what this generation has not read."""
         if position[0] <= self._next.get(place, 0):
-            self._finished[place] = position
+            self._finished[place] = self._done[place] = position
+
+    def passed_over(self, place: TopicPartition, position: int) -> None:
+        """The client reads on at `position`: where all before is done with, what stood there were no records, but the
+        marks of a producer's transactions, or what compaction has left of some. Nobody will ever finish them."""
+        done = self._done.get(place)
+        if done and done[0] == self._next.get(place) < position:
+            self._next[place] = position
+            self.finish(place, (position, done[1]))
 
     @property
     def finished(self) -> Mapping[TopicPartition, Position]:

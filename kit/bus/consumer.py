@@ -206,11 +206,21 @@ class Consumer:
         self.finish(upto or {})
         async with self._committing:
             if (kafka := self._membership.kafka) and (held := self._membership.held):
+                self._pass_over(kafka, held)
                 # A topic that is gone would be asked for until the deadline, and all others with it.
                 finished = {place: at for place, at in held.finished.items() if kafka.partitions_for_topic(place.topic)}
                 if finished and await self._committed(kafka, finished):
                     held.committed(finished)
                     self._begun |= {place.topic for place in finished}
+
+    def _pass_over(self, kafka: AIOKafkaConsumer, held: Assignment) -> None:
+        """Else the group would stay behind the log's end for ever, and who waits for it (P3.9, P9) with it."""
+        subscription = kafka._subscription.subscription
+        assignment = subscription and subscription.assignment
+        for place in held.partitions if held.placed and assignment else ():
+            state = assignment.state_value(place)
+            if state and state.has_valid_position:
+                held.passed_over(place, state.position)
 
     async def _committed(self, kafka: AIOKafkaConsumer, finished: Mapping[TopicPartition, Position]) -> bool:
         offsets = {place: (offset, Committed.metadata(last)) for place, (offset, last) in finished.items()}

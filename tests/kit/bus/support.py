@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from contracts.events import TakeBack
@@ -55,6 +55,17 @@ async def say(kafka: KafkaSettings, topic: Topic, ids: Sequence[UUID]) -> None:
     """One event about each of `ids`, in this order."""
     async with publisher(kafka, deadline=30) as out:
         await out.publish([Outgoing(topic, TakeBack(id=one, round=1)) for one in ids])
+
+
+async def say_in_a_transaction(kafka: KafkaSettings, topic: Topic) -> None:
+    """One record as programs write it that use transactions: the mark of its end takes an offset, too."""
+    writer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, transactional_id=kafka.topic_prefix)
+    await writer.start()
+    try:
+        async with writer.transaction():
+            await writer.send_and_wait(kafka.topic_prefix + topic.name, b"{}", partition=0)
+    finally:
+        await writer.stop()
 
 
 @asynccontextmanager

@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 
+from contracts.identity import milliseconds
 from contracts.topics import SCHEDULED, SETTINGS
 from kit.bus.consumer import Consumer
-from kit.bus.record import reached
+from kit.bus.record import EPOCH, reached
 from kit.bus.served import served, served_by_topic
 from kit.clock import utc_now
 from kit.settings import KafkaSettings
-from tests.kit.bus.support import IDS, delete, joined, make, read, say, set_commits
+from tests.kit.bus.support import IDS, delete, joined, make, poll_until, read, say, say_in_a_transaction, set_commits
 
 TOPIC = SCHEDULED
 
@@ -66,3 +67,24 @@ async def test_p3_9_nobody_knows_while_kafka_or_the_topic_is_away(kafka: KafkaSe
     await delete(kafka, TOPIC)
     assert await served(kafka, "readers", [TOPIC]) is None
     assert await served(KafkaSettings(bootstrap_servers="127.0.0.1:1"), "readers", [TOPIC]) is None
+
+
+async def test_p3_9_served_up_to_now_behind_the_mark_of_a_transaction(kafka: KafkaSettings) -> None:
+    """It is the last offset, and no record: who reads on commits past it. So does who comes back."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:20])
+    await say_in_a_transaction(kafka, TOPIC)
+    async with joined(Consumer(kafka, "readers", [[TOPIC]])) as reader:
+        done = reached(await read(reader, 21))
+        await reader.commit(done)
+        await poll_until(reader, lambda: sum(reader.lag().values()) == 0)
+        await reader.commit()
+        before = utc_now()
+        assert (await served(kafka, "readers", [TOPIC]) or EPOCH) >= before
+    before_the_mark = {n: (at, str(milliseconds(last))) for (_, n), (at, last) in done.items()}
+    await set_commits(kafka, "readers", TOPIC, before_the_mark)
+    async with joined(Consumer(kafka, "readers", [[TOPIC]])) as reader:
+        await poll_until(reader, lambda: reader.ready)
+        await reader.poll(500, 0.5)
+        await reader.commit()
+        assert (await served(kafka, "readers", [TOPIC]) or EPOCH) >= before
