@@ -3,7 +3,7 @@
 .PHONY: help run stop compose test lint bench chaos audit sbom clean
 PYTHON := .venv/bin/python
 # Most of the tests' time is waiting, so there are more workers than cores; a single file or test runs in one process.
-WORKERS = $(if $(filter %.py no:xdist,$(subst ::, ,$(ARGS))),,-n 4)
+WORKERS = $(if $(filter %.py no:xdist,$(subst ::, ,$(ARGS))),,-n 6)
 
 run: ## set up and start everything, send one of each, show what happens, print the URLs
 	@scripts/venv.sh local
