@@ -111,7 +111,7 @@ async def test_a_container_is_healthy_alone_and_confined(stack: Stack, docker: D
     [instance] = stack.of(service)
     variable = "GATEWAY_PORT" if service == "gateway" else f"TOCSIN_{service.upper()}_PORT"
     said = docker.run("exec", "--env", f"{variable}={instance.port}", service, *check).stdout
-    assert json.loads(said) == {"service": service, "ready": True, "not_ready": []}
+    assert json.loads(said) == {"service": service, "ready": True, "not_ready": [], "degraded": []}
     assert image["Config"]["User"] == "{}:{}".format(*NOBODY)
     look = "import os; print(os.getuid() > 0, *sorted(set(os.listdir('services')) - {'__init__.py'}))"
     assert docker.run("exec", service, "python", "-c", look).stdout.split() == ["True", service]

@@ -23,7 +23,7 @@ from kit.control.switches import Switches
 from kit.postgres import Database
 from kit.settings import KafkaSettings
 from tests.kit.control.support import QUICK, Ear, instance, order
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 class Sweeping:
@@ -216,8 +216,11 @@ async def test_heartbeats_and_a_goodbye(kafka: KafkaSettings, database: str, ear
     async with instance(kafka, database, {"sweep": sweeping}) as parts:
         await order(voice, "sweep")
         await eventually(lambda: sweeping.times == 1)
+        async with asyncio.timeout(PATIENCE):  # some that are heard now were said before the order came
+            while not (at_work := [one for one in ear.of(None, "alive") if one.result["running"]]):
+                await ear.listen()
         await ear.hear(None, "alive", count=len(ear.of(None, "alive")) + 3)
-        busy = ear.of(None, "alive")[-1]
+        busy = at_work[0]
         assert busy.result["running"] == ["sweep"] and busy.service == parts.service
         sweeping.may_end.set()
     [goodbye] = await ear.hear(None, "stopped")
