@@ -68,8 +68,8 @@ class Assignment:
     def passed_over(self, place: TopicPartition, position: int) -> None:
         """The client reads on at `position`: where all before is done with, what stood there were no records, but the
         marks of a producer's transactions, or what compaction has left of some. Nobody will ever finish them."""
-        done = self._done.get(place)
-        if done and done[0] == self._next.get(place) < position:
+        done, reached = self._done.get(place), self._next.get(place, 0)
+        if done and done[0] == reached < position:
             self._next[place] = position
             self.finish(place, (position, done[1]))
 

@@ -15,29 +15,31 @@ LONGEST_MS: Final = 1000
 # number anew for each request.
 
 
-class Fetching:
-    """How long the next fetch waits: `prompt_ms` where a partition is left out or has just moved on; twice as long
-    each time that nothing came, up to LONGEST_MS."""
+def ask_seldom(kafka: AIOKafkaConsumer, prompt_ms: int) -> None:
+    """From now on a fetch waits for `prompt_ms` where a partition is left out of it, or one has just moved on; twice as
+    long each time that nothing came, up to LONGEST_MS. `kafka` is started. Raises AttributeError for a client that is
+    not made as ours is."""
+    fetcher = kafka._fetcher
+    fetcher._get_actions_per_node = _Fetching(fetcher, prompt_ms).actions
 
-    def __init__(self, kafka: AIOKafkaConsumer, prompt_ms: int) -> None:
-        """`kafka` is started."""
-        self._fetcher = kafka._fetcher
+
+class _Fetching:
+    def __init__(self, fetcher: Any, prompt_ms: int) -> None:
+        self._fetcher = fetcher
         self._prompt_ms = prompt_ms
         self._read: dict[TopicPartition, int] = {}
-        self._ask: Callable[[Any], Any] = self._fetcher._get_actions_per_node
-        self._fetcher._get_actions_per_node = self._asked
+        self._actions: Callable[[Any], Any] = fetcher._get_actions_per_node
 
-    def _asked(self, assignment: Any) -> Any:
-        read = self._whole(assignment)
-        waits = self._fetcher._fetch_max_wait_ms
-        self._fetcher._fetch_max_wait_ms = (
-            min(waits * 2, LONGEST_MS) if read and read == self._read else self._prompt_ms
-        )
-        actions = self._ask(assignment)
+    def actions(self, assignment: Any) -> Any:
+        """What the client's own method answers, with a request that waits as long as it may."""
+        read, before = self._whole(assignment), self._fetcher._fetch_max_wait_ms
+        longer = read and read == self._read
+        self._fetcher._fetch_max_wait_ms = min(before * 2, LONGEST_MS) if longer else self._prompt_ms
+        actions = self._actions(assignment)
         if actions[0]:
             self._read = read
         else:  # no request was made: the next one waits as this one would have
-            self._fetcher._fetch_max_wait_ms = waits
+            self._fetcher._fetch_max_wait_ms = before
         return actions
 
     def _whole(self, assignment: Any) -> dict[TopicPartition, int]:

@@ -11,7 +11,7 @@ from contracts.topics import Topic
 from kit import logs
 from kit.bus.admin import DEADLINE
 from kit.bus.closing import close_consumer
-from kit.bus.fetching import Fetching
+from kit.bus.fetching import ask_seldom
 from kit.bus.reaching import reaching
 from kit.bus.record import Received
 from kit.clock import utc_now
@@ -53,7 +53,7 @@ class Follower(Loop):
         try:
             async with asyncio.timeout(DEADLINE):
                 await kafka.start()
-            Fetching(kafka, FETCH_WAIT_MS)
+            ask_seldom(kafka, FETCH_WAIT_MS)
             kafka.subscribe([self._settings.topic_prefix + self._topic.name])
             begun = utc_now().timestamp()
             while self._silence(kafka, begun) < SILENCE:

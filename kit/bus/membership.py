@@ -13,7 +13,7 @@ from kit import logs
 from kit.bus.admin import DEADLINE, administrator
 from kit.bus.assignment import Assignment
 from kit.bus.closing import close_consumer
-from kit.bus.fetching import Fetching
+from kit.bus.fetching import ask_seldom
 from kit.bus.reaching import reaching
 from kit.clock import monotonic, utc_now
 from kit.settings import KafkaSettings
@@ -94,7 +94,7 @@ class Membership:
             except BaseException:
                 await close_consumer(kafka)
                 raise
-            Fetching(kafka, self._fetch_wait_ms)
+            ask_seldom(kafka, self._fetch_wait_ms)
             # Subscribed after the start, which would otherwise wait for topics and partners without a limit.
             kafka.subscribe(list(frozenset().union(*self._lanes)), listener=_Listener(self, kafka))
             self.kafka = kafka

@@ -11,7 +11,7 @@ from aiokafka.protocol.fetch import FetchRequest
 
 from contracts.topics import SCHEDULED
 from kit.bus.closing import close_consumer
-from kit.bus.fetching import LONGEST_MS, Fetching
+from kit.bus.fetching import LONGEST_MS, ask_seldom
 from kit.bus.reaching import reaching
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import make, say, until_true
@@ -48,7 +48,7 @@ async def _reader(kafka: KafkaSettings) -> AsyncIterator[tuple[AIOKafkaConsumer,
     consumer = AIOKafkaConsumer(**reaching(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        Fetching(consumer, PROMPT_MS)
+        ask_seldom(consumer, PROMPT_MS)
         waits: list[int] = []
         send = consumer._client.send
 
