@@ -71,7 +71,7 @@ async def test_settings_that_were_changed_and_not_started_again(place: Place) ->
         told = findings(await doctor(place))["restart"]
     finally:
         file.write_text(before)
-    assert told["state"] == "note" and "retry" in told["what"] and "start it again" in told["remedy"]
+    assert told["state"] == "note" and "retry" in told["what"] and "start all of them again" in told["remedy"]
 
 
 async def test_limits_that_are_used_up(
