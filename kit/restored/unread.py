@@ -1,11 +1,12 @@
 """What is still to be read again after a restore, and who may not act before it was."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from aiokafka import TopicPartition
 
 from contracts.events import named
+from contracts.topics import Group
 from kit import logs
 from kit.bus.admin import administrator, committed, partitions
 from kit.bus.record import Partition, Received
@@ -30,8 +31,12 @@ class Unread(Repeating):
     """A part of who acts on time alone. Restored while all services are stopped, so that one look at the start tells
     whether anything was; several instances look side by side, and what one has found read is read for all."""
 
-    def __init__(self, database: Database, kafka: KafkaSettings) -> None:
+    def __init__(
+        self, database: Database, kafka: KafkaSettings, looked: Callable[["Unread"], None] = lambda _: None
+    ) -> None:
+        """`looked` is told at the start, and after each look."""
         super().__init__("restored", self.once, EVERY)
+        self._looked = looked
         self._database = database
         self._kafka = kafka
         self._left: list[Mark] = []
@@ -43,12 +48,17 @@ class Unread(Repeating):
         async with self._database.connection() as connection:
             self._left = await store.unread(connection)
         self._through = {(mark.topic, mark.partition): mark.through for mark in self._left}
+        self._looked(self)
         await super().start()
 
     @property
     def over(self) -> bool:
         """Whether everything was read, or nothing was restored: time goes on."""
         return not self._left
+
+    def has_read(self, group: Group) -> bool:
+        """Whether this group has read again all that it has to."""
+        return all(mark.consumer != group.name for mark in self._left)
 
     def holds(self, records: Iterable[Received]) -> bool:
         """Whether one of these was there at the restore, and not everything was read again yet."""
@@ -65,6 +75,7 @@ class Unread(Repeating):
         async with self._database.connection() as connection:
             await store.read(connection, done)
             self._left = await store.unread(connection)
+        self._looked(self)
         if self.over:
             log.warning("caught_up")
         return False

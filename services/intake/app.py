@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, NoReturn
 
 from contracts.topics import INTAKE, INTAKE_DIRECTORY, INTAKE_OUTCOMES, RECIPIENTS, REQUESTED, SETTINGS, Group
@@ -47,7 +48,8 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     database = parts.add("pool", await Database.open(settings.database_url, NAME))
     parts.watch("postgresql", database.alive)
     parts.add("topics", TopicKeeper(kafka))
-    unread = parts.add("restored", Unread(database, kafka))
+    answers = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics], fetch_wait_ms=CALM_MS)
+    unread = parts.add("restored", Unread(database, kafka, partial(hear_in_turn, answers)))
     parts.health.degraded_while(CATCHING_UP, lambda: not unread.over)
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
@@ -61,7 +63,6 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
             group_ends.wake()
 
     requests = Consumer(kafka, INTAKE.name, [[topic] for topic in REQUESTED.values()])
-    answers = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics], fetch_wait_ms=CALM_MS)
     objects = Consumer(kafka, INTAKE_DIRECTORY.name, [INTAKE_DIRECTORY.topics], fetch_wait_ms=CALM_MS)
     shared = database, publisher
     parts.add("directory", Stage("directory", objects, *shared, directory.project, metrics=parts.metrics))
@@ -83,6 +84,12 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     erasing, kept = Erasing(database, publisher), remembered(settings)
     controlled(parts, kafka, database, publisher, jobs.works(database, sweep, erasing, parts.metrics, kept))
     return parts
+
+
+def hear_in_turn(answers: Consumer, unread: Unread) -> None:
+    """After a restore outcomes are heard when the rows are there that they end: of an id that nobody knows, none is
+    kept, and what was sent in a digest would be gathered into another one (P9)."""
+    (answers.resume if unread.has_read(INTAKE) else answers.pause)(INTAKE_OUTCOMES.topics)
 
 
 def served_by(kafka: KafkaSettings) -> Served:
