@@ -25,6 +25,8 @@ from kit.stage import Message
 
 EVERY: Final = 1.0
 MOST: Final = 500
+PAGES: Final = 10
+"""Full pages that are said between two looks for proofs: a flood keeps nobody's proof waiting until its next try."""
 AGE: Final = timedelta(days=30)
 
 
@@ -60,9 +62,9 @@ class Receipts(Repeating):
         self._publisher = publisher
         self._meaning = meaning
         self._metrics = metrics
-        self._goes_on = False
-        """The look before found as many as it could take. What is proven is seldom, and looked for among all: not again
-        with each page of many."""
+        self._pages = 0
+        """Looks in a row that found all they could take. What is proven is seldom, and looked for among all: with
+        one page of several, and not with each."""
 
     async def take(self, connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
         """A batch, in one statement; whatever its order and its repeats."""
@@ -86,7 +88,7 @@ class Receipts(Repeating):
         async with self._database.connection() as connection:
             if not await connection.fetchval(_ANY):
                 return 0
-            if not self._goes_on:
+            if self._pages % PAGES == 0:
                 await prove(connection, MOST)
             await connection.execute(_APPLY, MOST)
             arrivals = [_arrival(row) for row in await connection.fetch(_APPLIED, MOST)]
@@ -95,7 +97,7 @@ class Receipts(Repeating):
             rows = [(one.id, one.try_, one.result.value, one.suppress) for one in said]
             async with self._database.connection() as connection:
                 await connection.execute(_SAID, *(list(column) for column in zip(*rows, strict=True)))
-        self._goes_on = len(said) == MOST
+        self._pages = self._pages + 1 if len(said) == MOST else 0
         return len(said)
 
     def _count(self, said: Sequence[Arrival]) -> None:
