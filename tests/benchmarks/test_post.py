@@ -12,14 +12,14 @@ from benchmarks.load import load, request
 from benchmarks.post import BATCHED, TIMES, Figure, Result
 from tests.benchmarks.test_end_to_end import HERE
 
-RESULT = Result(Figure(TIMES * 1000, {"gateway": 50.0}), Figure(BATCHED, {}), Figure(1000.0, {"peer": 400.0}), 0, HERE)
+RESULT = Result(Figure(4000.0, {"gateway": 100.0}), Figure(BATCHED, {}), Figure(1000.0, {"peer": TIMES * 100}), 0, HERE)
 
 
 @pytest.mark.parametrize(
     ("result", "holds"),
     [
         (RESULT, True),
-        (replace(RESULT, ours=Figure(TIMES * 1000 - 1, {})), False),
+        (replace(RESULT, ours=Figure(4000.0, {"gateway": 101.0})), False),
         (replace(RESULT, batch=Figure(BATCHED - 1, {})), False),
         (replace(RESULT, wrong=1), False),
     ],

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit.postgres import Connection
+from services.gateway.rules.resuming import Place
 from services.gateway.store.inbox import Person
 
 
@@ -75,6 +76,18 @@ with steps as materialized (
 )
 select n, c.unread, s."offset", what, id, created_at, kind, category, title, body, data, read_at, archived_at
 from steps s join counted c using (n) order by n, s."offset"
+"""
+
+
+async def place(connection: Connection, person: Person) -> Place:
+    """The place of a client that has seen all there is now."""
+    [row] = await connection.fetch(_PLACE, *person)
+    return Place(*row)
+
+
+_PLACE = """
+select epoch, coalesce((select last_offset from people where tenant = $1 and user_id = $2), 0)
+from stream_epoch
 """
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from kit.postgres import Database, fate
 from services.gateway.rules.resuming import Place, Stream, resumed
 from services.gateway.rules.trust import Caller
-from services.gateway.store import tickets
+from services.gateway.store import stream, tickets
 from services.gateway.store.tickets import Redeemed
 from services.gateway.stream import codes, frames
 from services.gateway.stream.codes import Close
@@ -33,6 +33,12 @@ class Admission:
         async with self._database.connection() as connection:
             await tickets.keep(connection, _hash(text), person, self.hub.pace.ticket, caller.until)
         return text
+
+    async def place(self, caller: Caller) -> Place:
+        """Where the caller's stream stands, for one who does not wait for the `hello` before he takes it that he hears
+        everything."""
+        async with self._database.connection() as connection:
+            return await stream.place(connection, (caller.tenant, caller.sub))
 
     async def admit(self, ticket: str, place: Place | None, wire: Wire) -> Listener | Close:
         """Whoever has this ticket hears the `hello` and all that lies behind it; or the reason why not."""

@@ -1,5 +1,6 @@
 """What is said on a stream: each frame is written once, however many hear it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -15,53 +16,83 @@ TOGETHER: Final = 16 * 1024
 """Bytes of frames that go out at once: whoever takes nothing is seen before more is written to him."""
 
 
-class Frame:
-    """One frame. `offset` is its place in the person's stream; None for what has none, such as a count."""
+class Words(ABC):
+    """What goes to a client in one write. `offset`: the last place in the person's stream that is in it; None for what
+    has none, such as a count."""
 
-    __slots__ = ("_event", "_socket", "offset", "text")
+    __slots__ = ("_event", "_socket", "offset")
 
-    def __init__(self, content: dict[str, Any], offset: int | None = None) -> None:
+    def __init__(self, offset: int | None) -> None:
         self.offset = offset
-        self.text = to_json(content)
         self._socket: bytes | None = None
         self._event: bytes | None = None
 
     def for_socket(self) -> bytes:
         """As a WebSocket carries it."""
         if self._socket is None:
-            self._socket = text_frame(self.text)
+            self._socket = self._as_socket()
         return self._socket
 
     def for_events(self, epoch: UUID) -> bytes:
-        """As a server-sent event; its id is where a client goes on that has heard it."""
+        """As server-sent events; the id of each is where a client goes on that has heard it."""
         if self._event is None:
-            id = b"" if self.offset is None else f"id: {event_id(epoch, self.offset)}\n".encode()
-            self._event = b"%bdata: %b\n\n" % (id, self.text)
+            self._event = self._as_events(epoch)
         return self._event
 
+    @property
+    @abstractmethod
+    def frames(self) -> Sequence["Frame"]:
+        """The frames that it is made of."""
 
-class Several(Frame):
+    @abstractmethod
+    def _as_socket(self) -> bytes: ...
+
+    @abstractmethod
+    def _as_events(self, epoch: UUID) -> bytes: ...
+
+
+class Frame(Words):
+    """One frame, as JSON in `text`."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, content: dict[str, Any], offset: int | None = None) -> None:
+        super().__init__(offset)
+        self.text = to_json(content)
+
+    @property
+    def frames(self) -> Sequence["Frame"]:
+        return (self,)
+
+    def _as_socket(self) -> bytes:
+        return text_frame(self.text)
+
+    def _as_events(self, epoch: UUID) -> bytes:
+        id = b"" if self.offset is None else f"id: {event_id(epoch, self.offset)}\n".encode()
+        return b"%bdata: %b\n\n" % (id, self.text)
+
+
+class Several(Words):
     """Frames that go out together: a write to a socket costs more than making what is written."""
 
-    __slots__ = ("frames",)
+    __slots__ = ("_frames",)
 
     def __init__(self, frames: Sequence[Frame]) -> None:
-        self.frames = frames
-        self._socket = self._event = None
-        self.offset = max((one.offset for one in frames if one.offset is not None), default=None)
+        super().__init__(max((one.offset for one in frames if one.offset is not None), default=None))
+        self._frames = frames
 
-    def for_socket(self) -> bytes:
-        if self._socket is None:
-            self._socket = b"".join([one.for_socket() for one in self.frames])
-        return self._socket
+    @property
+    def frames(self) -> Sequence[Frame]:
+        return self._frames
 
-    def for_events(self, epoch: UUID) -> bytes:
-        if self._event is None:
-            self._event = b"".join([one.for_events(epoch) for one in self.frames])
-        return self._event
+    def _as_socket(self) -> bytes:
+        return b"".join([one.for_socket() for one in self._frames])
+
+    def _as_events(self, epoch: UUID) -> bytes:
+        return b"".join([one.for_events(epoch) for one in self._frames])
 
 
-def together(frames: Iterable[Frame]) -> Iterator[Frame]:
+def together(frames: Iterable[Frame]) -> Iterator[Several]:
     """The same frames in fewer writes, each of TOGETHER bytes at most, or of one frame."""
     some: list[Frame] = []
     size = 0
@@ -89,7 +120,7 @@ class News:
         small = sum(len(one.text) for one in frames) <= TOGETHER
         self._together = (Several(frames), Several([*frames, self.count])) if small else None
 
-    def together(self, told: int) -> Frame | None:
+    def together(self, told: int) -> Several | None:
         """All of it at once, for one who was told of so many unread; None where that is too much to be at once."""
         return self._together and self._together[told != self.unread]
 

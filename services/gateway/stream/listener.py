@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from services.gateway.store.inbox import Person
 from services.gateway.stream.codes import Close
-from services.gateway.stream.frames import Frame, News, count
+from services.gateway.stream.frames import Frame, News, Words, count
 from services.gateway.stream.wires import Wire
 
 
@@ -53,11 +53,11 @@ class Listener:
         self.tell(news.unread, news.count)
         return True
 
-    def write(self, frame: Frame) -> None:
-        """The next frame, unless it has it."""
-        if frame.offset is not None and frame.offset > self.position:
-            self.wire.write(frame)
-            self.position = frame.offset
+    def write(self, words: Words) -> None:
+        """The next words, unless it has them."""
+        if words.offset is not None and words.offset > self.position:
+            self.wire.write(words)
+            self.position = words.offset
 
     def tell(self, n: int, unread: Frame | None = None) -> None:
         """How much is unread, where that is news."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from kit.web_socket import SocketProtocol
 from services.gateway.stream.codes import Close
-from services.gateway.stream.frames import HEARTBEAT, Frame, goodbye
+from services.gateway.stream.frames import HEARTBEAT, Words, goodbye
 
 
 class Wire(Protocol):
@@ -16,7 +16,7 @@ class Wire(Protocol):
     @property
     def backlog(self) -> int: ...
 
-    def write(self, frame: Frame) -> None: ...
+    def write(self, words: Words) -> None: ...
 
     async def drained(self) -> None:
         """Returns when there is room again, or when the connection is lost."""
@@ -37,8 +37,8 @@ class SocketWire:
     def backlog(self) -> int:
         return self._socket.backlog
 
-    def write(self, frame: Frame) -> None:
-        self._socket.put(frame.for_socket())
+    def write(self, words: Words) -> None:
+        self._socket.put(words.for_socket())
 
     async def drained(self) -> None:
         await self._socket.drained()
@@ -60,10 +60,10 @@ class EventsWire:
         self._room.set()
         self.backlog = 0
 
-    def write(self, frame: Frame) -> None:
+    def write(self, words: Words) -> None:
         if self.ended or self.epoch is None:
             return
-        self._put(b":\n\n" if frame is HEARTBEAT else frame.for_events(self.epoch))
+        self._put(b":\n\n" if words is HEARTBEAT else words.for_events(self.epoch))
 
     async def drained(self) -> None:
         await self._room.wait()

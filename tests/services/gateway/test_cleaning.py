@@ -30,6 +30,7 @@ from services.gateway.handlers import jobs, projector
 from services.gateway.handlers.cleaning import ALONE, Bounds, Cleaning, Done
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.rules.cleaning import Kept
+from services.gateway.settings import WebhookPace
 from tests.servers import ROOT
 from tests.services.gateway.conftest import ADMIN, ALICE, BELL, BOB, EMAIL, House, due_of, message
 from tests.services.gateway.support import as_owner
@@ -442,7 +443,7 @@ async def test_p7_what_nobody_needs_any_more_goes_and_what_differs_stays(house: 
     for statement in _OLD_AND_YOUNG:
         await as_owner(house.settings.database_url, statement.format(there=there))
     nobody = cast(Any, SimpleNamespace(forget=None))
-    works = jobs.works(house.database, nobody, nobody, cleaning(house, archive), Metrics())
+    works = jobs.works(house.database, nobody, nobody, cleaning(house, archive), WebhookPace(), Metrics())
     done = await works["cleanup"]({})
     assert {kind: done[kind] for kind in ("poison", "commands", "refusals", "judged_hours")} == {
         "poison": 1,

@@ -19,6 +19,8 @@ from contracts.status import Channel, End, Status
 from contracts.topics import ALL
 from kit.settings import KafkaSettings
 from services.gateway.http.compat.words import STATUT
+from services.gateway.store.tickets import Redeemed, redeem
+from services.gateway.stream import admission
 from tests.kit.bus.support import make
 from tests.kit.control.support import instance
 from tests.services.gateway.conftest import (
@@ -282,6 +284,33 @@ async def test_the_old_socket_hears_what_is_shown_in_the_old_words(
         assert reminder.keys() == {"type", "id", "title", "message", "data", "timestamp"}
         assert (reminder["type"], reminder["data"]) == ("deadline_reminder", {"dossier": 118})
         assert {frame["type"] for frame in told} == {"deadline_reminder", "new_alert"}
+
+
+async def test_the_old_socket_misses_nothing_that_is_shown_once_it_is_open(
+    kafka: KafkaSettings, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows no `hello`: what comes before the gateway has looked its ticket up is heard as well."""
+    open_ = asyncio.Event()
+
+    async def redeem_late(*what: Any) -> Redeemed | None:
+        await open_.wait()
+        return await redeem(*what)
+
+    monkeypatch.setattr(admission.tickets, "redeem", redeem_late)
+    await make(kafka, *ALL)
+    async with running(settings_of(kafka, database, tmp_path)) as gateway, others(kafka) as rest:
+        async with connect(socket_of(gateway, token("bob"))) as socket:
+            shown = [due_of(uuid4()), due_of(uuid4())]
+            await rest.say(*shown)
+
+            async def in_the_inbox() -> bool:
+                return len((await gateway.http.get("/v1/inbox", headers=BOB)).json()["items"]) == len(shown)
+
+            await until(in_the_inbox)
+            open_.set()
+            async with asyncio.timeout(PATIENCE):
+                told = [json.loads(await socket.recv())["id"] for _ in shown]
+    assert set(told) == {str(one.id) for one in shown}
 
 
 @pytest.mark.parametrize("bad", ["nonsense", "expired", "key"])

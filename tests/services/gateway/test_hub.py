@@ -15,7 +15,7 @@ from services.gateway.settings import StreamPace
 from services.gateway.store.inbox import Person
 from services.gateway.store.stream import Missed, Step
 from services.gateway.stream.codes import Close
-from services.gateway.stream.frames import Frame, News, Several
+from services.gateway.stream.frames import Frame, News, Words
 from services.gateway.stream.hints import Hints
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.listener import Audience, Listener
@@ -64,8 +64,8 @@ class Wire:
         self.unread = 0
         self.ended: Close | None = None
 
-    def write(self, frame: Frame) -> None:
-        for one in frame.frames if isinstance(frame, Several) else [frame]:
+    def write(self, words: Words) -> None:
+        for one in words.frames:
             self._heard(one)
 
     def _heard(self, frame: Frame) -> None:

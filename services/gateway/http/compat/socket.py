@@ -9,7 +9,7 @@ from kit.web_socket import SocketProtocol
 from services.gateway.http.desk import Desk
 from services.gateway.http.problems import Problem
 from services.gateway.stream import codes
-from services.gateway.stream.frames import Frame
+from services.gateway.stream.frames import Frame, Words
 from services.gateway.stream.listener import Listener
 from services.gateway.stream.socket import StreamSocket
 from services.gateway.stream.wires import SocketWire
@@ -21,27 +21,34 @@ OTHER: Final = "new_alert"
 
 
 class CompatSocket(StreamSocket):
-    """ASGI. A token that is no good is refused before the upgrade; there is no place to come back to."""
+    """ASGI. A token that is no good is refused before the upgrade; there is no place to come back to.
+
+    Those pages know no `hello`: to them the open socket is the promise, so what they hear begins before it opens.
+    """
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk.admission, desk.settings.public_url, desk.settings.gateway.origins)
         self._tokens = desk.tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ticket = await self._ticket(str(scope["path_params"]["token"]))
-        if ticket is None:
+        query = await self._query(str(scope["path_params"]["token"]))
+        if query is None:
             await receive()
             await send({"type": "websocket.close"})
             return
-        await super().__call__({**scope, "query_string": f"ticket={ticket}".encode()}, receive, send)
+        await super().__call__({**scope, "query_string": query.encode()}, receive, send)
 
-    async def _ticket(self, token: str) -> str | None:
-        """None: it opens nothing. An API key is a program's, and a program has no inbox."""
+    async def _query(self, token: str) -> str | None:
+        """What opens the stream as it stands now. None: the token opens nothing. An API key is a program's, and a
+        program has no inbox."""
         try:
             caller = await self._tokens.caller_of(token)
         except Problem:
             return None
-        return None if caller.scopes is not None else await self._admission.ticket(caller)
+        if caller.scopes is not None:
+            return None
+        place = await self._admission.place(caller)
+        return f"ticket={await self._admission.ticket(caller)}&epoch={place.epoch}&offset={place.offset}"
 
     def _wire(self, socket: SocketProtocol) -> SocketWire:
         return CompatWire(socket)
@@ -57,10 +64,11 @@ class CompatWire(SocketWire):
 
     __slots__ = ()
 
-    def write(self, frame: Frame) -> None:
-        said = from_json(frame.text)
-        if said["type"] == "notification":
-            super().write(Frame(old_words(said)))
+    def write(self, words: Words) -> None:
+        for frame in words.frames:
+            said = from_json(frame.text)
+            if said["type"] == "notification":
+                super().write(Frame(old_words(said)))
 
 
 def old_words(said: dict[str, Any]) -> dict[str, Any]:
