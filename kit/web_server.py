@@ -11,6 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 GOODBYE_SECONDS: Final = 5
+IDLE_SECONDS: Final = 75
+"""How long a connection is kept that nobody uses: longer than clients (httpx 5 s) and load balancers (AWS 60 s) keep
+theirs. Who closes first must be the one that asks: a request that meets our own closing is lost to its sender."""
 
 
 class PortTaken(Exception):
@@ -35,6 +38,7 @@ class WebServer:
                     "access_log": False,
                     "lifespan": "off",
                     "server_header": False,
+                    "timeout_keep_alive": IDLE_SECONDS,
                     "timeout_graceful_shutdown": GOODBYE_SECONDS,
                 }
                 | options,

@@ -64,6 +64,7 @@ def reconciled(stack: Stack, *, accepted: int, open_: int) -> Callable[[], Await
         ours = await value(stack, "gateway", "reconciliation_accepted")
         ended = await value(stack, "gateway", "reconciliation_final")
         theirs = await value(stack, "intake", "reconciliation_open")
+        print("accepted", ours, "ended", ended, "open", theirs)  # what a test that waited in vain has seen
         return (ours, theirs) == (accepted, open_) and ours - ended - theirs == 0
 
     return look
