@@ -10,16 +10,18 @@ pytestmark = pytest.mark.needs("chromium")
 
 TRY = """
 (async () => {
-  const block = document.querySelector("[id^='operations-figures-'][id*='stats']");
-  block.querySelector("button.opblock-summary-control").click();
-  const find = async (css) => {
+  const find = async (css, meanwhile = () => {}) => {
     for (;;) {
+      const block = document.querySelector("[id^='operations-figures-'][id*='stats']");
       const found = block.querySelector(css);
       if (found) return found;
+      meanwhile(block);
       await new Promise((again) => setTimeout(again, 20));
     }
   };
-  (await find("button.try-out__btn")).click();
+  // The page is still drawing itself: what is clicked too early is drawn anew, and closed.
+  const open = (block) => block.matches(".is-open") || block.querySelector("button.opblock-summary-control").click();
+  (await find("button.try-out__btn", open)).click();
   (await find("button.execute")).click();
   return (await find(".live-responses-table tr.response .response-col_status")).textContent;
 })()
