@@ -151,7 +151,7 @@ def lines(picture: Picture) -> Iterator[str]:
         ]
         yield from aligned(("name", "pid", "state", "address"), rows)
     for columns, cells in (
-        (("instance", "pid", "state", "last heard"), [_instance(one) for one in heard.instances]),
+        (("service", "instance", "state", "last heard"), [_instance(one) for one in heard.instances]),
         (("behind", "consumer group", "topic"), list(_lanes(picture.groups))),
         (("timers", "pending", "late"), [_timer(kind, one) for kind, one in _timers(heard.instances).items()]),
         (("job", "last run", "at", "next run"), [_job(one) for one in heard.jobs]),
@@ -169,7 +169,7 @@ def lines(picture: Picture) -> Iterator[str]:
 def _instance(one: ServiceSeen) -> tuple[object, ...]:
     waits = f", not ready: {', '.join(one.not_ready)}" if one.not_ready else ""
     lacks = f", {' '.join(one.degraded).replace('_', ' ')}" if one.degraded else ""
-    return one.instance, one.pid or "-", one.state + waits + lacks, f"{one.heard_at:%H:%M:%S}"
+    return one.service, one.instance, one.state + waits + lacks, f"{one.heard_at:%H:%M:%S}"
 
 
 def _lanes(groups: Sequence[GroupSeen] | None) -> Iterator[tuple[object, ...]]:
