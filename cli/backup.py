@@ -25,7 +25,7 @@ from kit.bus.record import Partition
 from kit.clock import monotonic, utc_now
 from kit.delivery.restoring import Heard, rebuild
 from kit.postgres import Database, all_schemas, migrate
-from kit.restored import store as unread
+from kit.restored import store as catching_up
 from kit.restored.rules import WAITS_FOR, marks
 from kit.settings import KafkaSettings, Settings, load
 
@@ -161,7 +161,7 @@ async def _hold_back(url: str, there: Mapping[Partition, int], positions: Positi
     try:
         async with owner.transaction():
             for schema, groups in WAITS_FOR.items():
-                await unread.replace(owner, schema, marks(groups, there, positions.of_groups, now))
+                await catching_up.begin(owner, schema, marks(groups, there, positions.of_groups, now))
     finally:
         await owner.close()
 

@@ -1,5 +1,5 @@
 """After a restore nobody acts on time alone before Kafka has told again what has changed since the backup (P9)."""
 
-from kit.restored.unread import CATCHING_UP, Unread
+from kit.restored.catching_up import CATCHING_UP, CatchingUp
 
-__all__ = ["CATCHING_UP", "Unread"]
+__all__ = ["CATCHING_UP", "CatchingUp"]

@@ -7,7 +7,7 @@ from kit.postgres import Connection
 from kit.restored.rules import Mark
 
 
-async def replace(connection: Connection, schema: str, marks: Collection[Mark]) -> None:
+async def begin(connection: Connection, schema: str, marks: Collection[Mark]) -> None:
     """As the owner, into the schema of a service: this is to be read again, and nothing else."""
     await connection.execute(f"delete from {schema}.unread")
     await connection.executemany(_INSERT.format(schema=schema), marks)
@@ -18,20 +18,20 @@ insert into {schema}.unread (consumer, topic, partition, through, stale_at, rest
 """
 
 
-async def unread(connection: Connection) -> list[Mark]:
+async def left(connection: Connection) -> list[Mark]:
     """What is still to be read; none: time goes on."""
-    return [Mark(*row.values()) for row in await connection.fetch(_UNREAD)]
+    return [Mark(*row.values()) for row in await connection.fetch(_LEFT)]
 
 
-_UNREAD: Final = """
+_LEFT: Final = """
 select consumer, topic, partition, through, stale_at, restored_at from unread order by consumer, topic, partition
 """
 
 
-async def read(connection: Connection, marks: Collection[Mark]) -> None:
+async def passed(connection: Connection, marks: Collection[Mark]) -> None:
     """These were read; one that was written anew meanwhile stays."""
     rows = [(one.consumer, one.topic, one.partition, one.restored_at) for one in marks]
-    await connection.executemany(_READ, rows)
+    await connection.executemany(_PASSED, rows)
 
 
-_READ: Final = "delete from unread where (consumer, topic, partition, restored_at) = ($1, $2, $3, $4)"
+_PASSED: Final = "delete from unread where (consumer, topic, partition, restored_at) = ($1, $2, $3, $4)"

@@ -16,7 +16,7 @@ from kit.bus.topics import TopicKeeper
 from kit.control.controlled import controlled
 from kit.pacing import Growing
 from kit.postgres import Database
-from kit.restored import CATCHING_UP, Unread
+from kit.restored import CATCHING_UP, CatchingUp
 from kit.service import Parts, Repeating, run
 from kit.settings import KafkaSettings, Settings
 from kit.stage import Stage
@@ -49,14 +49,14 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.watch("postgresql", database.alive)
     parts.add("topics", TopicKeeper(kafka))
     answers = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics], fetch_wait_ms=CALM_MS)
-    unread = parts.add("restored", Unread(database, kafka, partial(hear_in_turn, answers)))
-    parts.health.degraded_while(CATCHING_UP, lambda: not unread.over)
+    catching_up = parts.add(CATCHING_UP, CatchingUp(database, kafka, partial(hear_in_turn, answers)))
+    parts.health.degraded_while(CATCHING_UP, lambda: not catching_up.over)
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
     watch = DirectoryWatch(lambda: served(kafka, INTAKE_DIRECTORY.name, (RECIPIENTS, SETTINGS)))
     group_ends = Repeating("group_ends", GroupEnds(database, publisher, parts.metrics).once, pauses.group_ends)
     retelling = Retelling(database, publisher)
-    judge = Judge(policy, watch, retelling.ask, parts.metrics, unread.holds)
+    judge = Judge(policy, watch, retelling.ask, parts.metrics, catching_up.reads_again)
 
     def after(said: Sequence[Outgoing]) -> None:
         if ends_a_group(said):
@@ -78,7 +78,9 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.add("directory_watch", Repeating("directory_watch", watch.once, pauses.directory))
     parts.add("counts", Repeating("counts", Counts(database, publisher, parts.metrics).once, pauses.counts))
     parts.add("usage", Repeating("usage", Forgetting(database).once, pauses.usage))
-    sweep = Sweep(database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings), lambda: unread.over)
+    sweep = Sweep(
+        database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings), lambda: catching_up.over
+    )
     if sweeps(environ):
         parts.add("sweep", Repeating("sweep", sweep.once, pauses.sweep))
     erasing, kept = Erasing(database, publisher), remembered(settings)
@@ -86,10 +88,10 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     return parts
 
 
-def hear_in_turn(answers: Consumer, unread: Unread) -> None:
+def hear_in_turn(outcomes: Consumer, catching_up: CatchingUp) -> None:
     """After a restore outcomes are heard when the rows are there that they end: of an id that nobody knows, none is
     kept, and what was sent in a digest would be gathered into another one (P9)."""
-    (answers.resume if unread.has_read(INTAKE) else answers.pause)(INTAKE_OUTCOMES.topics)
+    (outcomes.resume if catching_up.is_over_for(INTAKE) else outcomes.pause)(INTAKE_OUTCOMES.topics)
 
 
 def served_by(kafka: KafkaSettings) -> Served:

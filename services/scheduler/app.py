@@ -19,7 +19,7 @@ from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.control.controlled import controlled
 from kit.postgres import Database
-from kit.restored import CATCHING_UP, Unread
+from kit.restored import CATCHING_UP, CatchingUp
 from kit.service import Loop, Parts, run
 from kit.settings import Settings
 from kit.stage import Stage
@@ -57,8 +57,8 @@ async def build(settings: Settings) -> Parts:
     db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=connections, settings=BY_INDEX))
     parts.watch("postgresql_answers", db.alive)
     parts.add("topics", TopicKeeper(settings.kafka))
-    unread = parts.add("restored", Unread(db, settings.kafka))
-    parts.health.degraded_while(CATCHING_UP, lambda: not unread.over)
+    catching_up = parts.add(CATCHING_UP, CatchingUp(db, settings.kafka))
+    parts.health.degraded_while(CATCHING_UP, lambda: not catching_up.over)
     publisher = parts.add("publisher", Publisher(settings.kafka, NAME))
     timers_alarm, schedules_alarm, deadlines_alarm = Alarm(), Alarm(), Alarm()
     zones = edition()
@@ -85,7 +85,7 @@ async def build(settings: Settings) -> Parts:
     considering = Considering(settings.notifications.default_time_zone, settings.notifications.daily_report_at)
 
     def may_fire() -> bool:
-        return unread.over
+        return catching_up.over
 
     shared, size = (db, publisher), plan.batch_size
     firings = {

@@ -37,7 +37,7 @@ class Directory(Protocol):
 
 class Judge:
     """The handler of `notifications.requested*`. `ask_hour` takes the hours that the gateway wants to hear again;
-    `read_again` knows whether some of these were there before a restore, and others are not read again yet (P9)."""
+    `reads_again` says whether any of these was there before a restore with which we are still catching up (P9)."""
 
     def __init__(
         self,
@@ -45,13 +45,13 @@ class Judge:
         directory: Directory,
         ask_hour: Callable[[datetime], None],
         metrics: Metrics,
-        read_again: Callable[[Iterable[Received]], bool] = lambda _: False,
+        reads_again: Callable[[Iterable[Received]], bool] = lambda _: False,
     ) -> None:
         self.policy = policy
         self.directory = directory
         self.ask_hour = ask_hour
         self.metrics = metrics
-        self.read_again = read_again
+        self.reads_again = reads_again
 
     async def handle(self, connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
         """One transaction: locks in one order (groups, keys, rows), facts, verdicts, writing."""
@@ -74,7 +74,7 @@ class Judge:
             wishes=await wanted.wishes_known(connection),
             usage=await wanted.usage_known(connection),
             suppressed=await wanted.suppressed_known(connection, people) if suppressing else {},
-            read_again=self.read_again(message.received for message in messages),
+            catching_up=self.reads_again(message.received for message in messages),
         )
         ledger = Ledger(before, facts, moment)
         for event in events:

@@ -129,7 +129,7 @@ Tenanted = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Facts:
     """`directory_until`: whatever was written to the directory's topics before that instant is known here (P3.6).
-    `read_again`: after a restore, what was said later than this is not known yet (P9)."""
+    `catching_up`: after a restore, what was said later than this is not known yet (P9)."""
 
     policy: Policy = Policy()
     people: Mapping[Tenanted, Person] = field(default_factory=dict)
@@ -140,7 +140,7 @@ class Facts:
     wishes: Mapping[Tenanted, Wishes] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     suppressed: Mapping[Tenanted, Suppression] = field(default_factory=dict)
-    read_again: bool = False
+    catching_up: bool = False
 
     @property
     def may_hold(self) -> bool:

@@ -86,7 +86,7 @@ class Ledger:
 
     def _ripe(self, event: e.Ripe) -> Spoken:
         row = self.rows.get(event.id)
-        if row and row.digest is not None and not self.facts.read_again:
+        if row and row.digest is not None and not self.facts.catching_up:
             return self._ripe_of_digest(row, row.digest, event)
         return self._ripe_alone(row, event)
 

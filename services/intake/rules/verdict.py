@@ -70,7 +70,7 @@ def _judged(row: Row, facts: Facts, moment: Moment) -> Verdict:
         return Never(Status.REJECTED, "channel_disabled", CHANNEL_OFF.format(row.channel))
     if planned > local_time.horizon(row.accepted_at):
         return Never(Status.REJECTED, "invalid", TOO_FAR)
-    if facts.read_again:
+    if facts.catching_up:
         # As it was: a move, a cancel, a change of the directory that came since is still to be read (P9).
         return Later(planned, row.reason, digest=row.digest)
     if row.expires_at and row.expires_at <= max(moment.now, planned):

@@ -323,7 +323,7 @@ def test_p9_a_digest_is_not_made_while_its_members_are_read_again() -> None:
     intake = Intake(facts())
     for n in range(2):
         intake.hear(requested(f"k{n}", subject=f"Title {n}", **NEWS))
-    intake.facts = replace(facts(), read_again=True)
+    intake.facts = replace(facts(), catching_up=True)
     assert waits(intake.hear(ripe("k0"), ENDS)) == NOON + timedelta(hours=1)
     intake.hear(cancel("k1"))
     intake.facts = facts()

@@ -6,7 +6,7 @@ from contracts.topics import INTAKE, REQUESTED, SENT
 from kit.bus.consumer import Consumer
 from kit.clock import utc_now
 from kit.postgres import Database
-from kit.restored import Unread, store
+from kit.restored import CatchingUp, store
 from kit.restored.rules import Mark
 from kit.settings import KafkaSettings
 from services.intake.app import hear_in_turn
@@ -23,16 +23,16 @@ async def test_p9_outcomes_are_heard_when_what_they_end_was_read_again(database:
     await _restored(database)
     db = await Database.open(database, "intake", size=2)
     answers = Consumer(kafka, "readers", [[SENT]])
-    unread = Unread(db, kafka, lambda one: hear_in_turn(answers, one))
+    catching_up = CatchingUp(db, kafka, lambda one: hear_in_turn(answers, one))
     try:
-        await unread.start()
-        await unread.stop()
+        await catching_up.start()
+        await catching_up.stop()
         async with joined(answers):
             await poll_until(answers, lambda: answers.ready)
             assert not await answers.poll(500, 1.0)
             await set_commits(kafka, INTAKE.name, TOPIC, {0: (1, "1700000000000")})
-            await unread.once()
-            assert unread.over
+            await catching_up.once()
+            assert catching_up.over
             assert len(await read(answers, 3)) == 3
     finally:
         await db.close()
@@ -41,6 +41,6 @@ async def test_p9_outcomes_are_heard_when_what_they_end_was_read_again(database:
 async def _restored(database: str) -> None:
     owner = await asyncpg.connect(database)
     try:
-        await store.replace(owner, "intake", [Mark(INTAKE.name, TOPIC.name, 0, 1, None, utc_now())])
+        await store.begin(owner, "intake", [Mark(INTAKE.name, TOPIC.name, 0, 1, None, utc_now())])
     finally:
         await owner.close()

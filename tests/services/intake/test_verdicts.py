@@ -293,13 +293,13 @@ def test_p3_7_a_move_beyond_the_expiry_is_refused() -> None:
 # ------------------------------------------------------------------------------------------------ P9 restored
 
 
-READING_AGAIN = replace(FACTS, read_again=True)
+CATCHING_UP = replace(FACTS, catching_up=True)
 
 
 @pytest.mark.parametrize("fields", [{}, {"send_at": in_(60)}, {"expires_at": in_(600)}, {"user_id": "stranger"}])
 def test_p9_what_is_read_again_after_a_restore_waits_though_its_time_has_come(fields: dict[str, Any]) -> None:
     """Its move, its cancel or its person may be in what is still to be read; it is judged when it is ripe."""
-    intake = Intake(READING_AGAIN)
+    intake = Intake(CATCHING_UP)
     (waits,) = intake.hear(requested(**fields), 3600)
     assert isinstance(waits, e.Scheduled) and waits.round == 1
     assert waits.at == NOON + timedelta(seconds=60 if "send_at" in fields else 0)
@@ -308,7 +308,7 @@ def test_p9_what_is_read_again_after_a_restore_waits_though_its_time_has_come(fi
 
 
 def test_p9_a_move_that_is_read_again_comes_in_time() -> None:
-    intake = Intake(READING_AGAIN)
+    intake = Intake(CATCHING_UP)
     intake.hear(requested(lane=Lane.URGENT, send_at=in_(60)), 4 * 3600)
     (moved,) = intake.hear(move(to=86400), 4 * 3600)
     intake.facts = FACTS
@@ -317,7 +317,7 @@ def test_p9_a_move_that_is_read_again_comes_in_time() -> None:
 
 
 def test_p9_what_was_read_again_and_nobody_changed_is_judged_when_it_is_ripe() -> None:
-    intake = Intake(READING_AGAIN)
+    intake = Intake(CATCHING_UP)
     intake.hear(requested(), 60)
     intake.facts = FACTS
     assert isinstance(intake.hear(ripe(), 120)[0], e.Due)

@@ -11,7 +11,7 @@ from contracts.topics import SCHEDULED, Topic
 from kit.bus.record import Received
 from kit.clock import utc_now
 from kit.postgres import Database
-from kit.restored import Unread, store
+from kit.restored import CatchingUp, store
 from kit.restored.rules import Mark
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import IDS, delete, make, say, set_commits
@@ -32,14 +32,14 @@ async def restored(database: str, through: Mapping[int, int], topic: Topic = SCH
     owner = await asyncpg.connect(database)
     try:
         marks = [Mark(GROUP, topic.name, n, end, None, utc_now()) for n, end in through.items()]
-        await store.replace(owner, "scheduler", marks)
+        await store.begin(owner, "scheduler", marks)
     finally:
         await owner.close()
 
 
-async def looking(db: Database, kafka: KafkaSettings) -> Unread:
+async def looking(db: Database, kafka: KafkaSettings) -> CatchingUp:
     """One that looks when the test says so."""
-    one = Unread(db, kafka)
+    one = CatchingUp(db, kafka)
     await one.start()
     await one.stop()
     return one
@@ -57,7 +57,7 @@ async def read(kafka: KafkaSettings, offsets: Mapping[int, int]) -> None:
 async def test_p9_nothing_waits_where_nothing_was_restored(db: Database, kafka: KafkaSettings) -> None:
     """Nor is Kafka asked: there is none at this address."""
     one = await looking(db, kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:1"}))
-    assert one.over and not one.holds([record(0)]) and not await one.once()
+    assert one.over and not one.reads_again([record(0)]) and not await one.once()
 
 
 async def test_p9_time_goes_on_when_all_of_it_was_read_again(db: Database, database: str, kafka: KafkaSettings) -> None:
@@ -83,8 +83,8 @@ async def test_p9_what_was_there_at_the_restore_is_held_and_what_came_later_is_n
 ) -> None:
     await restored(database, {0: 3})
     one = await looking(db, kafka)
-    assert one.holds([record(9), record(2)])
-    assert not one.holds([record(3), record(2, partition=1)])
+    assert one.reads_again([record(9), record(2)])
+    assert not one.reads_again([record(3), record(2, partition=1)])
 
 
 async def test_p9_a_topic_that_is_lost_meanwhile_ends_the_wait_when_it_is_there_again(

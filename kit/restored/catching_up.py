@@ -1,4 +1,4 @@
-"""What is still to be read again after a restore, and who may not act before it was."""
+"""After a restore: how far the groups have caught up with Kafka, and who may not act before they have."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
@@ -22,20 +22,20 @@ EVERY: Final = 1.0
 SAY_AGAIN: Final = 30
 """Looks after which it is said again how much that is."""
 CATCHING_UP: Final = "catching_up"
-"""What health and `tocsin status` call it."""
+"""What health, the logs and `tocsin status` call it."""
 
 log = logs.get(__name__)
 
 
-class Unread(Repeating):
+class CatchingUp(Repeating):
     """A part of who acts on time alone. Restored while all services are stopped, so that one look at the start tells
     whether anything was; several instances look side by side, and what one has found read is read for all."""
 
     def __init__(
-        self, database: Database, kafka: KafkaSettings, looked: Callable[["Unread"], None] = lambda _: None
+        self, database: Database, kafka: KafkaSettings, looked: Callable[["CatchingUp"], None] = lambda _: None
     ) -> None:
         """`looked` is told at the start, and after each look."""
-        super().__init__("restored", self.once, EVERY)
+        super().__init__(CATCHING_UP, self.once, EVERY)
         self._looked = looked
         self._database = database
         self._kafka = kafka
@@ -46,7 +46,7 @@ class Unread(Repeating):
     async def start(self) -> None:
         """Knows, before anything else begins. Raises what the database raises."""
         async with self._database.connection() as connection:
-            self._left = await store.unread(connection)
+            self._left = await store.left(connection)
         self._through = {(mark.topic, mark.partition): mark.through for mark in self._left}
         self._looked(self)
         await super().start()
@@ -56,12 +56,12 @@ class Unread(Repeating):
         """Whether everything was read, or nothing was restored: time goes on."""
         return not self._left
 
-    def has_read(self, group: Group) -> bool:
+    def is_over_for(self, group: Group) -> bool:
         """Whether this group has read again all that it has to."""
         return all(mark.consumer != group.name for mark in self._left)
 
-    def holds(self, records: Iterable[Received]) -> bool:
-        """Whether one of these was there at the restore, and not everything was read again yet."""
+    def reads_again(self, records: Iterable[Received]) -> bool:
+        """Whether one of these was there at the restore, while not everything was read again yet."""
         there = self._through
         return not self.over and any(one.offset < there.get((one.topic, one.partition), 0) for one in records)
 
@@ -71,16 +71,16 @@ class Unread(Repeating):
         if self.over:
             return False
         self._say()
-        done = await self._read()
+        passed = await self._passed()
         async with self._database.connection() as connection:
-            await store.read(connection, done)
-            self._left = await store.unread(connection)
+            await store.passed(connection, passed)
+            self._left = await store.left(connection)
         self._looked(self)
         if self.over:
             log.warning("caught_up")
         return False
 
-    async def _read(self) -> list[Mark]:
+    async def _passed(self) -> list[Mark]:
         """Those of what is left that were read by now."""
         prefix = self._kafka.topic_prefix
         async with administrator(self._kafka) as client:
