@@ -47,7 +47,7 @@ def main() -> NoReturn:
 
 async def build(settings: Settings) -> Parts:
     """All parts of one email sender in the order they start; several may run at once."""
-    kafka, told, parts = settings.kafka, settings.notifications, Parts(NAME)
+    kafka, notifications, parts = settings.kafka, settings.notifications, Parts(NAME)
     tracer = parts.add("traces", tracer_of(NAME, os.environ))
 
     database = parts.add("pool", await Database.open(settings.database_url, NAME, size=CONNECTIONS, settings=BY_INDEX))
@@ -61,22 +61,22 @@ async def build(settings: Settings) -> Parts:
         service=NAME,
         lanes=lanes,
         providers=[
-            parts.add(f"provider {one.name}", provider(one, told.email.tenants, returns))
+            parts.add(f"provider {one.name}", provider(one, notifications.email.tenants, returns))
             for one in settings.email_providers
         ],
-        policies=policies(told.email),
+        policies=policies(notifications.email),
         lease=LEASE_SECONDS,
         hands=max(HANDS, *(SPARE + (one.connections or 0) for one in settings.email_providers)),
         spare=SPARE,
-        closed_because=None if told.enabled else "notifications_disabled",
-        paces=paces(settings.email_providers, told.limits),
-        time_zone=told.default_time_zone,
+        closed_because=None if notifications.enabled else "notifications_disabled",
+        paces=paces(settings.email_providers, notifications.limits),
+        time_zone=notifications.default_time_zone,
     )
     sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics, tracer))
     parts.add("switches", Switches(database, sender.obey))
-    consumer = Consumer(kafka, EMAIL_SENDER.name, [[lane] for lane in lanes])
+    due_reader = Consumer(kafka, EMAIL_SENDER.name, [[lane] for lane in lanes])
     engine = Engine(
-        consumer,
+        due_reader,
         [[lane] for lane in lanes],
         sender,
         name=Name.EMAIL,
@@ -85,8 +85,12 @@ async def build(settings: Settings) -> Parts:
         clock=monotonic,
     )
     parts.add("engine", engine)
-    known = Consumer(kafka, EMAIL_SENDER_DIRECTORY.name, [EMAIL_SENDER_DIRECTORY.topics], fetch_wait_ms=CALM_MS)
-    suppressed = Stage("directory", known, database, publisher, Suppressed(Name.EMAIL).hear, metrics=parts.metrics)
+    directory_reader = Consumer(
+        kafka, EMAIL_SENDER_DIRECTORY.name, [EMAIL_SENDER_DIRECTORY.topics], fetch_wait_ms=CALM_MS
+    )
+    suppressed = Stage(
+        "directory", directory_reader, database, publisher, Suppressed(Name.EMAIL).hear, metrics=parts.metrics
+    )
     parts.add("directory", suppressed, needed=False)
     aftermath(
         parts,
@@ -110,31 +114,33 @@ async def build(settings: Settings) -> Parts:
 def return_addresses(settings: Settings) -> Mapping[str, ReturnAddress]:
     """Of each provider that has any, by its name: Gmail puts its own in their place. Raises SettingsError."""
     found = {}
-    for told in settings.email_providers:
-        if told.bounce_address and not told.is_gmail:
+    for wanted in settings.email_providers:
+        if wanted.bounce_address and not wanted.is_gmail:
             secret = need(settings.link_secret, "TOCSIN_LINK_SECRET")
             try:
-                found[told.name] = ReturnAddress(told.bounce_address, secret)
+                found[wanted.name] = ReturnAddress(wanted.bounce_address, secret)
             except BadReturnAddress as error:
                 raise SettingsError([f"SMTP_BOUNCE_ADDRESS: {error}."]) from error
     return found
 
 
 def provider(
-    told: SmtpProvider | GmailProvider, tenants: Mapping[str, TenantSettings], returns: Mapping[str, ReturnAddress]
+    wanted: SmtpProvider | GmailProvider, tenants: Mapping[str, TenantSettings], returns: Mapping[str, ReturnAddress]
 ) -> Smtp:
     """The relay that the settings name. Raises SettingsError where a From or Reply-To is no address."""
-    installation = told.from_email or told.username or ""
+    installation = wanted.from_email or wanted.username or ""
     author = _author("SMTP_FROM_EMAIL", installation)
     authors = {
         tenant: _author(f"notifications.email.tenants.{tenant}", own.from_email or installation, own.reply_to)
         for tenant, own in tenants.items()
     }
-    password = told.password
-    if isinstance(told, GmailProvider):
-        password = told.password.replace(" ", "")  # shown in four groups of four letters, and copied so
-    relay = Relay(told.host, told.port, told.security, told.username, password)
-    return Smtp(told.name, relay, author, authors=authors, returns=returns.get(told.name), connections=told.connections)
+    password = wanted.password
+    if isinstance(wanted, GmailProvider):
+        password = wanted.password.replace(" ", "")  # shown in four groups of four letters, and copied so
+    relay = Relay(wanted.host, wanted.port, wanted.security, wanted.username, password)
+    return Smtp(
+        wanted.name, relay, author, authors=authors, returns=returns.get(wanted.name), connections=wanted.connections
+    )
 
 
 def _author(place: str, text: str, reply_to: str | None = None) -> Author:

@@ -82,24 +82,26 @@ async def build(settings: Settings) -> Parts:
     again = sweeps(os.environ)
     sweep = Sweep(database, announcer, _by_topic(kafka), pace, parts.metrics, says_again=again)
     parts.add("sweep", sweep)
-    asking = Asking(database, publisher, _as_a_whole(kafka), lambda: _unread(seen), pace)
+    asking = Asking(database, publisher, _as_a_whole(kafka), lambda: _unread(event_reader), pace)
     parts.add("reconciling", Reconciling(database, pace, parts.metrics, puts_back=again))
-    renewing = Renewing(database, publisher, lambda: _unread(known), pace)
+    renewing = Renewing(database, publisher, lambda: _unread(directory_reader), pace)
 
-    seen = Gathering(kafka, GATEWAY.name, [GATEWAY.topics], on_anew=asking.topics_made_anew)
-    shown = Consumer(kafka, GATEWAY_INAPP.name, [GATEWAY_INAPP.topics])
-    known = Consumer(kafka, GATEWAY_DIRECTORY.name, [GATEWAY_DIRECTORY.topics], on_anew=renewing.topics_made_anew)
-    told = Consumer(kafka, GATEWAY_COUNTS.name, [GATEWAY_COUNTS.topics], fetch_wait_ms=CALM_MS)
+    event_reader = Gathering(kafka, GATEWAY.name, [GATEWAY.topics], on_anew=asking.topics_made_anew)
+    inbox_reader = Consumer(kafka, GATEWAY_INAPP.name, [GATEWAY_INAPP.topics])
+    directory_reader = Consumer(
+        kafka, GATEWAY_DIRECTORY.name, [GATEWAY_DIRECTORY.topics], on_anew=renewing.topics_made_anew
+    )
+    status_reader = Consumer(kafka, GATEWAY_COUNTS.name, [GATEWAY_COUNTS.topics], fetch_wait_ms=CALM_MS)
     if not settings.notifications.enabled:
-        shown.pause([DUE_INAPP])
+        inbox_reader.pause([DUE_INAPP])
     if again:
         parts.add("asking", asking)
     parts.add("renewing", renewing)
     for name, consumer, handle, batch, after in (
-        ("projector", seen, projector.project, ENOUGH, None),
-        ("inapp", shown, inbox.timed(parts.metrics), BATCH, _both(inbox.counted(parts.metrics), _hints(hub))),
-        ("directory", known, directory.remember, BATCH, None),
-        ("counts", told, operations.note, BATCH, None),
+        ("projector", event_reader, projector.project, ENOUGH, None),
+        ("inapp", inbox_reader, inbox.timed(parts.metrics), BATCH, _both(inbox.counted(parts.metrics), _hints(hub))),
+        ("directory", directory_reader, directory.remember, BATCH, None),
+        ("counts", status_reader, operations.note, BATCH, None),
     ):
         stage = Stage(
             name, consumer, database, publisher, handle, metrics=parts.metrics, batch=batch, after=after, tracer=tracer
@@ -116,7 +118,9 @@ async def build(settings: Settings) -> Parts:
     host, port = settings.gateway.host, settings.gateway.port
     parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
     parts.add("farewell", Farewell(hub))
-    cleaning = Cleaning(database, settings.cleanup, settings.archive_dir, parts.metrics, lambda: _is_behind(seen))
+    cleaning = Cleaning(
+        database, settings.cleanup, settings.archive_dir, parts.metrics, lambda: _is_behind(event_reader)
+    )
     erasing = Erasing(database, announcer, settings.archive_dir)
     works = jobs.works(database, sweep, erasing, cleaning, posting, parts.metrics)
     archive = await asyncio.to_thread(_mark_of_archive, settings)

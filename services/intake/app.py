@@ -48,8 +48,8 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     database = parts.add("pool", await Database.open(settings.database_url, NAME))
     parts.watch("postgresql", database.alive)
     parts.add("topics", TopicKeeper(kafka))
-    answers = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics], fetch_wait_ms=CALM_MS)
-    catching_up = parts.add(CATCHING_UP, CatchingUp(database, kafka, partial(hear_in_turn, answers)))
+    outcome_reader = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics], fetch_wait_ms=CALM_MS)
+    catching_up = parts.add(CATCHING_UP, CatchingUp(database, kafka, partial(hear_in_turn, outcome_reader)))
     parts.health.degraded_while(CATCHING_UP, lambda: not catching_up.over)
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
@@ -62,14 +62,14 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
         if ends_a_group(said):
             group_ends.wake()
 
-    requests = Consumer(kafka, INTAKE.name, [[topic] for topic in REQUESTED.values()])
-    objects = Consumer(kafka, INTAKE_DIRECTORY.name, [INTAKE_DIRECTORY.topics], fetch_wait_ms=CALM_MS)
+    request_reader = Consumer(kafka, INTAKE.name, [[topic] for topic in REQUESTED.values()])
+    directory_reader = Consumer(kafka, INTAKE_DIRECTORY.name, [INTAKE_DIRECTORY.topics], fetch_wait_ms=CALM_MS)
     shared = database, publisher
-    parts.add("directory", Stage("directory", objects, *shared, directory.project, metrics=parts.metrics))
-    parts.add("outcomes", Stage("outcomes", answers, *shared, outcomes.hear, metrics=parts.metrics))
+    parts.add("directory", Stage("directory", directory_reader, *shared, directory.project, metrics=parts.metrics))
+    parts.add("outcomes", Stage("outcomes", outcome_reader, *shared, outcomes.hear, metrics=parts.metrics))
     pace = Growing(BATCH, LARGE_BATCH)
     judging = Stage(
-        "judge", requests, *shared, judge.handle, metrics=parts.metrics, batch=pace, after=after, tracer=tracer
+        "judge", request_reader, *shared, judge.handle, metrics=parts.metrics, batch=pace, after=after, tracer=tracer
     )
     parts.add("judge", judging)
 
@@ -88,10 +88,10 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     return parts
 
 
-def hear_in_turn(outcomes: Consumer, catching_up: CatchingUp) -> None:
+def hear_in_turn(outcome_reader: Consumer, catching_up: CatchingUp) -> None:
     """After a restore outcomes are heard when the rows are there that they end: of an id that nobody knows, none is
     kept, and what was sent in a digest would be gathered into another one (P9)."""
-    (outcomes.resume if catching_up.is_over_for(INTAKE) else outcomes.pause)(INTAKE_OUTCOMES.topics)
+    (outcome_reader.resume if catching_up.is_over_for(INTAKE) else outcome_reader.pause)(INTAKE_OUTCOMES.topics)
 
 
 def served_by(kafka: KafkaSettings) -> Served:

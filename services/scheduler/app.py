@@ -64,18 +64,20 @@ async def build(settings: Settings) -> Parts:
     zones = edition()
 
     remember = Remember(timers_alarm)
-    later = Consumer(settings.kafka, SCHEDULER.name, [[SCHEDULED, RETRY]])
+    timer_reader = Consumer(settings.kafka, SCHEDULER.name, [[SCHEDULED, RETRY]])
     recur = Recur(schedules_alarm, zones)
-    told = Consumer(settings.kafka, SCHEDULER_SCHEDULES.name, [SCHEDULER_SCHEDULES.topics], fetch_wait_ms=CALM_MS)
+    schedule_reader = Consumer(
+        settings.kafka, SCHEDULER_SCHEDULES.name, [SCHEDULER_SCHEDULES.topics], fetch_wait_ms=CALM_MS
+    )
     follow = Follow(deadlines_alarm)
     # Zones and plans before the deadlines that go by them.
-    tracked = Consumer(
+    deadline_reader = Consumer(
         settings.kafka, SCHEDULER_DEADLINES.name, [[RECIPIENTS, SETTINGS], [DEADLINES]], fetch_wait_ms=CALM_MS
     )
     for name, stage, consumer, handle in (
-        ("arming", NAME, later, remember),
-        ("schedules", "schedules", told, recur),
-        ("following", "deadlines", tracked, follow),
+        ("arming", NAME, timer_reader, remember),
+        ("schedules", "schedules", schedule_reader, recur),
+        ("following", "deadlines", deadline_reader, follow),
     ):
         after = handle.committed
         parts.add(
@@ -103,8 +105,8 @@ async def build(settings: Settings) -> Parts:
         parts.add("recomputing", Loop(lambda: recompute_on(db, zones)))
     counting = parts.add("counting", Counting(db, parts.metrics))
 
-    answered = Consumer(settings.kafka, SCHEDULER_ANSWERS.name, [SCHEDULER_ANSWERS.topics], fetch_wait_ms=CALM_MS)
-    hearing = Stage("answers", answered, db, publisher, answers.hear, metrics=parts.metrics, reporter=False)
+    answer_reader = Consumer(settings.kafka, SCHEDULER_ANSWERS.name, [SCHEDULER_ANSWERS.topics], fetch_wait_ms=CALM_MS)
+    hearing = Stage("answers", answer_reader, db, publisher, answers.hear, metrics=parts.metrics, reporter=False)
     parts.add("answers", hearing, needed=False)
     parts.add("timing", Timing(db, publisher, plans_of(settings)))
     at_work = firings if plan.enabled else {}

@@ -47,7 +47,7 @@ def main() -> NoReturn:
 
 async def build(settings: Settings) -> Parts:
     """All parts of one SMS sender in the order they start; several may run at once."""
-    kafka, told, parts = settings.kafka, settings.notifications, Parts(NAME)
+    kafka, notifications, parts = settings.kafka, settings.notifications, Parts(NAME)
     tracer = parts.add("traces", tracer_of(NAME, os.environ))
 
     database = parts.add("pool", await Database.open(settings.database_url, NAME, size=CONNECTIONS, settings=BY_INDEX))
@@ -61,21 +61,21 @@ async def build(settings: Settings) -> Parts:
         service=NAME,
         lanes=lanes,
         providers=[parts.add(f"provider {one.name}", provider(one, settings)) for one in settings.sms_providers],
-        policies=policies(told.sms),
+        policies=policies(notifications.sms),
         lease=LEASE_SECONDS,
         hands=HANDS,
         spare=SPARE,
-        closed_because=None if told.enabled else "notifications_disabled",
+        closed_because=None if notifications.enabled else "notifications_disabled",
         simulator=Simulator(measure),
-        paces=paces(settings.sms_providers, told.limits),
+        paces=paces(settings.sms_providers, notifications.limits),
         parts_of=parts_of,
-        time_zone=told.default_time_zone,
+        time_zone=notifications.default_time_zone,
     )
     sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics, tracer))
     parts.add("switches", Switches(database, sender.obey))
-    consumer = Consumer(kafka, SMS_SENDER.name, [[lane] for lane in lanes])
+    due_reader = Consumer(kafka, SMS_SENDER.name, [[lane] for lane in lanes])
     engine = Engine(
-        consumer,
+        due_reader,
         [[lane] for lane in lanes],
         sender,
         name=Name.SMS,
@@ -84,8 +84,10 @@ async def build(settings: Settings) -> Parts:
         clock=monotonic,
     )
     parts.add("engine", engine)
-    known = Consumer(kafka, SMS_SENDER_DIRECTORY.name, [SMS_SENDER_DIRECTORY.topics], fetch_wait_ms=CALM_MS)
-    suppressed = Stage("directory", known, database, publisher, Suppressed(Name.SMS).hear, metrics=parts.metrics)
+    directory_reader = Consumer(kafka, SMS_SENDER_DIRECTORY.name, [SMS_SENDER_DIRECTORY.topics], fetch_wait_ms=CALM_MS)
+    suppressed = Stage(
+        "directory", directory_reader, database, publisher, Suppressed(Name.SMS).hear, metrics=parts.metrics
+    )
     parts.add("directory", suppressed, needed=False)
     aftermath(
         parts,
@@ -102,13 +104,13 @@ async def build(settings: Settings) -> Parts:
     return parts
 
 
-def provider(told: ConsoleProvider | TwilioProvider | SnsProvider, settings: Settings) -> "Console | Twilio | Sns":
+def provider(wanted: ConsoleProvider | TwilioProvider | SnsProvider, settings: Settings) -> "Console | Twilio | Sns":
     """A provider that the settings name. Raises SettingsError for one that cannot work here."""
-    match told:
+    match wanted:
         case ConsoleProvider(name=name):
             return Console(name, settings.logs_dir)
-        case TwilioProvider() as told:
-            account = Account(told.account_sid, told.auth_token, told.sender, told.api_base)
-            return Twilio(told.name, account, settings.public_url)
-        case SnsProvider() as told:
-            return opened(told)
+        case TwilioProvider():
+            account = Account(wanted.account_sid, wanted.auth_token, wanted.sender, wanted.api_base)
+            return Twilio(wanted.name, account, settings.public_url)
+        case SnsProvider():
+            return opened(wanted)
