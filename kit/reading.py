@@ -51,9 +51,9 @@ class Batch:
 
     def _pass_over(self, received: Received, error: Exception, *, report: bool = True) -> None:
         self.poison[received.topic] += 1
-        self.first.setdefault(received.topic, f"{received.partition}@{received.offset}: {named(error)}")
+        self.first.setdefault(received.topic, f"{received.partition}@{received.offset}: {in_short(error)}")
         if report and BY_NAME[received.topic].reporter == self._service:
-            self.reports.append(Outgoing.of(poison_of(received, told(error), self._service)))
+            self.reports.append(Outgoing.of(poison_of(received, in_full(error), self._service)))
 
 
 def traced(events: Iterable[Event]) -> Iterator[tuple[UUID, str | None]]:
@@ -63,11 +63,11 @@ def traced(events: Iterable[Event]) -> Iterator[tuple[UUID, str | None]]:
             yield event.id, event.trace
 
 
-def named(error: BaseException) -> str:
+def in_short(error: BaseException) -> str:
     """For the log: an error's text may quote what the record holds."""
     return " ".join(filter(None, (type(error).__name__, getattr(error, "sqlstate", None))))
 
 
-def told(error: BaseException) -> str:
+def in_full(error: BaseException) -> str:
     """For the report, which holds the record's bytes anyway."""
     return str(error) if isinstance(error, Undecodable) else f"{type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ from kit import logs
 from kit.bus.publisher import Failure, Publisher, PublishFailed
 from kit.bus.record import Outgoing
 from kit.poison import poison_of_outgoing
-from kit.reading import told
+from kit.reading import in_full
 
 REMEDY: Final = "body: Kafka takes no record of this size: shorten it, or send a link instead of an attachment"
 
@@ -34,7 +34,7 @@ def said_instead(refused: Iterable[Failure], service: str) -> Iterable[Outgoing]
     """The report of each, and the end of each hand-over; nothing for a report, which would be refused as well."""
     for outgoing, error in refused:
         if not isinstance(outgoing.event, Poison):
-            yield Outgoing.of(poison_of_outgoing(outgoing, told(error), service))
+            yield Outgoing.of(poison_of_outgoing(outgoing, in_full(error), service))
         if isinstance(outgoing.event, Due) and outgoing.event.end is None:
             yield Outgoing.of(_end(outgoing.event, error))
 

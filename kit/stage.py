@@ -15,7 +15,7 @@ from kit.metrics import Metrics
 from kit.pacing import Growing
 from kit.poison import Brake
 from kit.postgres import Connection, Database, fate, timed_out
-from kit.reading import Batch, Message, named, traced
+from kit.reading import Batch, Message, in_short, traced
 from kit.tracing import OFF, Tracer
 
 __all__ = ["After", "Handle", "Message", "Stage"]
@@ -196,7 +196,7 @@ class Stage:
                 tries -= 1
                 kind = "other" if timed_out(error) else fate(error)
                 if kind == "connection" or (kind == "other" and not await self._database.alive()):
-                    raise HeldUp(named(error)) from error
+                    raise HeldUp(in_short(error)) from error
                 if kind == "data" or tries <= 0:
                     raise _Suspected(error) from error
                 log.exception("handler_failed", stage=self.name)
@@ -215,7 +215,7 @@ class Stage:
         """What times out while others pass is poison; where nothing passes, a lock or a slow disk is to blame (P7)."""
         if batch.slow and not batch.passed:
             log.error("everything_times_out", stage=self.name)
-            raise HeldUp(named(batch.slow[0][1]))
+            raise HeldUp(in_short(batch.slow[0][1]))
         while batch.slow:
             batch.refused(*batch.slow.pop(0))
 
@@ -226,7 +226,7 @@ class Stage:
         try:
             await refused.publish(self._publisher, out)
         except PublishFailed as failure:
-            raise HeldUp(named(failure.failed[0][1])) from failure
+            raise HeldUp(in_short(failure.failed[0][1])) from failure
 
     # --------------------------------------------------------------------------------------------------- time and ends
 

@@ -9,7 +9,7 @@ from kit.bus.consumer import Consumer
 from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.delivery.asking import Asking
-from kit.delivery.provider import Asked, Provider
+from kit.delivery.provider import Askable, Provider
 from kit.delivery.receipts import Receipts
 from kit.delivery.rules import CalledBack
 from kit.postgres import Database
@@ -41,5 +41,5 @@ def aftermath(
     )
     parts.add("called_back", stage, needed=False)
     for provider in providers:
-        if isinstance(provider, Asked):
+        if isinstance(provider, Askable):
             parts.add(f"asking {provider.name}", Asking(channel, provider, database, publisher, meaning))

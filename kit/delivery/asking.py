@@ -11,7 +11,7 @@ from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
 from kit.clock import utc_now
 from kit.delivery.awaiting import Awaited, due_to_be_asked, is_anybody_due
-from kit.delivery.provider import Answer, Asked
+from kit.delivery.provider import Answer, Askable
 from kit.delivery.rules import CalledBack, Result
 from kit.postgres import Database, fate
 
@@ -32,7 +32,7 @@ class Asking:
     def __init__(
         self,
         channel: Channel,
-        provider: Asked,
+        provider: Askable,
         database: Database,
         publisher: Publisher,
         meaning: Callable[[Receipt], CalledBack | None],

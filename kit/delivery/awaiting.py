@@ -10,7 +10,7 @@ import asyncpg
 
 from kit.delivery.pace import store
 from kit.delivery.pace.rules import Entry, Limit, left, settled
-from kit.delivery.provider import Asked
+from kit.delivery.provider import Askable
 from kit.delivery.rules import Result
 from kit.postgres import Connection, Database
 
@@ -36,12 +36,12 @@ async def await_receipts(connection: Connection, messages: Iterable[tuple[Awaite
     await connection.execute(_AWAIT, *(list(column) for column in zip(*rows, strict=True)))
 
 
-async def is_anybody_due(connection: Connection, provider: Asked) -> bool:
+async def is_anybody_due(connection: Connection, provider: Askable) -> bool:
     """Whether there is anything to ask this provider now: one short look, where there mostly is nothing."""
     return bool(await connection.fetchval(_ANYBODY, provider.name))
 
 
-async def due_to_be_asked(connection: Connection, provider: Asked) -> list[Awaited]:
+async def due_to_be_asked(connection: Connection, provider: Askable) -> list[Awaited]:
     """Those of this provider whose time has come, at most so many as it takes in a second, whoever of us asks (P5.4).
     Each is put off to its next time: a provider that hangs is not asked again at once.
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from contracts.events import Delivered, Due, Event, Failed, Retry, Sent, Taken, Undelivered
 from contracts.status import Status
-from kit.delivery.rules import Claim, Past, Result, Verdict, failed
+from kit.delivery.rules import Claim, Conclusion, Past, Result, failed
 
 TOO_LARGE: Final = "too_large"
 
@@ -18,7 +18,7 @@ TAKEN_EVENTS: Mapping[Result, type[Taken]] = {
 
 
 def outcome(
-    verdict: Verdict,
+    conclusion: Conclusion,
     about: Mapping[str, Any],
     *,
     try_: int,
@@ -32,35 +32,35 @@ def outcome(
     if instead_of:
         about = {**about, "instead_of": instead_of}
     # The one that nearly all are is not looked for: an enum's hash is dear.
-    if kind := Sent if verdict.result is Result.SENT else TAKEN_EVENTS.get(verdict.result):
+    if kind := Sent if conclusion.result is Result.SENT else TAKEN_EVENTS.get(conclusion.result):
         return kind(
             **about,
             try_=try_,
             unknown=unknown,
             attempt=attempt,
             provider=provider,
-            provider_id=verdict.provider_id,
-            at=verdict.at,
-            detail=verdict.detail,
-            segments=verdict.segments,
-            encoding=verdict.encoding,
-            suppress=verdict.suppress,
+            provider_id=conclusion.provider_id,
+            at=conclusion.at,
+            detail=conclusion.detail,
+            segments=conclusion.segments,
+            encoding=conclusion.encoding,
+            suppress=conclusion.suppress,
         )
     return Failed(
         **about,
-        outcome=Status(verdict.result.value),
-        reason=verdict.reason or "",
-        detail=verdict.detail,
+        outcome=Status(conclusion.result.value),
+        reason=conclusion.reason or "",
+        detail=conclusion.detail,
         try_=try_,
         attempt=attempt,
         unknown=unknown,
         provider=provider,
-        suppress=verdict.suppress,
+        suppress=conclusion.suppress,
     )
 
 
 def retry(
-    verdict: Verdict,
+    conclusion: Conclusion,
     due: Due,
     *,
     try_: int,
@@ -71,17 +71,17 @@ def retry(
     instead_of: str | None = None,
 ) -> Retry:
     """Once more, as the next try; T, the bytes and the first attempt's time travel in it (P5.3)."""
-    assert verdict.at is not None
+    assert conclusion.at is not None
     return Retry(
         **due.passed_on(),
-        at=verdict.at,
+        at=conclusion.at,
         due=due.model_copy(update={"try_": try_ + 1, "first_at": first_at}),
         unknown=unknown,
         attempt=attempt,
         provider=provider,
         instead_of=instead_of,
-        reason=verdict.reason or "",
-        detail=verdict.detail,
+        reason=conclusion.reason or "",
+        detail=conclusion.detail,
     )
 
 
@@ -92,23 +92,23 @@ def hold(due: Due, until: datetime, reason: str, *, attempt: int, unknown: int, 
     )
 
 
-def again(verdict: Verdict, claim: Claim, due: Due, past: Past, now: datetime) -> Event:
+def again(conclusion: Conclusion, claim: Claim, due: Due, past: Past, now: datetime) -> Event:
     """What was said about `claim`, once more."""
     attempt = sum(one.hand_overs for one in past.claims if one.try_ <= claim.try_)
     instead_of = past.instead_of(claim.try_, claim.provider)
-    if verdict.result in (Result.RETRY, Result.UNKNOWN):
+    if conclusion.result in (Result.RETRY, Result.UNKNOWN):
         return retry(
-            verdict,
+            conclusion,
             due,
             try_=claim.try_,
             attempt=attempt,
-            unknown=verdict.unknown,
+            unknown=conclusion.unknown,
             first_at=past.first_at(due, now),
             provider=claim.provider,
             instead_of=instead_of,
         )
     return outcome(
-        verdict,
+        conclusion,
         due.passed_on(),
         try_=claim.try_,
         attempt=attempt,
@@ -118,13 +118,13 @@ def again(verdict: Verdict, claim: Claim, due: Due, past: Past, now: datetime) -
     )
 
 
-def too_large(retry: Retry) -> tuple[Verdict, Event]:
+def too_large(retry: Retry) -> tuple[Conclusion, Event]:
     """What is written and said instead of a `retry` that Kafka refuses for its size: the end, not a silence until it
     expires."""
     ended = failed(TOO_LARGE, f"{retry.reason}: Kafka does not take its retry, which is too large", retry.unknown)
-    verdict = ended._replace(hand_overs=0 if retry.hold else 1)
-    return verdict, outcome(
-        verdict,
+    conclusion = ended._replace(hand_overs=0 if retry.hold else 1)
+    return conclusion, outcome(
+        conclusion,
         retry.passed_on(),
         try_=retry.due.try_,
         attempt=retry.attempt,

@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 
 
 @runtime_checkable
-class Asked(Protocol):
+class Askable(Protocol):
     """A provider that can be asked what became of a message, by its own name for it.
 
     `ask_after` are seconds: from the acceptance until it is asked for the first time, and from each time to the next;

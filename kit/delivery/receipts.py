@@ -16,7 +16,7 @@ from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.delivery import events
 from kit.delivery.proving import prove
-from kit.delivery.rules import CalledBack, Result, Verdict, Word
+from kit.delivery.rules import Callbacks, CalledBack, Conclusion, Result
 from kit.delivery.store import IS_TAKEN
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database
@@ -68,14 +68,14 @@ class Receipts(Repeating):
 
     async def take(self, connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
         """A batch, in one statement; whatever its order and its repeats."""
-        words: dict[tuple[UUID, int], Word] = {}
+        heard: dict[tuple[UUID, int], Callbacks] = {}
         for receipt in (message.event for message in messages if isinstance(message.event, Receipt)):
             if meant := self._meaning(receipt):
-                word = Word(meant.result, receipt.received_at, receipt.code, meant.suppress)
+                one = Callbacks(meant.result, receipt.received_at, receipt.code, meant.suppress)
                 place = receipt.id, receipt.try_
-                words[place] = words[place].and_then(word) if place in words else word
-        if words:
-            rows = [(*place, word.result.value, *word[1:]) for place, word in sorted(words.items())]
+                heard[place] = heard[place].and_then(one) if place in heard else one
+        if heard:
+            rows = [(*place, one.result.value, *one[1:]) for place, one in sorted(heard.items())]
             await connection.execute(_KEEP, *(list(column) for column in zip(*rows, strict=True)))
         return ()
 
@@ -118,7 +118,7 @@ async def forget_receipts(database: Database, *, age: timedelta = AGE) -> int:
 
 
 def _arrival(row: asyncpg.Record) -> Arrival:
-    verdict = Verdict(
+    conclusion = Conclusion(
         Result(row["result"]),
         at=row["at"],
         detail=row["detail"],
@@ -128,7 +128,7 @@ def _arrival(row: asyncpg.Record) -> Arrival:
         suppress=row["why"],
     )
     event = events.outcome(
-        verdict,
+        conclusion,
         json.loads(row["about"]),
         try_=row["try"],
         attempt=row["attempt"],
@@ -140,7 +140,7 @@ def _arrival(row: asyncpg.Record) -> Arrival:
 
 _ANY: Final = "select exists (select from receipts)"
 
-# As `Word.and_then` has it. The first word of a kind stays: what was said with its time is said with the same again.
+# As `Callbacks.and_then` has it. The first of a kind stays: what was said with its time is said with the same again.
 # That the provider has it is no news where the claim says so.
 _FURTHER: Final = """
 (array_position(array['sent', 'undelivered', 'delivered'], excluded.result),  excluded.suppress is not null)

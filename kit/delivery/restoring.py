@@ -13,7 +13,7 @@ from contracts.topics import Topic
 from kit.bus.record import Received
 from kit.delivery import store
 from kit.delivery.pipe.delivery import about
-from kit.delivery.rules import IN_FLIGHT, UNKNOWN_OUTCOME, Result, Verdict
+from kit.delivery.rules import IN_FLIGHT, UNKNOWN_OUTCOME, Conclusion, Result
 from kit.delivery.store import Written
 from kit.postgres import Database
 
@@ -71,7 +71,7 @@ def _newest(times: dict[Try, datetime], one: Try, at: datetime) -> None:
 
 def _weight(one: Written) -> tuple[bool, bool, bool]:
     """What a provider took, and then what it said of it, is the last word."""
-    result = one.verdict.result
+    result = one.conclusion.result
     return result.is_final, result.is_taken, result is not Result.SENT
 
 
@@ -80,17 +80,17 @@ def _result_of(event: e.Retry | e.Taken | e.Failed) -> Written:
     try_ = event.due.try_ - 1 if isinstance(event, e.Retry) else event.try_
     if isinstance(event, e.Retry):
         unknown = event.reason == UNKNOWN_OUTCOME
-        verdict = Verdict(Result.UNKNOWN if unknown else Result.RETRY, event.at, event.unknown, 1, event.reason)
+        conclusion = Conclusion(Result.UNKNOWN if unknown else Result.RETRY, event.at, event.unknown, 1, event.reason)
     elif isinstance(event, e.Taken):
-        verdict = Verdict(
+        conclusion = Conclusion(
             *(Result(event.status.value), event.at, event.unknown, 1),
             provider_id=event.provider_id,
             segments=event.segments,
             encoding=event.encoding,
         )
     else:
-        verdict = Verdict(Result(event.outcome.value), None, event.unknown, int(event.attempt > 0), event.reason)
-    said = verdict._replace(detail=event.detail, suppress=getattr(event, "suppress", None))
+        conclusion = Conclusion(Result(event.outcome.value), None, event.unknown, int(event.attempt > 0), event.reason)
+    said = conclusion._replace(detail=event.detail, suppress=getattr(event, "suppress", None))
     return Written(event.id, try_, None, said, about(event), event.provider)
 
 

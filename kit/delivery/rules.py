@@ -64,7 +64,7 @@ class Policy:
         return replace(self.retry, delays=(0.0,))
 
 
-class Verdict(NamedTuple):
+class Conclusion(NamedTuple):
     """What is written under a claim once, and what every event about it is made from.
 
     `at` is the T of a retry, or the instant of an acceptance. `unknown` counts the hand-overs up to and with this one
@@ -94,7 +94,7 @@ class CalledBack(NamedTuple):
     suppress: Cause | None = None
 
 
-class Word(NamedTuple):
+class Callbacks(NamedTuple):
     """All that was called back about one hand-over."""
 
     result: Result
@@ -102,7 +102,7 @@ class Word(NamedTuple):
     detail: str | None = None
     suppress: str | None = None
 
-    def and_then(self, other: "Word") -> "Word":
+    def and_then(self, other: "Callbacks") -> "Callbacks":
         """Both together, whichever came first: the further one, and beside it what blames the address (P5.9). Of two
         that blame it, always the same one."""
         causes = sorted(filter(None, (self.suppress, other.suppress)))
@@ -129,7 +129,7 @@ class Claim:
     provider: str | None = None
     unknown: int = 0
     hand_overs: int = 1
-    verdict: Verdict | None = None
+    conclusion: Conclusion | None = None
 
 
 class Attempt(NamedTuple):
@@ -147,10 +147,10 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """This claim's verdict again."""
+    """This claim's conclusion again."""
 
     claim: Claim
-    verdict: Verdict
+    conclusion: Conclusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class MarkUnknown:
     """Its lease is over, and it has no result: write this one, unless somebody was quicker; then look again."""
 
     claim: Claim
-    verdict: Verdict
+    conclusion: Conclusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ class Finish:
     """A final claim, without a hand-over."""
 
     try_: int
-    verdict: Verdict
+    conclusion: Conclusion
 
 
 Decision = Say | Hold | MarkUnknown | GiveBack | HandOver | Finish
@@ -210,13 +210,17 @@ class Past:
     @property
     def final(self) -> Say | None:
         """What a provider took comes before every other end."""
-        said = [Say(claim, claim.verdict) for claim in self.claims if claim.verdict and claim.verdict.result.is_final]
-        return next((say for say in said if say.verdict.result.is_taken), said[-1] if said else None)
+        said = [
+            Say(claim, claim.conclusion)
+            for claim in self.claims
+            if claim.conclusion and claim.conclusion.result.is_final
+        ]
+        return next((say for say in said if say.conclusion.result.is_taken), said[-1] if said else None)
 
     @property
     def open(self) -> Claim | None:
         """Where nobody has said yet what became of it; a next claim is never made before that."""
-        return next((claim for claim in self.claims if claim.verdict is None), None)
+        return next((claim for claim in self.claims if claim.conclusion is None), None)
 
     @property
     def failed_by(self) -> frozenset[str]:
@@ -224,8 +228,8 @@ class Past:
         return frozenset(
             claim.provider
             for claim in self.claims
-            if claim.provider and claim.verdict and claim.verdict.result is Result.RETRY
-            if claim.verdict.reason == PROVIDER_UNAVAILABLE
+            if claim.provider and claim.conclusion and claim.conclusion.result is Result.RETRY
+            if claim.conclusion.reason == PROVIDER_UNAVAILABLE
         )
 
     def instead_of(self, try_: int, provider: str | None) -> str | None:
@@ -262,8 +266,8 @@ def decide(
     if due.end:
         return Finish(past.next_try, ended(due.end, due.end_reason, past.unknown))
     if past.claims and due.try_ <= (highest := past.claims[-1]).try_:
-        assert highest.verdict is not None
-        return Say(highest, highest.verdict)
+        assert highest.conclusion is not None
+        return Say(highest, highest.conclusion)
     if now >= due.expires_at:
         return Finish(due.try_, expired(past.unknown))
     if stopped is not None:
@@ -303,11 +307,11 @@ def what_became(
     now: datetime,
     draw: float,
     elsewhere: bool = False,
-) -> Verdict:
+) -> Conclusion:
     """P5.2, P5.3: what a provider's word means for the notification. `elsewhere`: another provider gets it at once."""
     match outcome:
         case Accepted():
-            return Verdict(
+            return Conclusion(
                 Result.SENT,
                 at=now,
                 unknown=attempt.unknown,
@@ -339,7 +343,7 @@ def _again(
     policy: RetryPolicy,
     now: datetime,
     draw: float,
-) -> Verdict:
+) -> Conclusion:
     at = next_attempt(
         policy,
         attempt.number,
@@ -352,37 +356,37 @@ def _again(
     )
     match at:
         case Over.EXPIRED if not unknown:
-            return Verdict(Result.EXPIRED, hand_overs=1, reason=EXPIRED, detail=outcome.detail)
+            return Conclusion(Result.EXPIRED, hand_overs=1, reason=EXPIRED, detail=outcome.detail)
         case Over():
             return failed(outcome.reason, outcome.detail, unknown)
         case _:
-            return Verdict(result, at, unknown, hand_overs=1, reason=outcome.reason, detail=outcome.detail)
+            return Conclusion(result, at, unknown, hand_overs=1, reason=outcome.reason, detail=outcome.detail)
 
 
-def failed(reason: str, detail: str | None, unknown: int) -> Verdict:
+def failed(reason: str, detail: str | None, unknown: int) -> Conclusion:
     """After an unknown hand-over nobody may say that it was not sent (P5.2)."""
-    return Verdict(
+    return Conclusion(
         Result.FAILED, unknown=unknown, hand_overs=1, reason=PERHAPS_SENT if unknown else reason, detail=detail
     )
 
 
-def expired(unknown: int) -> Verdict:
+def expired(unknown: int) -> Conclusion:
     """Its time was over before this hand-over."""
     if unknown:
-        return Verdict(Result.FAILED, unknown=unknown, reason=PERHAPS_SENT, detail="its time was over")
-    return Verdict(Result.EXPIRED, reason=EXPIRED)
+        return Conclusion(Result.FAILED, unknown=unknown, reason=PERHAPS_SENT, detail="its time was over")
+    return Conclusion(Result.EXPIRED, reason=EXPIRED)
 
 
-def suppressed(stopped: str, unknown: int) -> Verdict:
+def suppressed(stopped: str, unknown: int) -> Conclusion:
     """P5.7: its address was suppressed while it waited for this attempt."""
     if unknown:
-        return Verdict(Result.FAILED, unknown=unknown, reason=PERHAPS_SENT, detail=f"{SUPPRESSED}: {stopped}")
-    return Verdict(Result.CANCELLED, reason=SUPPRESSED, detail=stopped)
+        return Conclusion(Result.FAILED, unknown=unknown, reason=PERHAPS_SENT, detail=f"{SUPPRESSED}: {stopped}")
+    return Conclusion(Result.CANCELLED, reason=SUPPRESSED, detail=stopped)
 
 
-def ended(end: End, why: str | None, unknown: int) -> Verdict:
+def ended(end: End, why: str | None, unknown: int) -> Conclusion:
     """P5.8: ended by request; after an unknown hand-over, `perhaps_sent` whatever was asked for."""
     if unknown:
-        return Verdict(Result.FAILED, unknown=unknown, reason=PERHAPS_SENT, detail=why or end.value)
+        return Conclusion(Result.FAILED, unknown=unknown, reason=PERHAPS_SENT, detail=why or end.value)
     result = Result.EXPIRED if end.outcome is Status.EXPIRED else Result.CANCELLED
-    return Verdict(result, reason=end.value, detail=why if why != end.value else None)
+    return Conclusion(result, reason=end.value, detail=why if why != end.value else None)

@@ -37,7 +37,7 @@ from kit.delivery.simulator import Simulator
 from kit.engine import Ticket
 from kit.metrics import Metrics
 from kit.postgres import Database
-from kit.reading import told
+from kit.reading import in_full
 from kit.tracing import OFF, Tracer
 
 KNOCK_SECONDS: Final = 0.2
@@ -138,7 +138,7 @@ class Sender:
         await self._words.stop()
         for outlet, hands in self._hands.items():
             await hands.stop()
-            await paying.told(self._database, outlet)
+            await paying.settle(self._database, outlet)
         if self.task and not self.task.done():
             self.task.cancel()
             with suppress(asyncio.CancelledError):
@@ -249,7 +249,7 @@ class Sender:
 
     def poison(self, delivery: Delivery, error: Exception) -> None:
         """The claims cannot hold it (P7)."""
-        self.say_word(self._reading.poison(delivery.ticket, told(error)))
+        self.say_word(self._reading.poison(delivery.ticket, in_full(error)))
 
     def announce(self) -> None:
         """There is a late acceptance to be said."""

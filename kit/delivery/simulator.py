@@ -26,7 +26,7 @@ def _no_parts(_text: str) -> tuple[None, None]:
 class Simulator:
     """`delivered@`, `bounce@`, `slow@`, `unavailable@` and `unknown@simulator.test`, and the numbers like them.
 
-    What was taken tells what became of it when it is asked (`Asked`), a moment later, as real ones call back:
+    What was taken tells what became of it when it is asked (`Askable`), a moment later, as real ones call back:
     `bounce` comes back, the others arrive. Nobody's address is suppressed for that.
     """
 

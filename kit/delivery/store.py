@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from kit.delivery.rules import TAKEN_RESULTS, Attempt, Claim, Result, Verdict
+from kit.delivery.rules import TAKEN_RESULTS, Attempt, Claim, Conclusion, Result
 from kit.postgres import Connection
 
 BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
@@ -57,12 +57,12 @@ class Won(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A verdict for the claim (id, try) under `token`; `about` is JSON of the notification's common fields."""
+    """A conclusion for the claim (id, try) under `token`; `about` is JSON of the notification's common fields."""
 
     id: UUID
     try_: int
     token: UUID | None
-    verdict: Verdict
+    conclusion: Conclusion
     about: str
     provider: str | None = None
 
@@ -73,7 +73,7 @@ class Late:
 
     id: UUID
     try_: int
-    verdict: Verdict
+    conclusion: Conclusion
     about: str
     provider: str | None
     attempt: int
@@ -189,12 +189,12 @@ def _claim(row: asyncpg.Record) -> Claim:
         provider=row["provider"],
         unknown=row["unknown"],
         hand_overs=row["hand_overs"],
-        verdict=_verdict(row) if row["result"] else None,
+        conclusion=_verdict(row) if row["result"] else None,
     )
 
 
-def _verdict(row: asyncpg.Record) -> Verdict:
-    return Verdict(
+def _verdict(row: asyncpg.Record) -> Conclusion:
+    return Conclusion(
         result=Result(row["result"]),
         at=row["at"],
         unknown=row["unknown"],
@@ -209,34 +209,34 @@ def _verdict(row: asyncpg.Record) -> Verdict:
 
 
 def _row(one: Written) -> tuple[object, ...]:
-    verdict = one.verdict
+    conclusion = one.conclusion
     return (
         one.id,
         one.try_,
         one.token,
         one.provider,
-        verdict.result.value,
-        verdict.at,
-        verdict.unknown,
-        verdict.hand_overs,
-        verdict.reason,
-        verdict.detail,
-        verdict.provider_id,
-        verdict.segments,
-        verdict.encoding,
+        conclusion.result.value,
+        conclusion.at,
+        conclusion.unknown,
+        conclusion.hand_overs,
+        conclusion.reason,
+        conclusion.detail,
+        conclusion.provider_id,
+        conclusion.segments,
+        conclusion.encoding,
         one.about,
-        verdict.suppress,
+        conclusion.suppress,
     )
 
 
 def _is_plain(one: Written) -> bool:
     """An acceptance with nothing about it but what the provider said: nearly all results are."""
-    verdict = one.verdict
-    return verdict.result is Result.SENT and not (one.token is None or verdict.segments or verdict.encoding)
+    conclusion = one.conclusion
+    return conclusion.result is Result.SENT and not (one.token is None or conclusion.segments or conclusion.encoding)
 
 
 def _plain_row(one: Written) -> tuple[object, ...]:
-    return one.id, one.try_, one.token, one.verdict.at, one.verdict.detail, one.verdict.provider_id, one.about
+    return one.id, one.try_, one.token, one.conclusion.at, one.conclusion.detail, one.conclusion.provider_id, one.about
 
 
 def _keys(rows: Iterable[asyncpg.Record]) -> set[tuple[UUID, int]]:

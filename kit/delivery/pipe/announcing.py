@@ -48,7 +48,7 @@ def _about(late: Late) -> dict[str, Any]:
 
 def _outgoing(late: Late) -> Outgoing:
     event = events.outcome(
-        late.verdict,
+        late.conclusion,
         _about(late),
         try_=late.try_,
         attempt=late.attempt,

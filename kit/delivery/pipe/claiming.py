@@ -212,8 +212,8 @@ class Claiming:
 
     def _sort(self, one: Delivery, decision: Decision, asked_at: float, this: Sorting) -> None:
         match decision:
-            case Say(claim, verdict):
-                event = events.again(verdict, claim, one.due, one.past, self._clock.now())
+            case Say(claim, conclusion):
+                event = events.again(conclusion, claim, one.due, one.past, self._clock.now())
                 this.told.append((one, event))
             case Hold(until):
                 held = events.hold(one.due, until, IN_FLIGHT, attempt=one.past.attempts, unknown=one.past.unknown)
@@ -309,7 +309,7 @@ class Claiming:
 
     async def _mark_unknown(self, connection: Connection, this: Sorting) -> None:
         marks = [
-            Written(one.due.id, mark.claim.try_, mark.claim.token, mark.verdict, one.about)
+            Written(one.due.id, mark.claim.try_, mark.claim.token, mark.conclusion, one.about)
             for one, mark in this.unknown
         ]
         await store.mark_unknown(connection, marks)
@@ -317,7 +317,7 @@ class Claiming:
         self._again(this, [one for one, _ in this.unknown])
 
     async def _finish(self, connection: Connection, this: Sorting) -> None:
-        final = [Written(one.due.id, end.try_, None, end.verdict, one.about) for one, end in this.final]
+        final = [Written(one.due.id, end.try_, None, end.conclusion, one.about) for one, end in this.final]
         written = await store.finish(connection, final)
         first = {(one.due.id, end.try_): one for one, end in this.final if (one.due.id, end.try_) in written}
         for one, end in this.final:
@@ -364,10 +364,10 @@ def _admitted(one: Delivery, this: Sorting) -> bool:
 
 def _ended(one: Delivery, end: Finish) -> Event:
     return events.outcome(
-        end.verdict,
+        end.conclusion,
         one.due.passed_on(),
         try_=end.try_,
         attempt=one.past.attempts,
-        unknown=end.verdict.unknown,
+        unknown=end.conclusion.unknown,
         provider=None,
     )

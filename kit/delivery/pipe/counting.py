@@ -15,13 +15,13 @@ def counted(metrics: Metrics, batch: Sequence[Delivery], now: datetime) -> None:
     late = [one for one in batch if one.late is not None]
     lateness = [one.late or 0.0 for one in late]
     metrics.late(channel, lateness, _slowest(late, lateness))
-    had = [one for one in batch if one.verdict and one.verdict.result is Result.SENT]
+    had = [one for one in batch if one.conclusion and one.conclusion.result is Result.SENT]
     under_way = [_under_way(one, now) for one in had]
     metrics.ended(channel, under_way, _slowest(had, under_way))
     for outlet in {one.outlet for one in batch}:
         answered = [one for one in batch if one.outlet is outlet]
         name = outlet.provider.name
-        for result, n in Counter(one.verdict.result for one in answered if one.verdict).items():
+        for result, n in Counter(one.conclusion.result for one in answered if one.conclusion).items():
             metrics.answered(channel, name, result.value, n)
         metrics.answered_in(channel, name, [one.took for one in answered if one.took is not None])
 

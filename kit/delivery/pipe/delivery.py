@@ -11,7 +11,7 @@ from contracts.trace import id_of
 from kit.delivery.pace.pace import Fare
 from kit.delivery.pipe.outlet import Outlet
 from kit.delivery.pipe.route import Route
-from kit.delivery.rules import NO_PAST, Attempt, Past, Verdict
+from kit.delivery.rules import NO_PAST, Attempt, Conclusion, Past
 from kit.engine import Ticket
 
 _COMMON: Final = set(COMMON)
@@ -40,7 +40,7 @@ class Delivery:
     late: float | None = None
     took: float | None = None
     fare: Fare | None = None
-    verdict: Verdict | None = None
+    conclusion: Conclusion | None = None
     began: int = 0
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from contracts.events import named
 from kit.delivery.gate import Gate
 from kit.delivery.pace.pace import Pace, Shut
-from kit.delivery.provider import Asked, Provider
+from kit.delivery.provider import Askable, Provider
 from kit.engine import Ticket
 
 USED_UP: Final = "used_up"
@@ -91,7 +91,7 @@ class Outlet:
         self.gate = gate
         self.pace = pace
         self.position = position
-        self.asked = provider if isinstance(provider, Asked) and provider.ask_after else None
+        self.askable = provider if isinstance(provider, Askable) and provider.ask_after else None
         """The same provider, where it can be asked what became of a message."""
 
     def is_open(self, *, urgent: bool) -> bool:

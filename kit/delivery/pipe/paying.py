@@ -61,7 +61,7 @@ async def _asked_in_time(database: Database, asking: Sequence[Delivery], paces: 
                     await pace.allow(connection, (), urgent=False)
 
 
-async def told(database: Database, outlet: Outlet) -> None:
+async def settle(database: Database, outlet: Outlet) -> None:
     """At the end: what was allowed and is not handed over goes back. Else it is missed until it has lapsed."""
     if outlet.pace.limits:
         with suppress(Exception):

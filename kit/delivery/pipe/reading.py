@@ -16,7 +16,7 @@ from kit.delivery.pipe.saying import Word
 from kit.engine import Ticket
 from kit.metrics import Metrics
 from kit.poison import poison_of
-from kit.reading import told
+from kit.reading import in_full
 
 TOKEN_BYTES: Final = 16
 HIGHEST_TRY: Final = 30_000
@@ -71,7 +71,7 @@ def _due(ticket: Ticket) -> Due | None:
     except Undecodable:
         raise
     except Exception as error:  # whatever else a record may bring a reader to
-        raise Undecodable(told(error)) from error
+        raise Undecodable(in_full(error)) from error
     if event is None:
         return None
     if not isinstance(event, Due) or event.try_ > HIGHEST_TRY:

@@ -51,11 +51,11 @@ class Recording:
         self._ways = ways
 
     def judged(self, one: Delivery, outcome: Accepted | Refused | Unavailable | Unknown) -> Delivery:
-        """With its verdict. T is computed here, once (P5.3)."""
+        """With its conclusion. T is computed here, once (P5.3)."""
         assert one.attempt is not None
         policy, now = self._policies(one.due.lane), self._clock.now()
         elsewhere = isinstance(outcome, Unavailable) and _fails_over(one, outcome)
-        one.verdict = what_became(
+        one.conclusion = what_became(
             outcome, one.attempt, one.due, policy, now=now, draw=self._draw(), elsewhere=elsewhere
         )
         if isinstance(outcome, Unknown):
@@ -66,7 +66,7 @@ class Recording:
         """Recorded and said; what came too late is dropped, unless it is an acceptance."""
         try:
             async with self._database.connection() as connection:
-                if awaited := [pair for one in batch if one.outlet.asked and (pair := _awaited(one))]:
+                if awaited := [pair for one in batch if one.outlet.askable and (pair := _awaited(one))]:
                     await await_receipts(connection, awaited)
                 recorded = await store.record(connection, [_written(one) for one in batch])
                 done, late = _divided(batch, recorded)
@@ -85,7 +85,7 @@ class Recording:
 
     async def _accept_late(self, connection: Connection, late: Sequence[Delivery]) -> None:
         """Whoever took over says what it found; an acceptance is news even then."""
-        if accepted := [_written(one) for one in late if one.verdict and one.verdict.result is Result.SENT]:
+        if accepted := [_written(one) for one in late if one.conclusion and one.conclusion.result is Result.SENT]:
             log.warning("accepted_after_the_lease", messages=len(accepted))
             await store.accept_late(connection, accepted)
             self._ways.announce()
@@ -115,37 +115,37 @@ def _try(one: Delivery) -> int:
 
 def _awaited(one: Delivery) -> tuple[Awaited, float] | None:
     """An acceptance of which the provider can be asked later, and in how many seconds."""
-    verdict, asked = one.verdict, one.outlet.asked
-    if asked is None or verdict is None or verdict.result is not Result.SENT or verdict.provider_id is None:
+    conclusion, askable = one.conclusion, one.outlet.askable
+    if askable is None or conclusion is None or conclusion.result is not Result.SENT or conclusion.provider_id is None:
         return None
-    return Awaited(one.due.id, _try(one), asked.name, verdict.provider_id), asked.ask_after[0]
+    return Awaited(one.due.id, _try(one), askable.name, conclusion.provider_id), askable.ask_after[0]
 
 
 def _written(one: Delivery) -> Written:
-    assert one.verdict is not None
-    return Written(one.due.id, _try(one), one.token, one.verdict, one.about, one.outlet.provider.name)
+    assert one.conclusion is not None
+    return Written(one.due.id, _try(one), one.token, one.conclusion, one.about, one.outlet.provider.name)
 
 
 def _event(one: Delivery) -> Event:
-    verdict, attempt = one.verdict, one.attempt
-    assert verdict is not None and attempt is not None
-    if verdict.result in (Result.RETRY, Result.UNKNOWN):
+    conclusion, attempt = one.conclusion, one.attempt
+    assert conclusion is not None and attempt is not None
+    if conclusion.result in (Result.RETRY, Result.UNKNOWN):
         return events.retry(
-            verdict,
+            conclusion,
             one.due,
             try_=attempt.try_,
             attempt=attempt.number,
-            unknown=verdict.unknown,
+            unknown=conclusion.unknown,
             first_at=attempt.first_at,
             provider=one.outlet.provider.name,
             instead_of=one.past.instead_of(attempt.try_, one.outlet.provider.name),
         )
     return events.outcome(
-        verdict,
+        conclusion,
         one.due.passed_on(),
         try_=attempt.try_,
         attempt=attempt.number,
-        unknown=verdict.unknown,
+        unknown=conclusion.unknown,
         provider=one.outlet.provider.name,
         instead_of=one.past.instead_of(attempt.try_, one.outlet.provider.name),
     )

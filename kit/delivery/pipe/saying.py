@@ -91,8 +91,8 @@ class Saying:
     async def _end(self, word: Word, retry: Retry) -> None:
         """Written before it is said, so that a repeat, or an end that is asked for later, says the same (P5.1). Where
         the claim came to something else meanwhile, that is said by whoever wrote it."""
-        verdict, event = events.too_large(retry)
-        end = Written(retry.id, retry.due.try_, None, verdict, about(retry), retry.provider)
+        conclusion, event = events.too_large(retry)
+        end = Written(retry.id, retry.due.try_, None, conclusion, about(retry), retry.provider)
         try:
             async with self._database.connection() as connection:
                 written = await store.end(connection, [end])

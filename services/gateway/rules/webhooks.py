@@ -115,10 +115,10 @@ class GivenUp:
     gone: bool = False
 
 
-Verdict = Arrived | Again | GivenUp
+Next = Arrived | Again | GivenUp
 
 
-def judge(answer: Answer, tries: int, since: datetime, now: datetime, random: float) -> Verdict:
+def what_follows(answer: Answer, tries: int, since: datetime, now: datetime, random: float) -> Next:
     """What follows from the answer to the `tries`-th attempt of a delivery that began at `since`.
 
     Every 2xx is yes, 410 no for ever; all else is tried again, redirects too (Standard Webhooks, "Delivery").

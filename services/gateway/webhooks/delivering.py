@@ -12,7 +12,7 @@ from kit.metrics import Metrics
 from kit.postgres import Connection, Database, fate
 from kit.service import Repeating
 from services.gateway.rules import webhooks as rules
-from services.gateway.rules.webhooks import Again, Answer, Arrived, GivenUp, Verdict
+from services.gateway.rules.webhooks import Again, Answer, Arrived, GivenUp, Next
 from services.gateway.settings import WebhookPace
 from services.gateway.store import webhook_deliveries as store
 from services.gateway.store.webhook_deliveries import Disabled, Taken
@@ -89,10 +89,10 @@ class Delivering(Repeating):
         disabled: Disabled | None = None
         async with self._database.transaction() as connection:
             now = await store.now(connection)
-            verdict = rules.judge(answer, one.tries, one.since, now, random.random())
-            if await _end(connection, one, answer, verdict) and not isinstance(verdict, Arrived):
-                disabled = await _disable(connection, one, verdict)
-        self._metrics.webhook(_outcome(verdict))
+            then = rules.what_follows(answer, one.tries, one.since, now, random.random())
+            if await _end(connection, one, answer, then) and not isinstance(then, Arrived):
+                disabled = await _disable(connection, one, then)
+        self._metrics.webhook(_outcome(then))
         if disabled:
             self._metrics.webhook_disabled()
             log.warning("webhook_disabled", webhook=str(disabled.id), tenant=disabled.tenant, why=answer.error)
@@ -109,20 +109,20 @@ class Delivering(Repeating):
             self._metrics.webhooks_pending(await store.pending(connection))
 
 
-async def _end(connection: Connection, one: Taken, answer: Answer, verdict: Verdict) -> bool:
+async def _end(connection: Connection, one: Taken, answer: Answer, then: Next) -> bool:
     """False where another gateway has it by now."""
-    if isinstance(verdict, Arrived):
+    if isinstance(then, Arrived):
         return await store.arrived(connection, one, answer)
-    return await store.failed(connection, one, answer, verdict.at if isinstance(verdict, Again) else None)
+    return await store.failed(connection, one, answer, then.at if isinstance(then, Again) else None)
 
 
-async def _disable(connection: Connection, one: Taken, verdict: Verdict) -> Disabled | None:
-    why: rules.Why = "gone" if isinstance(verdict, GivenUp) and verdict.gone else "failing"
+async def _disable(connection: Connection, one: Taken, then: Next) -> Disabled | None:
+    why: rules.Why = "gone" if isinstance(then, GivenUp) and then.gone else "failing"
     return await store.disable(connection, one.webhook_id, why, rules.FAILING_DAYS)
 
 
-def _outcome(verdict: Verdict) -> str:
-    match verdict:
+def _outcome(then: Next) -> str:
+    match then:
         case Arrived():
             return "delivered"
         case Again():

@@ -13,7 +13,7 @@ from kit.delivery.gate import Pass
 from kit.delivery.outcomes import Halted, Refused, Unavailable, Unknown
 from kit.delivery.pipe.announcing import Announcing
 from kit.delivery.provider import Parcel
-from kit.delivery.rules import Attempt, Result, Verdict
+from kit.delivery.rules import Attempt, Conclusion, Result
 from kit.metrics import Metrics
 from tests.kit.delivery.support import HOUR, Deaf, House, Takes, due, end_of, now
 
@@ -98,7 +98,7 @@ async def test_p5_1_a_first_claim_is_made_at_once_only_where_there_is_none_of_an
     await claimed_by_another(home, claimed)
     await claimed_by_another(home, resent, try_=2)
     async with home.database.connection() as connection:
-        await store.finish(connection, [store.Written(finished.id, 1, None, Verdict(Result.CANCELLED), "{}")])
+        await store.finish(connection, [store.Written(finished.id, 1, None, Conclusion(Result.CANCELLED), "{}")])
         await store.turn_away(connection, [(turned.id, 1, uuid4())])
         wanted = [store.First(one.id, uuid4(), "fake", one.expires_at) for one in (new, claimed, resent, old)]
         wanted += [store.First(one.id, uuid4(), "fake", one.expires_at) for one in (finished, turned)]
@@ -111,7 +111,7 @@ async def test_p5_6_a_plain_acceptance_is_written_like_any_other(home: House) ->
     """By a statement of its own, under the same conditions, with the same row."""
     one, other, lost = due(), due(), due()
     at, token = now(), uuid4()
-    plain = Verdict(Result.SENT, at, 2, 1, detail="250 ok", provider_id="7")
+    plain = Conclusion(Result.SENT, at, 2, 1, detail="250 ok", provider_id="7")
     async with home.database.connection() as connection:
         attempt = Attempt(1, 3, 2, at)
         wanted = [store.Wanted(that.id, token, attempt, "fake", that.expires_at) for that in (one, other)]

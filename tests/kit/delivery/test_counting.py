@@ -14,7 +14,7 @@ from kit.delivery.pace.pace import Pace
 from kit.delivery.pace.rules import Limit
 from kit.delivery.pipe.counting import counted
 from kit.delivery.pipe.delivery import Delivery
-from kit.delivery.rules import Result, Verdict
+from kit.delivery.rules import Conclusion, Result
 from kit.metrics import Metrics
 from kit.postgres import Database
 from tests.kit.delivery.support import due
@@ -31,7 +31,7 @@ class Outlet:
 
 def delivery(result: Result, outlet: Outlet, about: Due | None = None, **more: Any) -> Delivery:
     nothing = cast(Any, None)
-    one = Delivery(nothing, about or due(), nothing, cast(Any, outlet), verdict=Verdict(result))
+    one = Delivery(nothing, about or due(), nothing, cast(Any, outlet), conclusion=Conclusion(result))
     return replace(one, **more)
 
 

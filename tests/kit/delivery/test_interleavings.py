@@ -20,6 +20,7 @@ from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Refused, Unava
 from kit.delivery.rules import (
     Attempt,
     Claim,
+    Conclusion,
     Decision,
     Finish,
     GiveBack,
@@ -30,7 +31,6 @@ from kit.delivery.rules import (
     Policy,
     Result,
     Say,
-    Verdict,
     decide,
     what_became,
 )
@@ -52,7 +52,7 @@ class Row:
     made_at: float
     unknown: int
     provider: str
-    verdict: Verdict | None = None
+    conclusion: Conclusion | None = None
     hand_overs: int = 1
 
 
@@ -70,7 +70,7 @@ class World:
     taken: int = 0
     handed: int = 0
     silent: int = 0
-    said: list[Verdict] = field(default_factory=list)
+    said: list[Conclusion] = field(default_factory=list)
     tokens: int = 0
 
     def __post_init__(self) -> None:
@@ -112,14 +112,14 @@ class World:
                 provider=row.provider,
                 unknown=row.unknown,
                 hand_overs=row.hand_overs,
-                verdict=row.verdict,
+                conclusion=row.conclusion,
             )
             for try_, row in self.rows.items()
         ]
         return Past.of(claims)
 
-    def write(self, row: Row, verdict: Verdict) -> None:
-        row.verdict, row.unknown, row.hand_overs = verdict, verdict.unknown, verdict.hand_overs
+    def write(self, row: Row, conclusion: Conclusion) -> None:
+        row.conclusion, row.unknown, row.hand_overs = conclusion, conclusion.unknown, conclusion.hand_overs
 
     # --------------------------------------------------------------------------------------------------- one delivery
 
@@ -132,21 +132,23 @@ class World:
             if self.hit(0.3):
                 yield self.luck.random() * 3
             match self.rule(due, past, now=now, token=token, policy=self.policy, draw=0.0):
-                case Say(_, verdict):
-                    return self.say(due, past.claims[-1].try_, verdict)
+                case Say(_, conclusion):
+                    return self.say(due, past.claims[-1].try_, conclusion)
                 case Hold(until):
                     return self.timers.append(((until - BEGAN).total_seconds(), due))
-                case MarkUnknown(claim, verdict):
+                case MarkUnknown(claim, conclusion):
                     row = self.rows.get(claim.try_)
-                    if row and row.token == claim.token and row.verdict is None and row.lease_until <= self.now:
+                    if row and row.token == claim.token and row.conclusion is None and row.lease_until <= self.now:
                         row.token = None
-                        self.write(row, verdict)
+                        self.write(row, conclusion)
                 case GiveBack():
                     self.give_back(token)
-                case Finish(try_, verdict) if try_ not in self.rows:
+                case Finish(try_, conclusion) if try_ not in self.rows:
                     assert not self.live(), "ended while a hand-over may be under way"
-                    self.rows[try_] = Row(None, self.now, self.now, verdict.unknown, "", verdict, verdict.hand_overs)
-                    return self.say(due, try_, verdict)
+                    self.rows[try_] = Row(
+                        None, self.now, self.now, conclusion.unknown, "", conclusion, conclusion.hand_overs
+                    )
+                    return self.say(due, try_, conclusion)
                 case HandOver(attempt, left):
                     lease = self.now + LEASE if left is None else self.now + left
                     if left is None:
@@ -164,19 +166,19 @@ class World:
         return self.luck.choice(sorted(PROVIDERS - past.failed_by) or sorted(PROVIDERS))
 
     def live(self) -> bool:
-        return any(row.verdict is None and row.lease_until > self.now for row in self.rows.values())
+        return any(row.conclusion is None and row.lease_until > self.now for row in self.rows.values())
 
-    def records(self, try_: int, token: UUID, verdict: Verdict) -> bool:
+    def records(self, try_: int, token: UUID, conclusion: Conclusion) -> bool:
         """Under its own token; an acceptance whatever the token."""
         row = self.rows.get(try_)
         if row is None:
             return False
-        ours = row.token == token and (row.verdict is None or row.verdict.result is verdict.result)
-        known = row.verdict is not None and row.verdict.result.is_taken
-        return ours or (verdict.result is Result.SENT and not known)
+        ours = row.token == token and (row.conclusion is None or row.conclusion.result is conclusion.result)
+        known = row.conclusion is not None and row.conclusion.result.is_taken
+        return ours or (conclusion.result is Result.SENT and not known)
 
     def give_back(self, token: UUID) -> None:
-        self.rows = {try_: row for try_, row in self.rows.items() if row.token != token or row.verdict}
+        self.rows = {try_: row for try_, row in self.rows.items() if row.token != token or row.conclusion}
 
     def hand_over(self, due: Due, attempt: Attempt, token: UUID, lease: float) -> Iterator[float]:
         yield self.luck.random() * (40 if self.stall and self.hit(0.2) else 1)
@@ -187,8 +189,12 @@ class World:
         assert self.handed <= ATTEMPTS, "more attempts than the policy allows"
         own = self.rows.get(attempt.try_)
         assert own and own.token == token, "handed over without a claim"
-        assert not any(row.verdict and row.verdict.result.is_final for row in self.rows.values()) or attempt.unknown
-        doubted = {row.provider for row in self.rows.values() if row.verdict and row.verdict.result is Result.UNKNOWN}
+        assert (
+            not any(row.conclusion and row.conclusion.result.is_final for row in self.rows.values()) or attempt.unknown
+        )
+        doubted = {
+            row.provider for row in self.rows.values() if row.conclusion and row.conclusion.result is Result.UNKNOWN
+        }
         assert doubted <= {own.provider}, "failed over, although another provider may have it"
         kind = self.luck.random()
         said: Accepted | Refused | Unavailable | Unknown
@@ -201,18 +207,20 @@ class World:
         yield 50 * self.luck.random() if self.hit(self.stall) else self.luck.random() * TIMEOUT * 0.9
         fails_over = isinstance(said, Unavailable) and said.blames_provider and not attempt.unknown
         elsewhere = fails_over and bool(PROVIDERS - self.look().failed_by - {own.provider})
-        verdict = what_became(said, attempt, due, self.policy, now=self.time(), draw=0.0, elsewhere=elsewhere)
+        conclusion = what_became(said, attempt, due, self.policy, now=self.time(), draw=0.0, elsewhere=elsewhere)
         yield self.luck.random()
-        if self.records(attempt.try_, token, verdict):
-            self.write(self.rows[attempt.try_], verdict)
-            self.say(due, attempt.try_, verdict)
+        if self.records(attempt.try_, token, conclusion):
+            self.write(self.rows[attempt.try_], conclusion)
+            self.say(due, attempt.try_, conclusion)
         return True
 
-    def say(self, due: Due, try_: int, verdict: Verdict) -> None:
-        self.said.append(verdict._replace(unknown=max(verdict.unknown, *(row.unknown for row in self.rows.values()))))
-        if verdict.result in (Result.RETRY, Result.UNKNOWN):
-            assert verdict.at is not None
-            at = max((verdict.at - BEGAN).total_seconds(), self.now)
+    def say(self, due: Due, try_: int, conclusion: Conclusion) -> None:
+        self.said.append(
+            conclusion._replace(unknown=max(conclusion.unknown, *(row.unknown for row in self.rows.values())))
+        )
+        if conclusion.result in (Result.RETRY, Result.UNKNOWN):
+            assert conclusion.at is not None
+            at = max((conclusion.at - BEGAN).total_seconds(), self.now)
             self.timers.append((at, due.model_copy(update={"try_": try_ + 1})))
 
     # ------------------------------------------------------------------------------------------------------ the world
@@ -248,7 +256,7 @@ class World:
             yield wait
 
     def judged(self) -> None:
-        final = [verdict for verdict in self.said if verdict.result.is_final]
+        final = [conclusion for conclusion in self.said if conclusion.result.is_final]
         assert final, "no end"
         sent, unknown = any(v.result.is_taken for v in final), max(v.unknown for v in self.said)
         assert self.taken or not sent, "sent, and the provider has none"
@@ -295,7 +303,7 @@ def ends_not_remembered(due: Due, past: Past, **given: Any) -> Decision:
     open_ = [
         claim
         for claim in past.claims
-        if not (claim.verdict and claim.verdict.result in (Result.FAILED, Result.CANCELLED))
+        if not (claim.conclusion and claim.conclusion.result in (Result.FAILED, Result.CANCELLED))
     ]
     return decide(due, Past.of(open_), **given)
 

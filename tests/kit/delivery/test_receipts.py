@@ -16,7 +16,7 @@ from kit.bus.consumer import Consumer
 from kit.bus.record import Outgoing, Received
 from kit.delivery.outcomes import Accepted, Refused, Unknown
 from kit.delivery.receipts import Receipts, forget_receipts
-from kit.delivery.rules import CalledBack, Policy, Result, Word
+from kit.delivery.rules import Callbacks, CalledBack, Policy, Result
 from kit.metrics import Metrics
 from kit.stage import Message, Stage
 from tests.kit.bus.support import make
@@ -149,15 +149,15 @@ async def test_p5_9_the_weightier_of_a_batch_stays(home: House, receipts: Receip
     assert (await home.hears(one, Delivered)).suppress == "complaint"
 
 
-BLAMES = Word(Result.UNDELIVERED, AT, "5.1.1", "hard_bounce")
+BLAMES = Callbacks(Result.UNDELIVERED, AT, "5.1.1", "hard_bounce")
 
 
 @pytest.mark.parametrize(
-    "words", list(permutations([Word(Result.SENT, AT), BLAMES, Word(Result.DELIVERED, AT, "250")]))
+    "called_back", list(permutations([Callbacks(Result.SENT, AT), BLAMES, Callbacks(Result.DELIVERED, AT, "250")]))
 )
-def test_p5_9_what_blames_the_address_stays_beside_what_is_further(words: Sequence[Word]) -> None:
-    first, second, third = words
-    assert first.and_then(second).and_then(third) == Word(Result.DELIVERED, AT, "250", "hard_bounce")
+def test_p5_9_what_blames_the_address_stays_beside_what_is_further(called_back: Sequence[Callbacks]) -> None:
+    first, second, third = called_back
+    assert first.and_then(second).and_then(third) == Callbacks(Result.DELIVERED, AT, "250", "hard_bounce")
 
 
 @pytest.mark.parametrize("codes", [("5.1.1", None), (None, "5.1.1")])

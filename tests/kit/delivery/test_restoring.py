@@ -62,7 +62,7 @@ def test_p9_what_was_heard_says_what_became_of_each_try(
     heard = Heard()
     for seconds, event in enumerate(said):
         heard.hear(event, NOON + timedelta(seconds=seconds))
-    assert {try_: one.verdict.result for (_, try_), one in heard.results.items()} == results
+    assert {try_: one.conclusion.result for (_, try_), one in heard.results.items()} == results
     assert [try_ for _, try_ in heard.unknown()] == unknown
 
 
@@ -83,9 +83,9 @@ async def test_p9_claims_are_as_their_sender_left_them(db: Database) -> None:
     async with db.connection() as connection:
         seen = (await store.look(connection, [ID, lost])).claims
     [claim], [open_] = seen[ID], seen[lost]
-    assert claim.verdict and (claim.verdict.result, claim.verdict.provider_id) == (Result.SENT, "<1@x>")
+    assert claim.conclusion and (claim.conclusion.result, claim.conclusion.provider_id) == (Result.SENT, "<1@x>")
     assert (claim.provider, claim.hand_overs) == ("smtp", 1)
-    assert open_.verdict is None and not open_.live
+    assert open_.conclusion is None and not open_.live
 
 
 async def test_p9_what_the_backup_knows_better_stays(db: Database) -> None:
@@ -99,4 +99,4 @@ async def test_p9_what_the_backup_knows_better_stays(db: Database) -> None:
     assert await rebuild(db, heard) == (0, 0)
     async with db.connection() as connection:
         [claim] = (await store.look(connection, [ID])).claims[ID]
-    assert claim.verdict and claim.verdict.result is Result.SENT
+    assert claim.conclusion and claim.conclusion.result is Result.SENT

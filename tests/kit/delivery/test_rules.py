@@ -17,6 +17,7 @@ from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
 from kit.delivery.rules import (
     Attempt,
     Claim,
+    Conclusion,
     Decision,
     Finish,
     GiveBack,
@@ -27,7 +28,6 @@ from kit.delivery.rules import (
     Policy,
     Result,
     Say,
-    Verdict,
     decide,
     first_attempt,
     what_became,
@@ -66,8 +66,8 @@ def claim(try_: int = 1, *, token: UUID | None = THEIRS, live: bool = False, **f
 
 def done(result: Result, try_: int = 1, **fields: Any) -> Claim:
     hands = fields.pop("hand_overs", 1)
-    verdict = Verdict(result, hand_overs=hands, **({"at": NOW, "reason": "r"} | fields))
-    return claim(try_, unknown=verdict.unknown, hand_overs=hands, verdict=verdict)
+    conclusion = Conclusion(result, hand_overs=hands, **({"at": NOW, "reason": "r"} | fields))
+    return claim(try_, unknown=conclusion.unknown, hand_overs=hands, conclusion=conclusion)
 
 
 SENT, FAILED = done(Result.SENT), done(Result.FAILED)
@@ -93,7 +93,7 @@ def test_p5_1_none_is_claimed() -> None:
 def test_p5_1_any_taken_by_a_provider_is_said_again(claims: tuple[Claim, ...], try_: int, end: End | None) -> None:
     """Whatever its try, and whatever is asked for."""
     say = decided(due(try_, end=end), *claims)
-    assert isinstance(say, Say) and say.verdict.result.is_taken
+    assert isinstance(say, Say) and say.conclusion.result.is_taken
 
 
 def test_p5_1_taken_comes_before_every_other_end() -> None:
@@ -124,7 +124,11 @@ def test_p5_1_our_own_claim_that_is_over_began_nothing() -> None:
 def test_p5_1_over_without_a_result_is_marked_unknown(one: Due) -> None:
     mark = decided(one, OVER)
     assert isinstance(mark, MarkUnknown) and mark.claim is OVER
-    assert (mark.verdict.result, mark.verdict.unknown, mark.verdict.at) == (Result.UNKNOWN, 1, NOW + seconds(50))
+    assert (mark.conclusion.result, mark.conclusion.unknown, mark.conclusion.at) == (
+        Result.UNKNOWN,
+        1,
+        NOW + seconds(50),
+    )
 
 
 @pytest.mark.parametrize("claims", [(RETRY,), (UNKNOWN,), (RETRY, replace(RETRY, try_=2))])
@@ -146,7 +150,7 @@ def test_p5_1_otherwise_the_highest_claims_result_again(try_: int) -> None:
 @pytest.mark.parametrize("try_", [1, 5])
 def test_p5_1_an_end_stays_an_end(result: Result, try_: int) -> None:
     say = decided(due(try_), RETRY, done(result, 2))
-    assert isinstance(say, Say) and say.verdict.result is result
+    assert isinstance(say, Say) and say.conclusion.result is result
 
 
 # ------------------------------------------------------------------------------------------------------- P5.2, P5.3
@@ -156,7 +160,7 @@ def attempt(number: int = 1, unknown: int = 0) -> Attempt:
     return Attempt(number, number, unknown, NOW)
 
 
-def judged(outcome: Any, one: Due | None = None, policy: Policy = POLICY, **made: int) -> Verdict:
+def judged(outcome: Any, one: Due | None = None, policy: Policy = POLICY, **made: int) -> Conclusion:
     return what_became(outcome, attempt(**made), one or due(), policy, now=NOW, draw=0.0)
 
 
@@ -165,8 +169,8 @@ BUSY = Unavailable("provider_unavailable", "421")
 
 
 def test_p5_2_an_unknown_is_resent_by_retry_and_counted() -> None:
-    verdict = judged(NOBODY_KNOWS)
-    assert (verdict.result, verdict.at, verdict.unknown) == (Result.UNKNOWN, NOW + seconds(50), 1)
+    conclusion = judged(NOBODY_KNOWS)
+    assert (conclusion.result, conclusion.at, conclusion.unknown) == (Result.UNKNOWN, NOW + seconds(50), 1)
     next_one = decided(due(2), UNKNOWN)
     assert isinstance(next_one, HandOver) and next_one.attempt.unknown == 1
 
@@ -180,10 +184,10 @@ def test_p5_2_a_resend_stays_with_its_provider() -> None:
 
 @pytest.mark.parametrize("outcome", [NOBODY_KNOWS])
 def test_p5_2_policy_fail_ends_as_perhaps_sent(outcome: Unknown) -> None:
-    verdict = judged(outcome, policy=FAIL)
-    assert (verdict.result, verdict.reason, verdict.unknown) == (Result.FAILED, "perhaps_sent", 1)
+    conclusion = judged(outcome, policy=FAIL)
+    assert (conclusion.result, conclusion.reason, conclusion.unknown) == (Result.FAILED, "perhaps_sent", 1)
     mark = decided(due(), OVER, policy=FAIL)
-    assert isinstance(mark, MarkUnknown) and mark.verdict.reason == "perhaps_sent"
+    assert isinstance(mark, MarkUnknown) and mark.conclusion.reason == "perhaps_sent"
 
 
 @pytest.mark.parametrize(
@@ -197,8 +201,8 @@ def test_p5_2_policy_fail_ends_as_perhaps_sent(outcome: Unknown) -> None:
     ],
 )
 def test_p5_2_after_an_unknown_the_only_ends_are_taken_or_perhaps_sent(outcome: Any, made: Any, one: Due) -> None:
-    verdict = judged(outcome, one, **made)
-    assert (verdict.result, verdict.reason) == (Result.FAILED, "perhaps_sent")
+    conclusion = judged(outcome, one, **made)
+    assert (conclusion.result, conclusion.reason) == (Result.FAILED, "perhaps_sent")
     assert judged(Accepted(), one, **made).result is Result.SENT
 
 
@@ -206,11 +210,11 @@ def test_p5_2_after_an_unknown_the_only_ends_are_taken_or_perhaps_sent(outcome: 
 def test_p5_2_whatever_expires_or_is_cancelled_later(late: Due) -> None:
     finish = decided(late, UNKNOWN)
     assert isinstance(finish, Finish)
-    assert (finish.verdict.result, finish.verdict.reason) == (Result.FAILED, "perhaps_sent")
+    assert (finish.conclusion.result, finish.conclusion.reason) == (Result.FAILED, "perhaps_sent")
 
 
 def test_p5_3_a_failure_is_retried_at_t() -> None:
-    assert judged(BUSY) == Verdict(Result.RETRY, NOW + seconds(50), 0, 1, "provider_unavailable", "421")
+    assert judged(BUSY) == Conclusion(Result.RETRY, NOW + seconds(50), 0, 1, "provider_unavailable", "421")
 
 
 def test_p5_3_attempts_are_hand_overs_counted_in_the_claims() -> None:
@@ -221,8 +225,8 @@ def test_p5_3_attempts_are_hand_overs_counted_in_the_claims() -> None:
 
 
 def test_p5_3_attempts_end_with_the_cause_of_the_last() -> None:
-    verdict = judged(BUSY, number=3)
-    assert (verdict.result, verdict.reason, verdict.detail) == (Result.FAILED, "provider_unavailable", "421")
+    conclusion = judged(BUSY, number=3)
+    assert (conclusion.result, conclusion.reason, conclusion.detail) == (Result.FAILED, "provider_unavailable", "421")
 
 
 def test_p5_3_t_at_or_after_the_expiry_ends_it_now() -> None:
@@ -232,8 +236,8 @@ def test_p5_3_t_at_or_after_the_expiry_ends_it_now() -> None:
 
 def test_p5_3_t_moves_into_the_allowed_hours() -> None:
     morning = NOW + seconds(1800)
-    verdict = judged(BUSY, due(windows=((morning, morning + seconds(60)),)))
-    assert verdict.at == morning
+    conclusion = judged(BUSY, due(windows=((morning, morning + seconds(60)),)))
+    assert conclusion.at == morning
 
 
 def test_p5_3_never_before_the_providers_word() -> None:
@@ -258,7 +262,7 @@ def test_p5_3_the_first_attempts_time_is_the_claims_when_the_due_does_not_know_i
 @pytest.mark.parametrize("now", [NOW, NOW + seconds(1)])
 def test_p5_4_what_has_expired_is_not_handed_over(now: datetime) -> None:
     finish = decided(due(2, expires_at=NOW), RETRY, now=now)
-    assert finish == Finish(2, Verdict(Result.EXPIRED, reason="expired"))
+    assert finish == Finish(2, Conclusion(Result.EXPIRED, reason="expired"))
 
 
 def test_p5_1_a_first_attempt_is_what_the_rules_say_where_there_is_no_claim() -> None:
@@ -281,8 +285,10 @@ def test_p5_1_a_first_attempt_is_what_the_rules_say_where_there_is_no_claim() ->
 )
 def test_p5_8_an_end_writes_a_final_claim(end: End, result: Result) -> None:
     """Of the highest try plus one, holding the end."""
-    assert decided(due(end=end, end_reason="why")) == Finish(1, Verdict(result, reason=end.value, detail="why"))
-    assert decided(due(end=end, end_reason=end.value)) == Finish(1, Verdict(result, reason=end.value)), "no word twice"
+    assert decided(due(end=end, end_reason="why")) == Finish(1, Conclusion(result, reason=end.value, detail="why"))
+    assert decided(due(end=end, end_reason=end.value)) == Finish(1, Conclusion(result, reason=end.value)), (
+        "no word twice"
+    )
     finish = decided(due(end=end), RETRY, replace(RETRY, try_=2))
     assert isinstance(finish, Finish) and finish.try_ == 3
 
@@ -302,7 +308,7 @@ def again(one: Due, *claims: Claim) -> Any:
     past = Past.of(claims)
     say = decide(one, past, now=NOW, token=OURS, policy=POLICY, draw=0.0)
     assert isinstance(say, Say)
-    return events.again(say.verdict, say.claim, one, past, NOW)
+    return events.again(say.conclusion, say.claim, one, past, NOW)
 
 
 def test_a_repeat_says_the_same_event() -> None:
@@ -317,7 +323,7 @@ def test_a_repeat_says_the_same_event() -> None:
 def test_a_retry_said_again_is_the_same_retry() -> None:
     said = [again(one, RETRY) for one in (due(), due())]
     assert isinstance(said[0], Retry) and said[0].ce_id == said[1].ce_id
-    assert (said[0].at, said[0].due.try_, said[0].due.first_at) == (RETRY.verdict.at, 2, RETRY.made_at)  # type: ignore[union-attr]
+    assert (said[0].at, said[0].due.try_, said[0].due.first_at) == (RETRY.conclusion.at, 2, RETRY.made_at)  # type: ignore[union-attr]
 
 
 def test_an_end_said_again_is_the_same_end() -> None:

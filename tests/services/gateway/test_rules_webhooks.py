@@ -15,7 +15,7 @@ from contracts.status import Channel, Status
 from kit.clock import utc_now
 from services.gateway.rules import webhooks as rules
 from services.gateway.rules.reaching import is_refused, url_problem
-from services.gateway.rules.webhooks import Again, Answer, Arrived, Endpoint, GivenUp, judge
+from services.gateway.rules.webhooks import Again, Answer, Arrived, Endpoint, GivenUp, what_follows
 
 NOW = utc_now()
 HOOK, ID = UUID(int=1), UUID(int=2)
@@ -95,35 +95,35 @@ def answered(status: int | None, **more: float) -> Answer:
 
 
 def test_every_2xx_is_yes() -> None:
-    assert all(isinstance(judge(answered(status), 1, NOW, NOW, 0.5), Arrived) for status in (200, 201, 204, 299))
+    assert all(isinstance(what_follows(answered(status), 1, NOW, NOW, 0.5), Arrived) for status in (200, 201, 204, 299))
 
 
 def test_gone_is_gone_at_once() -> None:
-    assert judge(answered(410), 1, NOW, NOW, 0.5) == GivenUp(gone=True)
+    assert what_follows(answered(410), 1, NOW, NOW, 0.5) == GivenUp(gone=True)
 
 
 @pytest.mark.parametrize("status", [None, 199, 301, 302, 307, 400, 401, 404, 429, 500, 503])
 def test_all_else_is_tried_again(status: int | None) -> None:
-    assert isinstance(judge(answered(status), 1, NOW, NOW, 0.5), Again)
+    assert isinstance(what_follows(answered(status), 1, NOW, NOW, 0.5), Again)
 
 
 def test_pauses_grow_over_days_and_end() -> None:
     at, pauses, tries = NOW, [], 0
     while True:
         tries += 1
-        verdict = judge(answered(500), tries, NOW, at, 0.999)
-        if not isinstance(verdict, Again):
+        then = what_follows(answered(500), tries, NOW, at, 0.999)
+        if not isinstance(then, Again):
             break
-        pauses.append((verdict.at - at).total_seconds())
-        at = verdict.at
-    assert verdict == GivenUp() and tries == 10
+        pauses.append((then.at - at).total_seconds())
+        at = then.at
+    assert then == GivenUp() and tries == 10
     assert pauses == sorted(pauses) and pauses[0] < 6 and timedelta(days=2) < at - NOW < timedelta(days=4)
 
 
 def test_the_receivers_own_wish_is_heeded_up_to_a_day() -> None:
-    verdict = judge(answered(503, retry_after=600.0), 1, NOW, NOW, 0.5)
-    assert verdict == Again(NOW + timedelta(seconds=600))
-    assert judge(answered(503, retry_after=1e7), 1, NOW, NOW, 0.5) == Again(NOW + timedelta(days=1))
+    then = what_follows(answered(503, retry_after=600.0), 1, NOW, NOW, 0.5)
+    assert then == Again(NOW + timedelta(seconds=600))
+    assert what_follows(answered(503, retry_after=1e7), 1, NOW, NOW, 0.5) == Again(NOW + timedelta(days=1))
 
 
 NAMES = (
