@@ -13,10 +13,10 @@ from contracts.topics import RECIPIENTS
 from kit import logs
 from kit.postgres import Connection, Database
 from kit.settings import Settings
-from services.gateway.outbox.writer import Unstorable, Writer
+from services.gateway.outbox.writer import Writer
 from services.gateway.rules import alerting
 from services.gateway.rules.alerting import Alert
-from services.gateway.rules.asked import Accepted, Asked
+from services.gateway.rules.asked import Acceptance, Asked, Unstorable
 from services.gateway.store import alerts as store
 from services.gateway.store import directory, reading
 
@@ -66,7 +66,7 @@ class Telling:
         self._per_hour = per_hour
 
     async def tell(self, alerts: Sequence[Alert]) -> Taken:
-        """Asks for them, for each of `alerts.recipients`. Raises Nobody, and Unavailable of the outbox: come back."""
+        """Asks for them, for each of `alerts.recipients`. Raises Nobody, and CannotAccept of the outbox: come back."""
         recipients = tuple(dict.fromkeys(self._told.alerts.recipients))
         if not recipients:
             raise Nobody
@@ -125,4 +125,4 @@ def _is_first(asked: Asked, result: object) -> bool:
     """Another text under the same id is a repeat, too: figures in it change while an alert goes on."""
     if isinstance(result, Unstorable):
         log.error("alert_not_storable", id=str(asked.id))
-    return isinstance(result, Accepted) and result.first
+    return isinstance(result, Acceptance) and result.first

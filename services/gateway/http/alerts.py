@@ -18,7 +18,7 @@ from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.operations import check_operator
 from services.gateway.http.problems import Problem, forbidden, unavailable
-from services.gateway.outbox.writer import Unavailable
+from services.gateway.outbox.writer import CannotAccept
 from services.gateway.rules.alerting import Alert
 from services.gateway.rules.trust import Caller
 
@@ -74,7 +74,7 @@ async def _told(desk: Desk, alerts: Sequence[Alert]) -> Taken:
         return await telling.tell(alerts)
     except Nobody:
         raise _nobody() from None
-    except Unavailable as error:
+    except CannotAccept as error:
         raise unavailable(f"accepting ({error})") from None
 
 

@@ -12,9 +12,9 @@ from kit.postgres import Connection
 from services.gateway.http import shapes
 from services.gateway.http.desk import Desk
 from services.gateway.http.problems import Problem, unavailable
-from services.gateway.outbox.writer import Unavailable
+from services.gateway.outbox.writer import CannotAccept
 from services.gateway.rules import replaying
-from services.gateway.rules.asked import Accepted, Asked
+from services.gateway.rules.asked import Acceptance, Asked
 from services.gateway.rules.replaying import CannotReplay, Family
 from services.gateway.rules.stored import Stored
 from services.gateway.store import reading, searching
@@ -86,7 +86,7 @@ async def _replay(desk: Desk, those: Sequence[tuple[Stored, Family]]) -> list[Do
             done.append(Done(row.id, family.root.id, row.id, shapes.STATUS[row.rank], why=str(error)))
     try:
         results = await desk.writer.accept([one for _, one in asked]) if asked else []
-    except Unavailable as error:
+    except CannotAccept as error:
         raise unavailable(f"accepting ({error})") from None
     return done + [_done(row, one, result) for (row, one), result in zip(asked, results, strict=True)]
 
@@ -106,7 +106,7 @@ def _with_files(row: Stored) -> list[UUID]:
 
 def _done(row: Stored, asked: Asked, result: object) -> Done:
     root = asked.replay_of or row.id
-    if isinstance(result, Accepted):
+    if isinstance(result, Acceptance):
         return Done(row.id, root, asked.id, shapes.STATUS[result.rank], result.first)
     return Done(row.id, root, row.id, shapes.STATUS[row.rank], why="the database does not hold what it says")
 

@@ -34,9 +34,9 @@ from services.gateway.http.problems import (
     too_large_to_pass_on,
     unavailable,
 )
-from services.gateway.outbox.writer import Unavailable, Unstorable
+from services.gateway.outbox.writer import CannotAccept
 from services.gateway.rules import trust
-from services.gateway.rules.asked import Accepted, Asked, Conflict
+from services.gateway.rules.asked import Acceptance, Asked, Conflict, Unstorable
 from services.gateway.rules.trust import Caller
 
 PREFIX: Final = "/v1/notifications"
@@ -210,18 +210,18 @@ def entry(desk: Desk, request: Request) -> Entry:
 
 async def accept(
     desk: Desk, caller: Caller, request: NotificationRequest, key: str | None, trace: str | None = None
-) -> Accepted:
+) -> Acceptance:
     """One request that is ours now. Raises Problem."""
     result = (await _accept(desk, [_asked(desk, caller, request, key, trace)]))[0]
-    if not isinstance(result, Accepted):
+    if not isinstance(result, Acceptance):
         raise _refusal(result)
     return result
 
 
-async def _accept(desk: Desk, asked: Sequence[Asked]) -> list[Accepted | Conflict | Unstorable]:
+async def _accept(desk: Desk, asked: Sequence[Asked]) -> list[Acceptance | Conflict | Unstorable]:
     try:
         return await desk.writer.accept(asked) if asked else []
-    except Unavailable as error:
+    except CannotAccept as error:
         raise unavailable(f"accepting ({error})") from None
 
 
@@ -255,8 +255,8 @@ def _item(desk: Desk, caller: Caller, item: Any, trace: str | None) -> Asked | P
         return problem
 
 
-def _result(asked: Asked, result: Accepted | Conflict | Unstorable) -> dict[str, Any]:
+def _result(asked: Asked, result: Acceptance | Conflict | Unstorable) -> dict[str, Any]:
     """One of `BatchResults`."""
-    if isinstance(result, Accepted):
+    if isinstance(result, Acceptance):
         return {"id": asked.id, "status": shapes.STATUS[result.rank]}
     return {"error": _refusal(result).body()}

@@ -12,22 +12,18 @@ from kit.metrics import Metrics
 from kit.postgres import Database, fate
 from kit.service import Loop
 from services.gateway.outbox.announcer import Announcer
-from services.gateway.rules.asked import Accepted, Asked, Conflict
+from services.gateway.rules.asked import Acceptance, Asked, Conflict, Unstorable
 from services.gateway.settings import Pace
 from services.gateway.store import accepting
 
 log = logs.get(__name__)
 
 
-class Unavailable(Exception):
+class CannotAccept(Exception):
     """Nothing can be accepted now: the database is away, or too many wait for it. Come back in a moment."""
 
 
-class Unstorable(Exception):
-    """The database refuses this one request for what is in it."""
-
-
-Result = Accepted | Conflict | Unstorable
+Result = Acceptance | Conflict | Unstorable
 
 
 @dataclass(slots=True)
@@ -62,9 +58,9 @@ class Writer(Loop):
         return len(self._unanswered)
 
     async def accept(self, asked: Sequence[Asked]) -> list[Result]:
-        """Accept them, each for itself, in the order given. Raises Unavailable when nobody can say whether they are."""
+        """Accept them, each for itself, in the order given. Raises CannotAccept when nobody can say if they are."""
         if self._queued + len(asked) > self._pace.queue_items:
-            raise Unavailable("too many requests wait to be written")
+            raise CannotAccept("too many requests wait to be written")
         loop = asyncio.get_running_loop()
         call = _Call(asked, loop.create_future(), loop.time() + self._pace.patience)
         self._queue.append(call)
@@ -85,7 +81,7 @@ class Writer(Loop):
         now = asyncio.get_running_loop().time()
         self._forget_answered()
         while self._unanswered and self._unanswered[0].until <= now:
-            _answer(self._unanswered.popleft(), Unavailable("the database does not answer in time"))
+            _answer(self._unanswered.popleft(), CannotAccept("the database does not answer in time"))
         if self._unanswered:
             self._look_at(self._unanswered[0].until)
 
@@ -114,7 +110,7 @@ class Writer(Loop):
         first = {one.id: one for call in reversed(group) for one in reversed(call.asked)}
         try:
             results = await self._accept(list(first.values()))
-        except Unavailable as error:
+        except CannotAccept as error:
             for call in group:
                 _answer(call, error)
         else:
@@ -124,7 +120,7 @@ class Writer(Loop):
         self._forget_answered()
 
     async def _accept(self, asked: list[Asked]) -> dict[UUID, Result]:
-        """One transaction; a request that the database cannot hold is found by halves. Raises Unavailable."""
+        """One transaction; a request that the database cannot hold is found by halves. Raises CannotAccept."""
         try:
             async with self._database.connection() as connection:
                 results = await accepting.accept(connection, asked)
@@ -138,22 +134,22 @@ class Writer(Loop):
     async def _refuse(self, asked: list[Asked], error: Exception) -> dict[UUID, Result]:
         if fate(error) != "data":
             log.warning("accepting_failed", error=f"{type(error).__name__}: {error}", requests=len(asked))
-            raise Unavailable("the database is away") from error
+            raise CannotAccept("the database is away") from error
         if len(asked) == 1:
             return {asked[0].id: Unstorable(str(error))}
         middle = len(asked) // 2
         return await self._accept(asked[:middle]) | await self._accept(asked[middle:])
 
-    def _publish(self, asked: Iterable[Asked], results: Mapping[UUID, Accepted | Conflict]) -> None:
+    def _publish(self, asked: Iterable[Asked], results: Mapping[UUID, Acceptance | Conflict]) -> None:
         accepted: Counter[tuple[str, str]] = Counter()
         repeated: Counter[str] = Counter()
         for one in asked:
             result = results[one.id]
-            if isinstance(result, Accepted) and result.first:
+            if isinstance(result, Acceptance) and result.first:
                 self._announcer.say((one.id, one.id), one.event(result.accepted_at))
                 for channel in one.request.all_channels:
                     accepted[channel, one.request.lane] += 1
-            elif isinstance(result, Accepted):
+            elif isinstance(result, Acceptance):
                 repeated[one.request.lane] += 1
         for (name, lane), n in accepted.items():
             self._metrics.accepted(name, lane, n)
@@ -163,18 +159,18 @@ class Writer(Loop):
 
 def _result(asked: Asked, first: Asked, result: Result, told: set[UUID]) -> Result:
     """The result of the first with this id; a second one within the same group is a repeat of it."""
-    if asked.id not in told or not isinstance(result, Accepted):
+    if asked.id not in told or not isinstance(result, Acceptance):
         told.add(asked.id)
         return result
     if asked.fingerprint != first.fingerprint:
         return Conflict(asked.id)
-    return Accepted(result.id, result.accepted_at, result.rank, first=False)
+    return Acceptance(result.id, result.accepted_at, result.rank, first=False)
 
 
-def _answer(call: _Call, answer: list[Result] | Unavailable) -> None:
+def _answer(call: _Call, answer: list[Result] | CannotAccept) -> None:
     if call.answer.done():
         return
-    if isinstance(answer, Unavailable):
+    if isinstance(answer, CannotAccept):
         call.answer.set_exception(answer)
     else:
         call.answer.set_result(answer)

@@ -112,7 +112,7 @@ def whole(view: str, files: str | None) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class Acceptance:
     """It is ours now. `first` is False for a repeat: the same key with the same body."""
 
     id: UUID
@@ -126,6 +126,13 @@ class Conflict:
     """The key is taken by another body (P1)."""
 
     id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Unstorable:
+    """The database refuses this one for what is in it; `why` in its words."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,17 @@ from uuid import UUID
 from contracts.status import Status
 from kit.postgres import Connection
 from kit.postgres.columns import Columns
-from services.gateway.rules.asked import Accepted, Asked, Conflict
+from services.gateway.rules.asked import Acceptance, Asked, Conflict
 
 FIRST_LOOK = 6.0
 """Seconds after which a sweep takes over what was accepted: longer than the first publishing can take."""
 
 
-async def accept(connection: Connection, asked: Sequence[Asked]) -> dict[UUID, Accepted | Conflict]:
+async def accept(connection: Connection, asked: Sequence[Asked]) -> dict[UUID, Acceptance | Conflict]:
     """Accept what is new, recognise what is repeated; no id twice in `asked`. All of it or nothing: one statement."""
     made = await _make(connection, asked)
-    accepted: dict[UUID, Accepted | Conflict] = {
-        one.id: Accepted(one.id, made[one.id], Status.ACCEPTED.rank, first=True) for one in asked if one.id in made
+    accepted: dict[UUID, Acceptance | Conflict] = {
+        one.id: Acceptance(one.id, made[one.id], Status.ACCEPTED.rank, first=True) for one in asked if one.id in made
     }
     repeated = [one for one in asked if one.id not in made]
     return accepted | await _compare(connection, repeated) if repeated else accepted
@@ -138,7 +138,7 @@ select id, accepted_at from made
 """
 
 
-async def _compare(connection: Connection, repeated: Sequence[Asked]) -> dict[UUID, Accepted | Conflict]:
+async def _compare(connection: Connection, repeated: Sequence[Asked]) -> dict[UUID, Acceptance | Conflict]:
     """A repeat is what it was, also when that was cleaned up; with another body it is a conflict. Looked up after the
     insert, so that it sees the row of another gateway that was quicker by a moment."""
     rows = await connection.fetch(_THERE, [one.id for one in repeated])
@@ -153,8 +153,8 @@ select id, fingerprint, accepted_at, rank from notifications where id = any($1::
 """
 
 
-def _compared(one: Asked, row: Any) -> Accepted | Conflict:
+def _compared(one: Asked, row: Any) -> Acceptance | Conflict:
     # None: it had come by Kafka, and was cleaned up; intake knows whether it was the same.
     if row["fingerprint"] not in (None, one.fingerprint):
         return Conflict(one.id)
-    return Accepted(one.id, row["accepted_at"], row["rank"], first=False)
+    return Acceptance(one.id, row["accepted_at"], row["rank"], first=False)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from kit import logs
 from services.gateway.handlers.alerts import Nobody
-from services.gateway.outbox.writer import Unavailable
+from services.gateway.outbox.writer import CannotAccept
 from services.gateway.rules.alerting import Alert
 from services.gateway.rules.webhooks import Answer
 from services.gateway.store.webhook_deliveries import Disabled
@@ -39,7 +39,7 @@ class Notice:
             return
         try:
             await self._tell([alert])
-        except (Nobody, Unavailable) as error:
+        except (Nobody, CannotAccept) as error:
             log.error("notice_not_given", webhook=alert.labels["webhook"], error=type(error).__name__)
 
 

@@ -18,8 +18,8 @@ from contracts.request import NotificationRequest
 from kit.metrics import Metrics
 from kit.settings import KafkaSettings
 from services.gateway.http.desk import new_id
-from services.gateway.outbox.writer import Unavailable, Writer
-from services.gateway.rules.asked import Accepted, Asked
+from services.gateway.outbox.writer import CannotAccept, Writer
+from services.gateway.rules.asked import Acceptance, Asked
 from services.gateway.settings import Pace
 from services.gateway.store import outbox
 from tests.services.gateway.conftest import ALICE, BELL, BOB, EMAIL, SERVICE, House, opened, settings_of
@@ -294,8 +294,8 @@ async def test_who_waits_too_long_for_the_database_is_told_to_come_back(house: H
         await asyncio.wait({early})
         last = accepted()
         await asyncio.wait({later, last})
-    assert all(isinstance(one.exception(), Unavailable) for one in (early, later, last))
-    assert isinstance((await writer.accept([Asked.of(new_id(), "default", "user:alice", request)]))[0], Accepted)
+    assert all(isinstance(one.exception(), CannotAccept) for one in (early, later, last))
+    assert isinstance((await writer.accept([Asked.of(new_id(), "default", "user:alice", request)]))[0], Acceptance)
     assert not writer.unanswered
     await owner.close()
     await writer.stop()

@@ -13,7 +13,7 @@ from contracts.request import NotificationRequest, Strict
 from contracts.status import Channel, Lane, Status
 from services.gateway.http import shapes
 from services.gateway.http.problems import Problem, fields_of, invalid
-from services.gateway.rules.asked import Accepted
+from services.gateway.rules.asked import Acceptance
 
 WAITING: Final = "en_attente"
 SENT: Final = "envoyé"
@@ -88,7 +88,7 @@ class CompatNotification(Whole):
     date_envoi: datetime | None
 
     @classmethod
-    def new(cls, asked: CompatRequest, accepted: Accepted) -> Self:
+    def new(cls, asked: CompatRequest, accepted: Acceptance) -> Self:
         """What is known of one as soon as it is accepted."""
         return cls(
             id=accepted.id,
