@@ -12,7 +12,8 @@ from contracts.topics import Topic
 from kit import logs
 from kit.bus.admin import DEADLINE, administrator, committed
 from kit.bus.assignment import Assignment
-from kit.bus.membership import PATIENCE, PROMPT_MS, Membership
+from kit.bus.fetching import PROMPT_MS
+from kit.bus.membership import PATIENCE, Membership
 from kit.bus.placement import ANEW, Committed, First, start
 from kit.bus.record import Partition, Position, Received
 from kit.settings import KafkaSettings
@@ -53,7 +54,7 @@ class Consumer:
         """`instance` makes the membership static: whoever comes back under that name gets its partitions at once.
 
         `fetch_wait_ms`: what an idle reader costs, against the milliseconds that a record may lie unread (PROMPT_MS,
-        or CALM_MS where nobody waits for it).
+        or CALM_MS where nobody waits for it: `kit/bus/fetching.py`).
         """
         self.group = group
         self.on_revoked = on_revoked

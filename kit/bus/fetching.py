@@ -5,8 +5,20 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+# How long a fetch waits for a first record, in milliseconds. It ends with any record of a partition that it asks for;
+# these are for the others, which were just emptied, moved by a seek, resumed or assigned: their next record lies unread
+# until the next fetch.
+PROMPT_MS: Final = 100
+"""Where somebody waits for the record."""
+CALM_MS: Final = 500
+"""Where nobody does: each fetch costs Kafka and us half a millisecond."""
+FOLLOWING_MS: Final = 40
+"""Of a follower, who gathers: what is said within this time comes with one fetch, and not with one for each record."""
 LONGEST_MS: Final = 1000
-"""What was moved by a seek, resumed, or assigned while a fetch is under way is asked for after it."""
+"""While nothing comes to a fetch that leaves nobody out."""
+ROUND_MS: Final = 1000
+"""After so long the client looks whether a fetch is to be made, where nothing has told it: an answer, a record that was
+taken, a seek and a resume all do."""
 
 # The client sends one fetch at a time, for the partitions of which it holds no records, and lets it wait as long as
 # the one number says that it was made with. A partition that was emptied meanwhile is not in that fetch: what comes to

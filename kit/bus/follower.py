@@ -11,15 +11,13 @@ from contracts.topics import Topic
 from kit import logs
 from kit.bus.admin import DEADLINE
 from kit.bus.closing import close_consumer
-from kit.bus.fetching import ask_seldom
+from kit.bus.fetching import FOLLOWING_MS, ask_seldom
 from kit.bus.reaching import reaching
 from kit.bus.record import Received
 from kit.clock import utc_now
 from kit.service import Loop
 from kit.settings import KafkaSettings
 
-FETCH_WAIT_MS: Final = 40
-"""What is said within this time comes with one fetch: one for each record would cost more than all that is read."""
 FETCH_BYTES: Final = 64 * 1024
 """So much comes at once."""
 SILENCE: Final = 30.0
@@ -53,7 +51,7 @@ class Follower(Loop):
         try:
             async with asyncio.timeout(DEADLINE):
                 await kafka.start()
-            ask_seldom(kafka, FETCH_WAIT_MS)
+            ask_seldom(kafka, FOLLOWING_MS)
             kafka.subscribe([self._settings.topic_prefix + self._topic.name])
             begun = utc_now().timestamp()
             while self._silence(kafka, begun) < SILENCE:
@@ -74,7 +72,7 @@ class Follower(Loop):
             enable_auto_commit=False,
             auto_offset_reset="latest",
             metadata_max_age_ms=5000,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=FOLLOWING_MS,
             fetch_min_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=self._topic.max_message_bytes,
         )

@@ -13,7 +13,7 @@ from kit import logs
 from kit.bus.admin import DEADLINE, administrator
 from kit.bus.assignment import Assignment
 from kit.bus.closing import close_consumer
-from kit.bus.fetching import ask_seldom
+from kit.bus.fetching import PROMPT_MS, ROUND_MS, ask_seldom
 from kit.bus.reaching import reaching
 from kit.clock import monotonic, utc_now
 from kit.settings import KafkaSettings
@@ -27,14 +27,6 @@ STUMBLES: Final = 3
 SLOWEST: Final = 2.0
 """Seconds between two tries, at most."""
 REBALANCE_MS: Final = 30_000
-PROMPT_MS: Final = 100
-"""Milliseconds that a fetch waits for a first record while others of our partitions are not in it, because they were
-just emptied: their next record waits at most this long for the next one."""
-CALM_MS: Final = 500
-"""The same where nobody waits for it: each fetch costs Kafka and us half a millisecond."""
-ROUND_MS: Final = 1000
-"""After so long the client looks whether a fetch is to be made, where nothing has told it: an answer, a record that was
-taken, a seek and a resume all do."""
 
 log = logs.get(__name__)
 

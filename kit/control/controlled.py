@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.topics import CONTROL, CONTROL_OF
 from kit.bus.consumer import Consumer
-from kit.bus.membership import CALM_MS
+from kit.bus.fetching import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.control.hearing import Hearing
 from kit.control.heartbeat import EVERY, Heartbeat

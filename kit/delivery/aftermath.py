@@ -6,7 +6,7 @@ from contracts.events import Receipt
 from contracts.status import Channel
 from contracts.topics import Group
 from kit.bus.consumer import Consumer
-from kit.bus.membership import CALM_MS
+from kit.bus.fetching import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.delivery.asking import Asking
 from kit.delivery.provider import Askable, Provider

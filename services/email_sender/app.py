@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 from contracts.status import Channel as Name
 from contracts.topics import EMAIL_SENDER, EMAIL_SENDER_DIRECTORY, EMAIL_SENDER_RECEIPTS, due_lanes
 from kit.bus.consumer import Consumer
-from kit.bus.membership import CALM_MS
+from kit.bus.fetching import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic

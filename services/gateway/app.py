@@ -10,8 +10,8 @@ from typing import Any, Final, NoReturn
 from contracts.topics import BY_NAME, DUE_INAPP, GATEWAY, GATEWAY_COUNTS, GATEWAY_DIRECTORY, GATEWAY_INAPP, SENT, Group
 from kit.archive.marking import mark_of
 from kit.bus.consumer import Consumer
+from kit.bus.fetching import CALM_MS
 from kit.bus.follower import Follower
-from kit.bus.membership import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.bus.served import served, served_by_topic

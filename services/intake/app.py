@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 
 from contracts.topics import INTAKE, INTAKE_DIRECTORY, INTAKE_OUTCOMES, RECIPIENTS, REQUESTED, SETTINGS, Group
 from kit.bus.consumer import Consumer
-from kit.bus.membership import CALM_MS
+from kit.bus.fetching import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.bus.served import served, served_by_topic

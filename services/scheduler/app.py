@@ -14,7 +14,7 @@ from contracts.topics import (
     SETTINGS,
 )
 from kit.bus.consumer import Consumer
-from kit.bus.membership import CALM_MS
+from kit.bus.fetching import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.control.controlled import controlled

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from contracts.status import Channel as Name
 from contracts.topics import SMS_SENDER, SMS_SENDER_DIRECTORY, SMS_SENDER_RECEIPTS, due_lanes
 from kit.bus.consumer import Consumer
-from kit.bus.membership import CALM_MS
+from kit.bus.fetching import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic

@@ -11,12 +11,10 @@ from aiokafka.protocol.fetch import FetchRequest
 
 from contracts.topics import SCHEDULED
 from kit.bus.closing import close_consumer
-from kit.bus.fetching import LONGEST_MS, ask_seldom
+from kit.bus.fetching import LONGEST_MS, PROMPT_MS, ask_seldom
 from kit.bus.reaching import reaching
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import make, say, until_true
-
-PROMPT_MS = 100
 
 
 async def test_an_idle_reader_waits_longer_each_time_and_promptly_again_after_a_record(kafka: KafkaSettings) -> None:
