@@ -1,5 +1,6 @@
 """What is said about a hand-over: always made from its claim, so that a repeat says the same thing again (P5.1)."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -7,6 +8,7 @@ from typing import Any, Final
 from contracts.events import Delivered, Due, Event, Failed, Retry, Sent, Taken, Undelivered
 from contracts.status import Status
 from kit.delivery.rules import Claim, Conclusion, Past, Result, failed
+from kit.delivery.store.results import Unsaid
 
 TOO_LARGE: Final = "too_large"
 
@@ -56,6 +58,18 @@ def outcome(
         unknown=unknown,
         provider=provider,
         suppress=conclusion.suppress,
+    )
+
+
+def unsaid(one: Unsaid) -> Event:
+    """What its claim says, long after it was handed over."""
+    return outcome(
+        one.conclusion,
+        json.loads(one.about),
+        try_=one.try_,
+        attempt=one.attempt,
+        unknown=one.unknown,
+        provider=one.provider,
     )
 
 

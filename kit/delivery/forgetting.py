@@ -13,7 +13,7 @@ from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.delivery.awaiting import forget_awaited
 from kit.delivery.receipts import forget_receipts
-from kit.delivery.store import IS_TAKEN
+from kit.delivery.store.results import IS_TAKEN
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database
 

@@ -11,10 +11,10 @@ from contracts.cloudevents import Undecodable
 from contracts.status import Channel
 from contracts.topics import Topic
 from kit.bus.record import Received
-from kit.delivery import store
 from kit.delivery.pipe.delivery import about
 from kit.delivery.rules import IN_FLIGHT, UNKNOWN_OUTCOME, Conclusion, Result
-from kit.delivery.store import Written
+from kit.delivery.store import claims
+from kit.delivery.store.results import Written
 from kit.postgres import Database
 
 Try = tuple[UUID, int]
@@ -100,9 +100,9 @@ async def rebuild(database: Database, heard: Heard) -> tuple[int, int]:
     written = marked = 0
     for begin in range(0, len(results), AT_ONCE):
         async with database.transaction() as connection:
-            written += await store.rebuild(connection, results[begin : begin + AT_ONCE])
+            written += await claims.rebuild(connection, results[begin : begin + AT_ONCE])
     for begin in range(0, len(unknown), AT_ONCE):
         some = [(id, try_, uuid4()) for id, try_ in unknown[begin : begin + AT_ONCE]]
         async with database.transaction() as connection:
-            marked += await store.claim_lost(connection, some)
+            marked += await claims.claim_lost(connection, some)
     return written, marked

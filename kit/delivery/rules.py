@@ -36,6 +36,11 @@ class Result(StrEnum):
     __hash__ = str.__hash__  # an enum's own is written in Python
 
     @property
+    def rank(self) -> int:
+        """As of the status; only of those that have one."""
+        return Status(self.value).rank
+
+    @property
     def is_taken(self) -> bool:
         """A provider has the message."""
         return self in TAKEN_RESULTS
@@ -110,7 +115,7 @@ class Callbacks(NamedTuple):
 
     @property
     def _weight(self) -> tuple[int, bool]:
-        return Status(self.result.value).rank, self.suppress is not None
+        return self.result.rank, self.suppress is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from kit.delivery.pace.limits import paces
 from kit.delivery.policies import policies
 from kit.delivery.sender import Channel, Sender
 from kit.delivery.simulator import Simulator
-from kit.delivery.store import BY_INDEX
+from kit.delivery.store.claims import BY_INDEX
 from kit.delivery.suppressed import Suppressed
 from kit.engine import Engine
 from kit.postgres import Database

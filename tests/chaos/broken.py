@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from kit import engine
-from kit.delivery import store
+from kit.delivery.store import claims
+from kit.delivery.store.results import Written
 from kit.postgres import Connection
 
 
@@ -28,18 +29,18 @@ def offsets_before_the_work() -> None:
 
 def no_claim() -> None:
     """P5.1: nobody writes down what is handed over, so that a repeat is handed over again and nobody knows."""
-    look = store.look
+    look = claims.look
 
-    async def blind(connection: Connection, ids: Collection[UUID]) -> store.Look:
+    async def blind(connection: Connection, ids: Collection[UUID]) -> claims.Look:
         return replace(await look(connection, ids), claims={})
 
-    async def claimed(_: Connection, wanted: Iterable[store.Wanted], __: timedelta) -> set[UUID]:
+    async def claimed(_: Connection, wanted: Iterable[claims.Wanted], __: timedelta) -> set[UUID]:
         return {one.token for one in wanted}
 
-    async def recorded(_: Connection, results: Iterable[store.Written]) -> set[tuple[UUID, int]]:
+    async def recorded(_: Connection, results: Iterable[Written]) -> set[tuple[UUID, int]]:
         return {(one.id, one.try_) for one in results}
 
-    store.look, store.claim, store.record = blind, claimed, recorded
+    claims.look, claims.claim, claims.record = blind, claimed, recorded
 
 
 RULES: dict[str, Callable[[], None]] = {rule.__name__: rule for rule in (offsets_before_the_work, no_claim)}

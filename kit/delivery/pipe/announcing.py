@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
-from kit.delivery import events, store
-from kit.delivery.store import Late
+from kit.delivery import events
+from kit.delivery.store import late as store
+from kit.delivery.store.results import Unsaid
 from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.service import Repeating
@@ -30,29 +31,17 @@ class Announcing(Repeating):
         """One look; whether there may be more to say."""
         async with self._database.connection() as connection:
             late = await store.unannounced(connection, MOST)
-        if said := await self._publisher.heard([(one, _outgoing(one)) for one in late]):
+        if said := await self._publisher.heard([(one, Outgoing.of(events.unsaid(one))) for one in late]):
             async with self._database.connection() as connection:
                 first = await store.announced(connection, said)
             self._count([one for one in said if (one.id, one.try_) in first])
         return len(said) == MOST
 
-    def _count(self, said: Sequence[Late]) -> None:
+    def _count(self, said: Sequence[Unsaid]) -> None:
         taken = Counter((_about(one).get("channel", ""), one.provider or "") for one in said)
         for (channel, provider), n in taken.items():
             self._metrics.sent(channel, provider, n)
 
 
-def _about(late: Late) -> dict[str, Any]:
+def _about(late: Unsaid) -> dict[str, Any]:
     return dict(json.loads(late.about))
-
-
-def _outgoing(late: Late) -> Outgoing:
-    event = events.outcome(
-        late.conclusion,
-        _about(late),
-        try_=late.try_,
-        attempt=late.attempt,
-        unknown=late.unknown,
-        provider=late.provider,
-    )
-    return Outgoing.of(event)

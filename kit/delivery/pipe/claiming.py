@@ -9,7 +9,7 @@ from contracts.events import Event
 from contracts.status import Lane
 from contracts.suppression import told
 from kit import logs
-from kit.delivery import events, store
+from kit.delivery import events
 from kit.delivery.gate import LONGEST
 from kit.delivery.pace.pace import give_back
 from kit.delivery.pipe import paying
@@ -32,7 +32,9 @@ from kit.delivery.rules import (
     decide,
     first_attempt,
 )
-from kit.delivery.store import First, Wanted, Won, Written
+from kit.delivery.store import claims
+from kit.delivery.store.claims import First, Wanted, Won
+from kit.delivery.store.results import Written
 from kit.delivery.suppressed import among, name_for
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
@@ -167,7 +169,7 @@ class Claiming:
             one.perhaps_claimed = True
         asked_at = self._clock.monotonic()
         wanted = [First(one.due.id, one.token, one.outlet.provider.name, one.due.expires_at) for one in fresh.values()]
-        won = await store.claim_first(connection, wanted, timedelta(seconds=self._lease))
+        won = await claims.claim_first(connection, wanted, timedelta(seconds=self._lease))
         failpoint("delivery_after_claim")
         for one in fresh.values():
             one.perhaps_claimed = False
@@ -188,7 +190,7 @@ class Claiming:
 
     async def _look(self, connection: Connection, batch: Iterable[Delivery], this: Sorting) -> None:
         asked_at = self._clock.monotonic()
-        look = await store.look(connection, {one.due.id for one in batch})
+        look = await claims.look(connection, {one.due.id for one in batch})
         self._clock.heard(look.now, asked_at)
         stopped = await self._stopped(connection, batch, look.now) if look.suppressing else {}
         for one in batch:
@@ -312,13 +314,13 @@ class Claiming:
             Written(one.due.id, mark.claim.try_, mark.claim.token, mark.conclusion, one.about)
             for one, mark in this.unknown
         ]
-        await store.mark_unknown(connection, marks)
+        await claims.mark_unknown(connection, marks)
         self._metrics.unknown(this.unknown[0][0].due.channel or "", len(marks))
         self._again(this, [one for one, _ in this.unknown])
 
     async def _finish(self, connection: Connection, this: Sorting) -> None:
         final = [Written(one.due.id, end.try_, None, end.conclusion, one.about) for one, end in this.final]
-        written = await store.finish(connection, final)
+        written = await claims.finish(connection, final)
         first = {(one.due.id, end.try_): one for one, end in this.final if (one.due.id, end.try_) in written}
         for one, end in this.final:
             if first.get((one.due.id, end.try_)) is one:
@@ -335,7 +337,7 @@ class Claiming:
             Wanted(one.due.id, one.token, attempt, one.outlet.provider.name, one.due.expires_at)
             for one, attempt in this.wanted
         ]
-        won = await store.claim(connection, wanted, timedelta(seconds=self._lease))
+        won = await claims.claim(connection, wanted, timedelta(seconds=self._lease))
         failpoint("delivery_after_claim")
         ours = []
         for one, attempt in this.wanted:

@@ -6,9 +6,10 @@ from uuid import uuid4
 
 from contracts.events import Event
 from kit import logs
-from kit.delivery import events, store
+from kit.delivery import events
 from kit.delivery.pace.pace import give_back
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
+from kit.delivery.store import claims
 from kit.postgres import Connection, Database, fate
 
 AGAIN_SECONDS: Final = 0.5
@@ -32,9 +33,9 @@ class Ways(Protocol):
 async def take_back(connection: Connection, claimed: Sequence[Delivery]) -> None:
     """P5.1: none of their claims is there any more, and no statement that is still on its way makes one."""
     if sure := [(one.due.id, one.token) for one in claimed if one.surely_claimed]:
-        await store.give_back(connection, sure)
+        await claims.give_back(connection, sure)
     if unsure := [one for one in claimed if not one.surely_claimed]:
-        await store.turn_away(connection, [(one.due.id, one.due.try_, one.token) for one in unsure])
+        await claims.turn_away(connection, [(one.due.id, one.due.try_, one.token) for one in unsure])
         for one in unsure:
             one.token = uuid4()  # should it come back, it is somebody else
 

@@ -7,13 +7,15 @@ from uuid import UUID
 from contracts.events import Event
 from contracts.status import Lane
 from kit import logs
-from kit.delivery import events, store
+from kit.delivery import events
 from kit.delivery.awaiting import Awaited, await_receipts
 from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
 from kit.delivery.pipe.counting import counted
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.delivery.rules import Policy, Result, what_became
-from kit.delivery.store import Written
+from kit.delivery.store import claims
+from kit.delivery.store.late import accept_late
+from kit.delivery.store.results import Written
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database, fate
@@ -68,7 +70,7 @@ class Recording:
             async with self._database.connection() as connection:
                 if awaited := [pair for one in batch if one.outlet.askable and (pair := _awaited(one))]:
                     await await_receipts(connection, awaited)
-                recorded = await store.record(connection, [_written(one) for one in batch])
+                recorded = await claims.record(connection, [_written(one) for one in batch])
                 done, late = _divided(batch, recorded)
                 await self._accept_late(connection, late)
         except Exception as error:
@@ -87,7 +89,7 @@ class Recording:
         """Whoever took over says what it found; an acceptance is news even then."""
         if accepted := [_written(one) for one in late if one.conclusion and one.conclusion.result is Result.SENT]:
             log.warning("accepted_after_the_lease", messages=len(accepted))
-            await store.accept_late(connection, accepted)
+            await accept_late(connection, accepted)
             self._ways.announce()
 
 

@@ -9,9 +9,10 @@ from contracts.events import Event, Failed, Retry, Sent
 from kit import logs
 from kit.bus.publisher import Publisher, PublishFailed, is_refusal
 from kit.bus.record import Outgoing
-from kit.delivery import events, store
+from kit.delivery import events
 from kit.delivery.pipe.delivery import about
-from kit.delivery.store import Written
+from kit.delivery.store import claims
+from kit.delivery.store.results import Written
 from kit.engine import Ticket
 from kit.metrics import Metrics
 from kit.postgres import Database, fate
@@ -95,7 +96,7 @@ class Saying:
         end = Written(retry.id, retry.due.try_, None, conclusion, about(retry), retry.provider)
         try:
             async with self._database.connection() as connection:
-                written = await store.end(connection, [end])
+                written = await claims.end(connection, [end])
         except Exception as error:
             if fate(error) != "connection":
                 log.error("end_not_recorded", exc_info=error)

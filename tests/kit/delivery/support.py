@@ -28,7 +28,7 @@ from kit.delivery.pace.rules import Limit
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Policy
 from kit.delivery.sender import Channel, Sender
-from kit.delivery.store import BY_INDEX
+from kit.delivery.store.claims import BY_INDEX
 from kit.engine import Engine
 from kit.metrics import Metrics
 from kit.postgres import Database

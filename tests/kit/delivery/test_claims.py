@@ -8,12 +8,14 @@ from uuid import UUID, uuid4
 
 from contracts.events import Due, Failed, Retry, Sent
 from contracts.status import Status
-from kit.delivery import store
 from kit.delivery.gate import Pass
 from kit.delivery.outcomes import Halted, Refused, Unavailable, Unknown
 from kit.delivery.pipe.announcing import Announcing
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Attempt, Conclusion, Result
+from kit.delivery.store import claims
+from kit.delivery.store.claims import First, Wanted
+from kit.delivery.store.results import Written
 from kit.metrics import Metrics
 from tests.kit.delivery.support import HOUR, Deaf, House, Takes, due, end_of, now
 
@@ -27,8 +29,8 @@ async def claimed_by_another(home: House, one: Due, seconds: float = 60.0, try_:
     token = uuid4()
     async with home.database.connection() as connection:
         attempt = Attempt(try_, try_, 0, now())
-        wanted = store.Wanted(one.id, token, attempt, "fake", one.expires_at)
-        assert await store.claim(connection, [wanted], timedelta(seconds=seconds)) == {token}
+        wanted = Wanted(one.id, token, attempt, "fake", one.expires_at)
+        assert await claims.claim(connection, [wanted], timedelta(seconds=seconds)) == {token}
     return token
 
 
@@ -98,13 +100,13 @@ async def test_p5_1_a_first_claim_is_made_at_once_only_where_there_is_none_of_an
     await claimed_by_another(home, claimed)
     await claimed_by_another(home, resent, try_=2)
     async with home.database.connection() as connection:
-        await store.finish(connection, [store.Written(finished.id, 1, None, Conclusion(Result.CANCELLED), "{}")])
-        await store.turn_away(connection, [(turned.id, 1, uuid4())])
-        wanted = [store.First(one.id, uuid4(), "fake", one.expires_at) for one in (new, claimed, resent, old)]
-        wanted += [store.First(one.id, uuid4(), "fake", one.expires_at) for one in (finished, turned)]
-        won = await store.claim_first(connection, wanted, HOUR)
+        await claims.finish(connection, [Written(finished.id, 1, None, Conclusion(Result.CANCELLED), "{}")])
+        await claims.turn_away(connection, [(turned.id, 1, uuid4())])
+        wanted = [First(one.id, uuid4(), "fake", one.expires_at) for one in (new, claimed, resent, old)]
+        wanted += [First(one.id, uuid4(), "fake", one.expires_at) for one in (finished, turned)]
+        won = await claims.claim_first(connection, wanted, HOUR)
         assert won and won.tokens == {wanted[0].token}
-        assert await store.claim_first(connection, wanted, HOUR) is None
+        assert await claims.claim_first(connection, wanted, HOUR) is None
 
 
 async def test_p5_6_a_plain_acceptance_is_written_like_any_other(home: House) -> None:
@@ -114,15 +116,15 @@ async def test_p5_6_a_plain_acceptance_is_written_like_any_other(home: House) ->
     plain = Conclusion(Result.SENT, at, 2, 1, detail="250 ok", provider_id="7")
     async with home.database.connection() as connection:
         attempt = Attempt(1, 3, 2, at)
-        wanted = [store.Wanted(that.id, token, attempt, "fake", that.expires_at) for that in (one, other)]
-        await store.claim(connection, wanted, HOUR)
-        written = [store.Written(that.id, 1, token, plain, "{}", "fake") for that in (one, lost)]
-        assert await store.record(connection, written) == {(one.id, 1)}
-        assert await store.record(connection, written) == {(one.id, 1)}, "its acknowledgement was lost"
-        stranger = store.Written(other.id, 1, uuid4(), plain, "{}", "fake")
-        assert await store.record(connection, [stranger]) == set()
-        general = store.Written(other.id, 1, token, plain._replace(segments=1), "{}", "fake")
-        assert await store.record(connection, [general]) == {(other.id, 1)}
+        wanted = [Wanted(that.id, token, attempt, "fake", that.expires_at) for that in (one, other)]
+        await claims.claim(connection, wanted, HOUR)
+        written = [Written(that.id, 1, token, plain, "{}", "fake") for that in (one, lost)]
+        assert await claims.record(connection, written) == {(one.id, 1)}
+        assert await claims.record(connection, written) == {(one.id, 1)}, "its acknowledgement was lost"
+        stranger = Written(other.id, 1, uuid4(), plain, "{}", "fake")
+        assert await claims.record(connection, [stranger]) == set()
+        general = Written(other.id, 1, token, plain._replace(segments=1), "{}", "fake")
+        assert await claims.record(connection, [general]) == {(other.id, 1)}
     [first], [second] = await home.claims(one), await home.claims(other)
     differs = {"id", "lease_until", "made_at", "result_at", "segments"}
     assert {k: v for k, v in dict(first).items() if k not in differs} == {
@@ -142,8 +144,8 @@ async def test_p5_1_who_turns_away_after_a_claim_of_unknown_fate_deletes_it(home
         assert await home.claims(one) == [] and provider.parcels == []
 
 
-def wants(one: Due, token: UUID) -> store.Wanted:
-    return store.Wanted(one.id, token, Attempt(1, 1, 0, now()), "fake", one.expires_at)
+def wants(one: Due, token: UUID) -> Wanted:
+    return Wanted(one.id, token, Attempt(1, 1, 0, now()), "fake", one.expires_at)
 
 
 async def test_p5_1_a_claim_that_commits_after_its_turning_away_is_none(home: House) -> None:
@@ -152,26 +154,26 @@ async def test_p5_1_a_claim_that_commits_after_its_turning_away_is_none(home: Ho
     async with home.database.connection() as late, home.database.connection() as connection:
         transaction = late.transaction()
         await transaction.start()
-        assert await store.claim(late, [wants(one, token)], HOUR) == {token}
-        turning_away = asyncio.create_task(store.turn_away(connection, [(one.id, 1, token)]))
+        assert await claims.claim(late, [wants(one, token)], HOUR) == {token}
+        turning_away = asyncio.create_task(claims.turn_away(connection, [(one.id, 1, token)]))
         await home.becomes(lambda: home.sql(WAITING, connection.get_server_pid()), 1)
         await transaction.commit()
         await turning_away
         assert await home.claims(one) == []
-        assert await store.claim(connection, [wants(one, other)], HOUR) == {other}
+        assert await claims.claim(connection, [wants(one, other)], HOUR) == {other}
 
 
 async def test_p5_1_a_claim_that_comes_after_its_turning_away_is_none(home: House) -> None:
     """Its INSERT lay on the way: it finds its token turned away, whoever had the claim meanwhile; others may claim."""
     one, token, other = due(), uuid4(), uuid4()
     async with home.database.connection() as connection:
-        await store.turn_away(connection, [(one.id, 1, token)])
-        assert await store.claim(connection, [wants(one, token)], HOUR) == set()
-        assert await store.claim(connection, [wants(one, other)], HOUR) == {other}
-        await store.give_back(connection, [(one.id, other)])
-        assert await store.claim(connection, [wants(one, token)], HOUR) == set()
+        await claims.turn_away(connection, [(one.id, 1, token)])
+        assert await claims.claim(connection, [wants(one, token)], HOUR) == set()
+        assert await claims.claim(connection, [wants(one, other)], HOUR) == {other}
+        await claims.give_back(connection, [(one.id, other)])
+        assert await claims.claim(connection, [wants(one, token)], HOUR) == set()
         assert await home.claims(one) == []
-        assert await store.claim(connection, [wants(one, other)], HOUR) == {other}
+        assert await claims.claim(connection, [wants(one, other)], HOUR) == {other}
 
 
 async def test_p5_1_who_was_turned_away_and_comes_back_claims_as_somebody_else(home: House) -> None:
@@ -189,7 +191,7 @@ async def test_p5_1_who_was_turned_away_and_comes_back_claims_as_somebody_else(h
 async def test_p5_8_an_end_takes_the_place_of_who_was_turned_away(home: House) -> None:
     one = due()
     async with home.database.connection() as connection:
-        await store.turn_away(connection, [(one.id, 1, uuid4())])
+        await claims.turn_away(connection, [(one.id, 1, uuid4())])
     async with home.sender(Takes()):
         await home.put(end_of(one))
         assert (await home.hears(one, Failed)).outcome is Status.CANCELLED

@@ -11,7 +11,7 @@ import pytest
 from contracts.erasure import FORGET, Forget, hashed
 from kit.clock import utc_now
 from kit.delivery.forgetting import forget_claims, works
-from kit.delivery.store import BY_INDEX
+from kit.delivery.store.claims import BY_INDEX
 from kit.metrics import Metrics
 from kit.postgres import Database
 

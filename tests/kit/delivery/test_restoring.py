@@ -11,10 +11,10 @@ import pytest
 
 from contracts import events as e
 from contracts.status import Channel
-from kit.delivery import store
 from kit.delivery.restoring import Heard, rebuild
 from kit.delivery.rules import Result
-from kit.delivery.store import BY_INDEX
+from kit.delivery.store import claims
+from kit.delivery.store.claims import BY_INDEX
 from kit.postgres import Database
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -81,7 +81,7 @@ async def test_p9_claims_are_as_their_sender_left_them(db: Database) -> None:
     assert await rebuild(db, heard) == (1, 1)
     assert await rebuild(db, heard) == (0, 0)
     async with db.connection() as connection:
-        seen = (await store.look(connection, [ID, lost])).claims
+        seen = (await claims.look(connection, [ID, lost])).claims
     [claim], [open_] = seen[ID], seen[lost]
     assert claim.conclusion and (claim.conclusion.result, claim.conclusion.provider_id) == (Result.SENT, "<1@x>")
     assert (claim.provider, claim.hand_overs) == ("smtp", 1)
@@ -98,5 +98,5 @@ async def test_p9_what_the_backup_knows_better_stays(db: Database) -> None:
     assert await rebuild(db, later) == (1, 0)
     assert await rebuild(db, heard) == (0, 0)
     async with db.connection() as connection:
-        [claim] = (await store.look(connection, [ID])).claims[ID]
+        [claim] = (await claims.look(connection, [ID])).claims[ID]
     assert claim.conclusion and claim.conclusion.result is Result.SENT

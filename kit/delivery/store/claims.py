@@ -1,23 +1,32 @@
-"""The SQL of the claims: a statement per batch, a sentence per statement."""
+"""The claims: who may hand over what, and what became of it (P5)."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from kit.delivery.rules import TAKEN_RESULTS, Attempt, Claim, Conclusion, Result
+from kit.delivery.rules import Attempt, Claim, Result
+from kit.delivery.store.results import (
+    INSERT,
+    IS_TAKEN,
+    RESULT,
+    WIDTH,
+    WRITTEN,
+    Written,
+    by_id,
+    columns,
+    conclusion_of,
+    keys,
+    row_of,
+)
 from kit.postgres import Connection
 
 BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 """For the sessions that run these statements: each of them finds its rows by the primary key. A planner that has no
 statistics yet (the table is young, or was empty an hour ago) would read all of it for every batch."""
-IS_TAKEN: Final = ", ".join(f"'{result}'" for result in sorted(TAKEN_RESULTS))
-"""What a claim says whose message a provider has, as SQL lists it."""
-WIDTH: Final = 15
-"""Columns of a result as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +65,6 @@ class Won(NamedTuple):
     tokens: set[UUID]
 
 
-class Written(NamedTuple):
-    """A conclusion for the claim (id, try) under `token`; `about` is JSON of the notification's common fields."""
-
-    id: UUID
-    try_: int
-    token: UUID | None
-    conclusion: Conclusion
-    about: str
-    provider: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """An acceptance that is recorded, but of which no event was acknowledged."""
-
-    id: UUID
-    try_: int
-    conclusion: Conclusion
-    about: str
-    provider: str | None
-    attempt: int
-    unknown: int
-
-
 async def look(connection: Connection, ids: Collection[UUID]) -> Look:
     """What time it is, and every claim of these notifications, whatever its try."""
     rows = await connection.fetch(_LOOK, list(ids))
@@ -94,88 +79,67 @@ async def claim(connection: Connection, wanted: Iterable[Wanted], lease: timedel
     """Claims each of them that has not expired by tocsin.clock() and that nobody else claimed; the tokens that won."""
     rows = [
         (one.id, one.attempt.try_, one.token, one.provider, one.attempt.unknown, one.expires_at)
-        for one in sorted(wanted, key=_by_id)
+        for one in sorted(wanted, key=by_id)
     ]
-    won = await connection.fetch(_CLAIM, *_columns(rows, 6), lease)
+    won = await connection.fetch(_CLAIM, *columns(rows, 6), lease)
     return {row["token"] for row in won}
 
 
 async def claim_first(connection: Connection, wanted: Iterable[First], lease: timedelta) -> Won | None:
     """Look and claim in one: claims the first try of each that has not expired and of which there is no claim, of
     whatever try. None: nobody won."""
-    ordered = sorted(wanted, key=_by_id)
-    won = await connection.fetch(_CLAIM_FIRST, *_columns(ordered, 4), lease)
+    ordered = sorted(wanted, key=by_id)
+    won = await connection.fetch(_CLAIM_FIRST, *columns(ordered, 4), lease)
     return Won(won[0]["made_at"], {row["token"] for row in won}) if won else None
 
 
 async def finish(connection: Connection, final: Iterable[Written]) -> set[tuple[UUID, int]]:
     """Writes final claims that no hand-over stands behind; those that were not there yet."""
-    return _keys(await connection.fetch(_FINISH, *_columns([_row(one) for one in sorted(final, key=_by_id)], WIDTH)))
+    return keys(await connection.fetch(_FINISH, *columns([row_of(one) for one in sorted(final, key=by_id)], WIDTH)))
 
 
 async def mark_unknown(connection: Connection, marks: Iterable[Written]) -> None:
     """Says of claims that they are unknown, where their lease is over and neither result nor token has changed."""
-    await connection.execute(_MARK_UNKNOWN, *_columns([_row(one) for one in sorted(marks, key=_by_id)], WIDTH))
+    await connection.execute(_MARK_UNKNOWN, *columns([row_of(one) for one in sorted(marks, key=by_id)], WIDTH))
 
 
 async def give_back(connection: Connection, deliveries: Iterable[tuple[UUID, UUID]]) -> None:
     """Takes away what deliveries (id, token) claimed and did not begin; of no effect where nothing was claimed."""
-    await connection.execute(_GIVE_BACK, *_columns(sorted(deliveries), 2))
+    await connection.execute(_GIVE_BACK, *columns(sorted(deliveries), 2))
 
 
 async def turn_away(connection: Connection, deliveries: Iterable[tuple[UUID, int, UUID]]) -> None:
     """The same of claims (id, try, token) of unknown fate: a statement of theirs that is still on its way finds its
     token turned away, and claims nothing. One that has not committed yet is waited for (P5.1)."""
-    await connection.execute(_TURN_AWAY, *_columns(sorted(deliveries), 3))
+    await connection.execute(_TURN_AWAY, *columns(sorted(deliveries), 3))
 
 
 async def record(connection: Connection, results: Iterable[Written]) -> set[tuple[UUID, int]]:
     """Writes results under the tokens of their claims; those whose claim was still ours (P5.6)."""
-    ordered = sorted(results, key=_by_id)
+    ordered = sorted(results, key=by_id)
     recorded = set()
     if plain := [_plain_row(one) for one in ordered if _is_plain(one)]:
-        recorded |= _keys(await connection.fetch(_RECORD_PLAIN, *_columns(plain, 7)))
-    if rows := [_row(one) for one in ordered if not _is_plain(one)]:
-        recorded |= _keys(await connection.fetch(_RECORD, *_columns(rows, WIDTH)))
+        recorded |= keys(await connection.fetch(_RECORD_PLAIN, *columns(plain, 7)))
+    if rows := [row_of(one) for one in ordered if not _is_plain(one)]:
+        recorded |= keys(await connection.fetch(_RECORD, *columns(rows, WIDTH)))
     return recorded
 
 
 async def end(connection: Connection, ends: Iterable[Written]) -> set[tuple[UUID, int]]:
     """Writes final results where nothing but a next try was to come; those that it holds for."""
-    rows = [_row(one) for one in sorted(ends, key=_by_id)]
-    return _keys(await connection.fetch(_END, *_columns(rows, WIDTH)))
-
-
-async def accept_late(connection: Connection, acceptances: Iterable[Written]) -> None:
-    """Writes acceptances whatever the token, to be announced, unless the claim says that it was taken (P5.6)."""
-    rows = [_row(one) for one in sorted(acceptances, key=_by_id)]
-    await connection.execute(_ACCEPT_LATE, *_columns(rows, WIDTH))
-
-
-async def unannounced(connection: Connection, limit: int) -> list[Late]:
-    """Late acceptances whose event is not acknowledged yet."""
-    rows = await connection.fetch(_UNANNOUNCED, limit)
-    return [
-        Late(row["id"], row["try"], _verdict(row), row["about"], row["provider"], row["attempt"], row["copies"])
-        for row in rows
-    ]
-
-
-async def announced(connection: Connection, late: Iterable[Late]) -> set[tuple[UUID, int]]:
-    """Their events are acknowledged; those of which nobody has written that before."""
-    rows = await connection.fetch(_ANNOUNCED, *_columns(sorted((one.id, one.try_) for one in late), 2))
-    return _keys(rows)
+    rows = [row_of(one) for one in sorted(ends, key=by_id)]
+    return keys(await connection.fetch(_END, *columns(rows, WIDTH)))
 
 
 async def rebuild(connection: Connection, results: Iterable[Written]) -> int:
     """Writes results of hand-overs that the claims know nothing of, but never over what was taken; how many."""
-    rows = [_row(one) for one in sorted(results, key=_by_id)]
-    return len(await connection.fetch(_REBUILD, *_columns(rows, WIDTH)))
+    rows = [row_of(one) for one in sorted(results, key=by_id)]
+    return len(await connection.fetch(_REBUILD, *columns(rows, WIDTH)))
 
 
 async def claim_lost(connection: Connection, tries: Iterable[tuple[UUID, int, UUID]]) -> int:
     """Claims (id, try, token) whose lease is over already, where there is none of that try; how many."""
-    return len(await connection.fetch(_CLAIM_LOST, *_columns(sorted(tries), 3)))
+    return len(await connection.fetch(_CLAIM_LOST, *columns(sorted(tries), 3)))
 
 
 def _claim(row: asyncpg.Record) -> Claim:
@@ -189,43 +153,7 @@ def _claim(row: asyncpg.Record) -> Claim:
         provider=row["provider"],
         unknown=row["unknown"],
         hand_overs=row["hand_overs"],
-        conclusion=_verdict(row) if row["result"] else None,
-    )
-
-
-def _verdict(row: asyncpg.Record) -> Conclusion:
-    return Conclusion(
-        result=Result(row["result"]),
-        at=row["at"],
-        unknown=row["unknown"],
-        hand_overs=row["hand_overs"],
-        reason=row["reason"],
-        detail=row["detail"],
-        provider_id=row["provider_id"],
-        segments=row["segments"],
-        encoding=row["encoding"],
-        suppress=row["suppress"],
-    )
-
-
-def _row(one: Written) -> tuple[object, ...]:
-    conclusion = one.conclusion
-    return (
-        one.id,
-        one.try_,
-        one.token,
-        one.provider,
-        conclusion.result.value,
-        conclusion.at,
-        conclusion.unknown,
-        conclusion.hand_overs,
-        conclusion.reason,
-        conclusion.detail,
-        conclusion.provider_id,
-        conclusion.segments,
-        conclusion.encoding,
-        one.about,
-        conclusion.suppress,
+        conclusion=conclusion_of(row) if row["result"] else None,
     )
 
 
@@ -237,19 +165,6 @@ def _is_plain(one: Written) -> bool:
 
 def _plain_row(one: Written) -> tuple[object, ...]:
     return one.id, one.try_, one.token, one.conclusion.at, one.conclusion.detail, one.conclusion.provider_id, one.about
-
-
-def _keys(rows: Iterable[asyncpg.Record]) -> set[tuple[UUID, int]]:
-    return {(row["id"], row["try"]) for row in rows}
-
-
-def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
-
-
-def _by_id(one: First | Wanted | Written) -> int:
-    # Always in the same order, so that two senders never wait for each other.
-    return one.id.int
 
 
 # The lease goes by clock_timestamp(); `held_until` is its end on the clock that timers go by. A row with neither token
@@ -290,38 +205,16 @@ on conflict (id, try) do nothing
 returning token, made_at
 """
 
-_WRITTEN: Final = """
-unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::smallint[],
-       $8::smallint[], $9::text[], $10::text[], $11::text[], $12::smallint[], $13::text[], $14::text[],
-       $15::text[])
-    as written (id, try, token, provider, result, at, unknown, hand_overs, reason, detail, provider_id, segments,
-                encoding, about, suppress)
-"""
-
-_INSERT: Final = f"""
-insert into claims as c (id, try, token, provider, result, at, unknown, hand_overs, reason, detail, provider_id,
-                         segments, encoding, about, suppress, lease_until, made_at, result_at, unannounced)
-select written.*, clock_timestamp(), tocsin.clock(), clock_timestamp(), {{late}}
-from {_WRITTEN}
-"""
-
-_RESULT: Final = """
-    result = excluded.result, at = excluded.at, unknown = excluded.unknown, hand_overs = excluded.hand_overs,
-    reason = excluded.reason, detail = excluded.detail, provider_id = excluded.provider_id,
-    segments = excluded.segments, encoding = excluded.encoding, about = excluded.about, suppress = excluded.suppress,
-    result_at = excluded.result_at
-"""
-
 _FINISH: Final = f"""
-{_INSERT.format(late="false")}
-on conflict (id, try) do update set {_RESULT}
+{INSERT.format(late="false")}
+on conflict (id, try) do update set {RESULT}
 where c.token is null and c.result is null
 returning id, try
 """
 
 _END: Final = f"""
-{_INSERT.format(late="false")}
-on conflict (id, try) do update set {_RESULT}, token = null
+{INSERT.format(late="false")}
+on conflict (id, try) do update set {RESULT}, token = null
 where c.result in ('retry', 'unknown', excluded.result) or (c.token is null and c.result is null)
 returning id, try
 """
@@ -329,8 +222,8 @@ returning id, try
 # An upsert that always meets its row: unlike UPDATE ... FROM unnest it has no plan to get wrong. A result of our own
 # is met again when the acknowledgement of its commit was lost.
 _RECORD: Final = f"""
-{_INSERT.format(late="false")}
-on conflict (id, try) do update set {_RESULT}
+{INSERT.format(late="false")}
+on conflict (id, try) do update set {RESULT}
 where c.token = excluded.token and (c.result is null or c.result = excluded.result)
 returning id, try
 """
@@ -346,15 +239,9 @@ where c.id = written.id and c.try = written.try and c.token = written.token and 
 returning c.id, c.try
 """
 
-_ACCEPT_LATE: Final = f"""
-{_INSERT.format(late="true")}
-on conflict (id, try) do update set {_RESULT}, unannounced = true
-where c.result is null or c.result not in ({IS_TAKEN})
-"""
-
 _REBUILD: Final = f"""
-{_INSERT.format(late="false")}
-on conflict (id, try) do update set {_RESULT}, token = null
+{INSERT.format(late="false")}
+on conflict (id, try) do update set {RESULT}, token = null
 where c.result is null or c.result not in ({IS_TAKEN})
 returning id
 """
@@ -372,7 +259,7 @@ update claims as c
 set token = null, result = written.result, at = written.at, unknown = written.unknown,
     hand_overs = written.hand_overs, reason = written.reason, detail = written.detail, about = written.about,
     result_at = clock_timestamp()
-from {_WRITTEN}
+from {WRITTEN}
 where c.id = written.id and c.try = written.try and c.token = written.token
   and c.result is null and c.lease_until <= clock_timestamp()
 """
@@ -401,21 +288,4 @@ set turned_away = coalesce(c.turned_away, '{}') || excluded.turned_away,
     unknown = case when c.token is distinct from excluded.turned_away[1] then c.unknown else 0 end,
     hand_overs = case when c.token is distinct from excluded.turned_away[1] then c.hand_overs else 0 end
 where c.result is null
-"""
-
-_UNANNOUNCED: Final = """
-select c.*,
-       (select max(unknown) from claims as other where other.id = c.id and other.hand_overs = 1) as copies,
-       (select sum(hand_overs) from claims as other where other.id = c.id and other.try <= c.try) as attempt
-from claims as c
-where unannounced
-limit $1
-"""
-
-_ANNOUNCED: Final = """
-update claims as c
-set unannounced = false
-from unnest($1::uuid[], $2::smallint[]) as said (id, try)
-where c.id = said.id and c.try = said.try and c.unannounced
-returning c.id, c.try
 """
