@@ -409,7 +409,7 @@ class Refused(OfNotification):
     detail: str | None = None
 
     @classmethod
-    def of(cls, request: Requested, fingerprint: str) -> Self:
+    def of(cls, request: Requested | Unacceptable, fingerprint: str) -> Self:
         """The refusal of `request`, under an id made of the first one's and of the other body."""
         common = request.passed_on() | {"id": identity.child_id(request.id, fingerprint)}
         return cls(**common, conflicts_with=request.id, detail="the same key came with another body")

@@ -1,11 +1,13 @@
 """Every setting, with its type, its default and a sentence."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from contracts.status import Channel
 from kit.settings.providers import (
     Connections,
     ConsoleProvider,
@@ -170,6 +172,12 @@ class NotificationSettings(Section):
     transactional_categories: Annotated[tuple[Line, ...], Words] = ("account", "security", "transactional")
     alerts: AlertSettings = AlertSettings()
     cleanup: CleanupSettings = CleanupSettings()
+
+    @cached_property
+    def channels_off(self) -> frozenset[Channel]:
+        """Those that this installation does without; the inbox is always there."""
+        switches = {Channel.EMAIL: self.email.enabled, Channel.SMS: self.sms.enabled}
+        return frozenset(channel for channel, on in switches.items() if not on)
 
 
 class KafkaSettings(Section):

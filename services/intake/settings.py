@@ -59,9 +59,8 @@ def policy_of(settings: Settings) -> Policy:
     """What the installation allows."""
     told = settings.notifications
     per_user = told.limits.per_user
-    switches = {Channel.EMAIL: told.email.enabled, Channel.SMS: told.sms.enabled}
     return Policy(
-        off=frozenset(channel for channel, on in switches.items() if not on),
+        off=told.channels_off,
         countries=frozenset(told.sms.countries),
         time_zone=told.default_time_zone,
         hours={

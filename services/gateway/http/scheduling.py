@@ -16,7 +16,7 @@ from services.gateway.http.changing import PATIENCE, Changing
 from services.gateway.http.desk import Desk, new_id, until
 from services.gateway.http.problems import Problem, forbidden, invalid, not_found, unavailable
 from services.gateway.http.recurring import shown
-from services.gateway.http.sending import check_country, check_enabled
+from services.gateway.http.sending import check_channel, check_country
 from services.gateway.http.versions import etag, stale
 from services.gateway.rules import recurring
 from services.gateway.rules.recurring import Kept
@@ -49,7 +49,7 @@ class Scheduling:
         if not recurring.allows(asked, caller, self._desk.settings.gateway.address_anyone):
             raise forbidden("recipient_not_allowed", "this installation lets you write to yourself only")
         for channel in {channel for _, one in asked.requests for channel in one.all_channels}:
-            check_enabled(self._desk, channel)
+            check_channel(self._desk, channel)
         for _, one in asked.requests:
             check_country(self._desk, one, "recipients")
         now = await self.now()

@@ -154,7 +154,7 @@ def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | 
     if not trust.may_address(caller, request, desk.settings.gateway.address_anyone):
         raise forbidden("recipient_not_allowed", "this installation lets you write to yourself only: give your user_id")
     for channel in request.all_channels:
-        check_enabled(desk, channel)
+        check_channel(desk, channel)
     check_country(desk, request)
     check_horizon("send_at", request.planned_at)
     asked = Asked.of(_id(caller, key), caller.tenant, caller.owner, request, trace=trace)
@@ -163,13 +163,9 @@ def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | 
     return asked
 
 
-def check_enabled(desk: Desk, channel: Channel) -> None:
+def check_channel(desk: Desk, channel: Channel) -> None:
     """Raises Problem 422 where this installation does without the channel."""
-    channels = desk.settings.notifications
-    is_off = (channel is Channel.EMAIL and not channels.email.enabled) or (
-        channel is Channel.SMS and not channels.sms.enabled
-    )
-    if is_off:
+    if channel in desk.settings.notifications.channels_off:
         raise invalid([("channel", f"{channel} is switched off in this installation")], "channel_disabled")
 
 

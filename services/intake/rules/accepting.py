@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contracts.events import Content
+from contracts.events import Content, Refused
 from contracts.status import End, Status
 from services.intake.rules.asking import Asked
 from services.intake.rules.ending import closed
@@ -17,7 +17,7 @@ def answer(row: Row | None, asked: Asked, facts: Facts, moment: Moment) -> Step:
     if row is None or row.is_stub:
         return accept(row, asked, facts, moment)
     if row.fingerprint != asked.fingerprint:
-        return Step(row, (asked.refused(),))
+        return Step(row, (Refused.of(asked.event, asked.fingerprint),))
     return Step(row, say(row._replace(body=asked.body, request=asked.request), facts, asked.again))
 
 

@@ -51,12 +51,6 @@ class Asked:
     def problems(self) -> tuple[str, ...]:
         return self.event.problems if isinstance(self.event, e.Unacceptable) else ()
 
-    def refused(self) -> e.Refused:
-        """The same key with another body: an event of its own (P1)."""
-        common = self.event.passed_on() | {"id": child_id(self.event.id, self.fingerprint)}
-        detail = "the same key came with another body"
-        return e.Refused(**common, conflicts_with=self.event.id, detail=detail)
-
 
 def asked(event: e.Requested | e.Unacceptable) -> Asked:
     """The request itself; of one for several channels, the group that they make."""
