@@ -1,6 +1,7 @@
 """What must cost little is found by its address alone: two POSTs, and the stream's socket. All else FastAPI finds."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -40,11 +41,9 @@ class Door:
 class _Quick(Request):
     """Starlette's, whose headers are found by their name instead of by a walk through all of them."""
 
-    @property
+    @cached_property
     def headers(self) -> Headers:
-        if not hasattr(self, "_headers"):
-            self._headers = _Named(scope=self.scope)
-        return self._headers
+        return _Named(scope=self.scope)
 
 
 class _Named(Headers):

@@ -1,12 +1,13 @@
 """Who sends a request drop by drop holds a connection for seconds and not for ever."""
 
-from asyncio import TimerHandle, Transport
+from asyncio import Transport
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from kit.web_socket import RequestProtocol
+from services.gateway.lookout import Lookout
 
 
 class Impatient(RequestProtocol):
@@ -19,7 +20,7 @@ class Impatient(RequestProtocol):
 
     def __init__(self, *told: Any, **more: Any) -> None:
         super().__init__(*told, **more)
-        self._look: TimerHandle | None = None
+        self._lookout = Lookout(self._is_over)
         self._over: float | None = None
         self._in_head = False
         self._head = 0
@@ -63,32 +64,20 @@ class Impatient(RequestProtocol):
 
     def _expect(self, seconds: float) -> None:
         self._over = self.loop.time() + seconds
-        if self._look is None or self._look.when() > self._over:
-            self._look_at(self._over)
+        self._lookout.set(self._over)
 
     def _stop_waiting(self) -> None:
-        """The look that is due stays: it costs more to take back and to ask for anew, with every request."""
         self._over = None
 
     def _forget(self) -> None:
         self._stop_waiting()
-        if self._look is not None:
-            self._look.cancel()
-            self._look = None
+        self._lookout.cancel()
 
-    def _look_at(self, instant: float) -> None:
-        if self._look is not None:
-            self._look.cancel()
-        self._look = self.loop.call_at(instant, self._looked)
-
-    def _looked(self) -> None:
-        self._look = None
-        if self._over is None:
-            return
-        if self.loop.time() < self._over:  # another one has begun since
-            self._look_at(self._over)
-        else:
+    def _is_over(self) -> float | None:
+        if self._over is not None and self.loop.time() >= self._over:
             self._end(HTTPStatus.REQUEST_TIMEOUT)
+            return None
+        return self._over  # another one has begun since
 
     def _end(self, status: HTTPStatus) -> None:
         """Says why, where nothing has been said yet."""

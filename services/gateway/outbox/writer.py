@@ -11,6 +11,7 @@ from kit.failpoints import failpoint
 from kit.metrics import Metrics
 from kit.postgres import Database, fate
 from kit.service import Loop
+from services.gateway.lookout import Lookout
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.rules.asked import Acceptance, Asked, Conflict, Unstorable
 from services.gateway.settings import Pace
@@ -48,7 +49,7 @@ class Writer(Loop):
         self._queue: deque[_Call] = deque()
         self._queued = 0
         self._unanswered: deque[_Call] = deque()
-        self._look: asyncio.TimerHandle | None = None
+        self._lookout = Lookout(self._give_up)
         self._something = asyncio.Event()
         metrics.when_read(lambda: metrics.queued(self._queued))
 
@@ -67,23 +68,16 @@ class Writer(Loop):
         self._queued += len(asked)
         self._unanswered.append(call)
         self._something.set()
-        if self._look is None:
-            self._look_at(call.until)
+        self._lookout.set(call.until)
         return await call.answer
 
-    def _look_at(self, instant: float) -> None:
-        """One look for all that wait: a timer for each would cost more than its place in the queue."""
-        self._look = asyncio.get_running_loop().call_at(instant, self._give_up)
-
-    def _give_up(self) -> None:
-        """Who has waited for too long is told to come back."""
-        self._look = None
+    def _give_up(self) -> float | None:
+        """Who has waited for too long is told to come back; when the next one will have."""
         now = asyncio.get_running_loop().time()
         self._forget_answered()
         while self._unanswered and self._unanswered[0].until <= now:
             _answer(self._unanswered.popleft(), CannotAccept("the database does not answer in time"))
-        if self._unanswered:
-            self._look_at(self._unanswered[0].until)
+        return self._unanswered[0].until if self._unanswered else None
 
     def _forget_answered(self) -> None:
         while self._unanswered and self._unanswered[0].answer.done():
