@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.failed import ago
-from cli.output import Json, emit, table
+from cli.output import PATIENCE, Json, Progress, emit, table
 from cli.place import root
 from contracts import addresses
 from deploy.local.trouble import Trouble
@@ -80,7 +81,8 @@ def search(
         until=_instant("--until", until),
     )
     try:
-        found = find(_folder(folder), wanted, limit)
+        with Progress(PATIENCE) as progress:
+            found = find(_folder(folder), wanted, limit, partial(progress.progress, "archives read"))
     except ValueError as error:
         raise _damaged(error) from None
     emit(

@@ -7,6 +7,7 @@ import json as text
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -42,6 +43,7 @@ HESITATION: Final = 0.5
 SENDERS: Final = {Channel.EMAIL: "email_sender", Channel.SMS: "sms_sender"}
 
 T = TypeVar("T")
+Read = Callable[[int, int], None]
 Folder = Annotated[Path, typer.Argument(help="The folder of the backup.")]
 PositionsOnly = Annotated[
     bool, typer.Option("--positions-only", help="Only what is about Kafka: the database is left to your own tools.")
@@ -98,7 +100,11 @@ def _positions(folder: Path, kafka: KafkaSettings) -> Positions:
 async def _restore(settings: Settings, dump: Path | None, positions: Positions) -> dict[str, Any]:
     """The groups are set back last: until that is done, the services must not start, and it can be done again."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
-    progress = Progress()
+    with Progress() as progress:
+        return await _put_back(settings, dump, positions, progress)
+
+
+async def _put_back(settings: Settings, dump: Path | None, positions: Positions, progress: Progress) -> dict[str, Any]:
     await _check_stopped(settings.database_url)
     there = await _on_kafka(lambda: ends(settings.kafka))
     progress.say("the database")
@@ -108,8 +114,9 @@ async def _restore(settings: Settings, dump: Path | None, positions: Positions) 
     await _hold_back(settings.database_url, there, positions)
     told = {"results": 0, "unknown": 0}
     for channel, schema in SENDERS.items():
-        progress.say(f"what Kafka heard of the {schema}")
-        results, unknown = await _rebuild(settings, channel, schema, positions, there)
+        words = f"what Kafka heard of the {schema}"
+        progress.say(words)
+        results, unknown = await _rebuild(settings, channel, positions, there, partial(progress.progress, words))
         told = {"results": told["results"] + results, "unknown": told["unknown"] + unknown}
     progress.say("the places of all groups")
     await _on_kafka(lambda: set_back(settings.kafka, positions, there))
@@ -167,21 +174,23 @@ async def _hold_back(url: str, there: Mapping[Partition, int], positions: Positi
 
 
 async def _rebuild(
-    settings: Settings, channel: Channel, schema: str, positions: Positions, there: Collection[Partition]
+    settings: Settings, channel: Channel, positions: Positions, there: Collection[Partition], read: Read
 ) -> tuple[int, int]:
-    heard = await _on_kafka(lambda: _heard(settings.kafka, channel, positions, there))
-    database = await Database.open(settings.database_url, schema, size=1)
+    heard = await _on_kafka(lambda: _heard(settings.kafka, channel, positions, there, read))
+    database = await Database.open(settings.database_url, SENDERS[channel], size=1)
     try:
         return await rebuild(database, heard)
     finally:
         await database.close()
 
 
-async def _heard(kafka: KafkaSettings, channel: Channel, positions: Positions, there: Collection[Partition]) -> Heard:
+async def _heard(
+    kafka: KafkaSettings, channel: Channel, positions: Positions, there: Collection[Partition], read: Read
+) -> Heard:
     group, heard = SENDER_OF[channel], Heard()
     offsets: dict[Partition, int] = positions.of(group, group.topics, there)
     offsets |= positions.of(INTAKE_OUTCOMES, (SENT, FAILED, RETRY), there)
-    async for record in read_from(kafka, offsets):
+    async for record in read_from(kafka, offsets, read):
         heard.hear_record(record, BY_NAME[record.topic], channel)
     return heard
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.gateway import OPERATOR, Tenant, Token, Url, gateway
-from cli.output import Json, emit, listed, moment, table
+from cli.output import PATIENCE, Json, Progress, emit, listed, moment, table
 from cli.send import AHEAD, UNITS
 from client.failed import FailedOnes, Replays
 from client.shapes import Notification
@@ -71,7 +71,7 @@ def replay(
     _check(id, which)
     with gateway(OPERATOR, "admin", url=url, token=token, tenant=tenant) as tocsin:
         office = FailedOnes(tocsin)
-        done = [Replays(replayed=(office.replay(id),), skipped=())] if id else list(office.replay_all(**which))
+        done = [Replays(replayed=(office.replay(id),), skipped=())] if id else _all(office, which)
     replayed = [one for part in done for one in part.replayed]
     skipped = [one for part in done for one in part.skipped]
 
@@ -84,6 +84,15 @@ def replay(
     emit(shown, as_json=json, people=tell)
     if skipped:
         raise typer.Exit(1)
+
+
+def _all(office: FailedOnes, which: dict[str, Any]) -> list[Replays]:
+    parts: list[Replays] = []
+    with Progress(PATIENCE) as progress:
+        for part in office.replay_all(**which):
+            parts.append(part)
+            progress.count("sent again", sum(len(one.replayed) for one in parts))
+    return parts
 
 
 def _check(id: str | None, which: dict[str, Any]) -> None:

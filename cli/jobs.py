@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.gateway import OPERATOR, Token, Url, gateway
-from cli.output import Json, as_shown, emit, listed, moment, table
-from client.operations import JobSeen, Operations, RunSeen
+from cli.output import PATIENCE, Json, Progress, as_shown, emit, listed, moment, table
+from client.operations import ENDED, JobSeen, Operations, RunSeen
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -31,10 +31,25 @@ def run(
 ) -> None:
     """Run a job now, and say what came of it; exit code 1 when it failed or has not ended in time."""
     with gateway(OPERATOR, "admin", url=url, token=token, tenant=None) as tocsin:
-        seen = Operations(tocsin).run(id, seconds)
+        seen = Operations(tocsin).run(id, seconds, Waiting())
     emit(as_shown(seen), as_json=json, people=lambda: _told(seen))
     if seen.state != "done":
         raise typer.Exit(1)
+
+
+class Waiting:
+    """Says who is still at it, whenever that changes."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(PATIENCE)
+        self._said = ""
+
+    def __call__(self, seen: RunSeen) -> None:
+        busy = [name for name, part in seen.results.items() if part["state"] not in ENDED]
+        words = f"waiting for {', '.join(busy) or 'an answer'}"
+        if words != self._said and self._progress.speaks:
+            self._said = words
+            self._progress.say(words)
 
 
 def _told(seen: RunSeen) -> None:

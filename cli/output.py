@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
 import typer
 from pydantic import BaseModel
 
 from client.errors import TocsinError
 from deploy.local.trouble import Trouble
+from kit.clock import monotonic
 from kit.postgres import NotMigrated
 from kit.settings import SettingsError
 
@@ -22,28 +23,72 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text f
 
 Item = TypeVar("Item", bound=BaseModel)
 
+BAR: Final = 24
+"""Characters of a full bar."""
+PATIENCE: Final = 1.0
+"""Seconds after which whoever waits wants to see how far it is."""
+
 EXPECTED = (Trouble, SettingsError, TocsinError, NotMigrated)
 """Errors that are meant for people: their text is the message."""
 
 
 class Progress:
-    """Says what happens on standard error, so that results can be piped."""
+    """Says what happens on standard error, so that results can be piped. With it, a line that changes is ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = 0.0) -> None:
+        """What is over within `patience` seconds is not worth a word."""
         self._terminal = sys.stderr.isatty()
+        self._silent_until = monotonic() + patience
         self._said: dict[str, int] = {}
+        self._changing = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_line()
+
+    @property
+    def speaks(self) -> bool:
+        """It has taken long enough."""
+        return monotonic() >= self._silent_until
 
     def say(self, text: str) -> None:
         """One step."""
-        print(f"  {text}", file=sys.stderr, flush=True)
+        if self.speaks:
+            self._end_line()
+            print(f"  {text}", file=sys.stderr, flush=True)
 
     def progress(self, text: str, done: int, total: int) -> None:
         """A long step: one line that changes on a terminal, a line for every quarter elsewhere."""
+        if not self.speaks:
+            return
+        part = done / total if total else 1.0
         if self._terminal:
-            print(f"\r  {text}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-        elif (quarter := done * 4 // total) != self._said.get(text):
+            self._change(f"{text}  {'━' * round(part * BAR):<{BAR}}  {done} of {total}")
+            if done >= total:
+                self._end_line()
+        elif (quarter := int(part * 4)) != self._said.get(text):
             self._said[text] = quarter
             print(f"  {text}: {done} of {total}", file=sys.stderr, flush=True)
+
+    def count(self, text: str, done: int) -> None:
+        """A long step of which nobody knows how much is left."""
+        if not self.speaks:
+            return
+        if self._terminal:
+            self._change(f"{text}: {done}")
+        else:
+            print(f"  {text}: {done}", file=sys.stderr, flush=True)
+
+    def _change(self, text: str) -> None:
+        print(f"\r  {text}", end="", file=sys.stderr, flush=True)
+        self._changing = True
+
+    def _end_line(self) -> None:
+        if self._changing:
+            print(file=sys.stderr, flush=True)
+        self._changing = False
 
 
 def emit(value: object, *, as_json: bool, people: Callable[[], None]) -> None:

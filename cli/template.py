@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.gateway import DEVELOPER, As, Tenant, Token, Url, gateway
-from cli.output import Json, as_shown, emit, listed, table
+from cli.output import PATIENCE, Json, Progress, as_shown, emit, listed, table
 from cli.template_folder import folders, read
 from client.errors import NotFound
 from client.templates import Preview, Template, Templates
@@ -33,8 +33,11 @@ def import_(
 ) -> None:
     """Put templates in force from their folders; what is as it was makes no new version."""
     written = {one.resolve().name: read(one) for one in folders(folder)}
-    with gateway(user, "admin", url=url, token=token, tenant=tenant) as tocsin:
-        done = [_put(Templates(tocsin), name, body) for name, body in written.items()]
+    done: list[dict[str, Any]] = []
+    with gateway(user, "admin", url=url, token=token, tenant=tenant) as tocsin, Progress(PATIENCE) as progress:
+        for name, body in written.items():
+            done.append(_put(Templates(tocsin), name, body))
+            progress.progress("templates", len(done), len(written))
     rows = [(one["template"], "new" if one["changed"] else "unchanged") for one in done]
     emit({"templates": done}, as_json=json, people=lambda: table(("template", ""), rows))
 

@@ -6,7 +6,7 @@ Needs a token of an admin of the tenant `default`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -120,13 +120,15 @@ class Operations:
         """What can be run, when it last ran, and when it will run by itself."""
         return self._tocsin.ask(Page[JobSeen], "GET", "/v1/admin/jobs").items
 
-    def run(self, job: str, seconds: float = 60.0) -> RunSeen:
-        """Runs it now; what came of it, or of it so far when the seconds are over. Raises NotFound."""
+    def run(self, job: str, seconds: float = 60.0, so_far: Callable[[RunSeen], None] = lambda _: None) -> RunSeen:
+        """Runs it now; what came of it, or of it so far when the seconds are over. `so_far` hears it at each look while
+        it goes on. Raises NotFound."""
         if not job.replace("_", "").isalnum():
             raise NotFound(404, "not_found", f"“{job}” is no name of a job")
         over = time.monotonic() + seconds
         seen = self._tocsin.ask(RunSeen, "POST", f"/v1/admin/jobs/{job}/run")
         while not seen.has_ended and time.monotonic() < over:
+            so_far(seen)
             time.sleep(LOOK_AGAIN)
             seen = self._tocsin.ask(RunSeen, "GET", f"/v1/admin/jobs/{job}/runs/{seen.run_id}")
         return seen

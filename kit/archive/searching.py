@@ -1,6 +1,6 @@
 """Finding in an archive what is not in the tables any more."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -9,11 +9,14 @@ from kit.archive import shelf
 from kit.archive.records import Record, Wanted, created_at, is_about, words_about
 from kit.archive.shelf import Volume
 
+Looked = Callable[[int, int], None]
 
-def search(folder: Path, wanted: Wanted, most: int) -> list[Record]:
+
+def search(folder: Path, wanted: Wanted, most: int, looked: Looked = lambda done, total: None) -> list[Record]:
     """At most so many, the one that was archived last first; each once, as it was archived last, though a crash may
-    have archived it twice. Raises ValueError for a file that is damaged."""
-    return list(islice(_once(folder, wanted), most))
+    have archived it twice. `looked` hears after each file how many of how many. Raises ValueError for one that is
+    damaged."""
+    return list(islice(_once(folder, wanted, looked), most))
 
 
 def about(folder: Path, who: Forget) -> tuple[list[Record], list[str]]:
@@ -43,13 +46,15 @@ def _about(folder: Path, name: str, who: Forget) -> list[Record]:
         return look()  # rewritten under our eyes: its index names another file by now
 
 
-def _once(folder: Path, wanted: Wanted) -> Iterator[Record]:
+def _once(folder: Path, wanted: Wanted, looked: Looked) -> Iterator[Record]:
     seen = set[str]()
-    for volume in reversed(shelf.volumes(folder)):
+    volumes = shelf.volumes(folder)
+    for done, volume in enumerate(reversed(volumes), 1):
         for record in _of(folder, volume, wanted):
             if record["id"] not in seen:
                 seen.add(record["id"])
                 yield record
+        looked(done, len(volumes))
 
 
 def _of(folder: Path, volume: Volume, wanted: Wanted) -> Iterator[Record]:

@@ -1,7 +1,7 @@
 """Where all groups are, written down with a backup and set back to with its restore (P9)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -129,8 +129,11 @@ async def _commit(kafka: KafkaSettings, group: str, places: Mapping[TopicPartiti
         await close_consumer(member)
 
 
-async def read_from(kafka: KafkaSettings, offsets: Mapping[Partition, int]) -> AsyncIterator[Received]:
-    """All records from these offsets to where the logs end now; those of a partition in their order."""
+async def read_from(
+    kafka: KafkaSettings, offsets: Mapping[Partition, int], read: Callable[[int, int], None] = lambda done, total: None
+) -> AsyncIterator[Received]:
+    """All records from these offsets to where the logs end now; those of a partition in their order. `read` hears from
+    time to time how many of how many offsets are behind us."""
     prefix = kafka.topic_prefix
     places: dict[str, list[TopicPartition]] = {}
     for topic, number in offsets:
@@ -144,6 +147,7 @@ async def read_from(kafka: KafkaSettings, offsets: Mapping[Partition, int]) -> A
             left[place] = end
     if not left:
         return
+    total = sum(end - starts[place] for place, end in left.items())
     reader = _consumer(kafka, None)
     try:
         async with asyncio.timeout(DEADLINE):
@@ -155,7 +159,9 @@ async def read_from(kafka: KafkaSettings, offsets: Mapping[Partition, int]) -> A
             for place, records in (await reader.getmany(timeout_ms=500, max_records=AT_ONCE)).items():
                 for record in records:
                     yield Received.of(place.topic.removeprefix(prefix), record)
-            left = {place: end for place, end in left.items() if await reader.position(place) < end}
+            reached = {place: await reader.position(place) for place in left}
+            left = {place: end for place, end in left.items() if reached[place] < end}
+            read(total - sum(end - reached[place] for place, end in left.items()), total)
     finally:
         await close_consumer(reader)
 

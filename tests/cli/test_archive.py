@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from kit.archive.records import Wanted
+from kit.archive.searching import search
 from kit.archive.writing import append, name_of
 from kit.clock import utc_now
 from tests.cli.conftest import tocsin
@@ -58,6 +60,12 @@ async def test_people_see_a_line_each(archived: Path) -> None:
     done = await tocsin("archive", "search", "--limit", "2", settings=KEPT, folder=archived)
     assert done.code == 0 and len(done.out.splitlines()) == 3
     assert "(forgotten)" in (await tocsin("archive", "search", "--user", "eve", settings=KEPT, folder=archived)).out
+
+
+def test_who_searches_hears_how_far_it_is(archived: Path) -> None:
+    heard: list[tuple[int, int]] = []
+    search(archived / "kept", Wanted(), 50, lambda done, total: heard.append((done, total)))
+    assert heard == [(1, 2), (2, 2)]
 
 
 async def test_the_files_are_listed(archived: Path) -> None:

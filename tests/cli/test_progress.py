@@ -1,0 +1,51 @@
+"""How far long work is: on standard error, one line that changes on a terminal, a few lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from io import StringIO
+
+from cli.output import Progress
+
+
+class Terminal(StringIO):
+    """Where a line can change."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def said(to: StringIO, work: Callable[[Progress], None], patience: float = 0.0) -> str:
+    with redirect_stderr(to), Progress(patience) as progress:
+        work(progress)
+    return to.getvalue()
+
+
+def walk(progress: Progress) -> None:
+    for done in range(1, 9):
+        progress.progress("read", done, 8)
+
+
+def test_elsewhere_a_line_for_every_quarter() -> None:
+    assert said(StringIO(), walk).split("\n") == [f"  read: {n} of 8" for n in (1, 2, 4, 6, 8)] + [""]
+
+
+def test_on_a_terminal_a_bar_that_grows_and_ends() -> None:
+    lines = said(Terminal(), walk).split("\r")
+    bars = [line.count("━") for line in lines[1:]]
+    assert bars == sorted(bars) and bars[-1] == 24
+    assert lines[-1].endswith("8 of 8\n")
+
+
+def test_what_stops_half_way_leaves_the_next_word_a_line_of_its_own() -> None:
+    assert said(Terminal(), lambda progress: progress.progress("read", 1, 8)).endswith("1 of 8\n")
+    assert said(Terminal(), lambda progress: progress.count("sent again", 7)) == "\r  sent again: 7\n"
+
+
+def test_what_is_soon_over_is_not_worth_a_word() -> None:
+    assert said(Terminal(), walk, patience=3600) == ""
+
+
+def test_nothing_to_do_is_all_done() -> None:
+    assert said(StringIO(), lambda progress: progress.progress("read", 0, 0)) == "  read: 0 of 0\n"
