@@ -74,6 +74,8 @@ async def demo(stack: Stack, run: str) -> None:
     told = await stack.call("POST", "/v1/schedules", json=ticking | {"notification": {"channel": "inapp", "body": "b"}})
     assert told.is_success, told.text
     await stack.call("DELETE", f"/v1/notifications/{never['id']}")
+    cleaned = await stack.call("POST", "/v1/admin/jobs/cleanup/run", admin=True)
+    assert cleaned.is_success, cleaned.text
     await poison(stack)
     await too_talkative(stack)
     await stack.finals([one["id"] for one in (*shown, fired, never)], PATIENCE)

@@ -8,7 +8,7 @@ from deploy.grafana.panels import Board, Panel, Row
 BOARD: Final = Board(
     "tocsin-time",
     "Tocsin: time",
-    "Timers, schedules, reminders and daily reports: how many wait, how late they fire.",
+    "Timers, schedules, reminders and daily reports: how many wait, how late they fire; and how jobs did.",
     (
         Row(
             "What waits",
@@ -53,6 +53,31 @@ BOARD: Final = Board(
                         )
                     ],
                     unit="percentunit",
+                ),
+            ),
+        ),
+        Row(
+            "Jobs",
+            (
+                Panel(
+                    "Failed in its last run",
+                    "1: one of the services that have a part in the job could not do it; `tocsin jobs list` says more.",
+                    [now("tocsin_job_failed", "kind", how="max")],
+                    steps=((0, "green"), (1, "red")),
+                ),
+                Panel(
+                    "How late a job is",
+                    "Its instant has passed without a run, or its run goes on without an end: 0 while all is well.",
+                    [now("tocsin_job_late_seconds", "kind", how="max")],
+                    unit="s",
+                ),
+                Panel(
+                    "Cleaned up in a day",
+                    "Rows that had been kept for long enough, by service; and notifications that were archived before.",
+                    [
+                        ("sum by (job) (increase(tocsin_cleanup_deleted_rows_total[24h]))", "{{job}}"),
+                        ("sum(increase(tocsin_cleanup_archived_records_total[24h]))", "archived"),
+                    ],
                 ),
             ),
         ),
