@@ -15,6 +15,7 @@ import pytest
 
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
+from kit import failpoints
 from kit.settings import KafkaSettings
 from tests import needs, sharing
 from tests import servers as real
@@ -116,6 +117,13 @@ def own_postgres(session: real.Session) -> Iterator[Postgres]:
     postgres = _started(session.postgres())
     yield postgres
     postgres.stop()
+
+
+@pytest.fixture(autouse=True)
+def _disarmed() -> Iterator[None]:
+    """No failpoint outlives the test that armed it."""
+    yield
+    failpoints.arm("")
 
 
 @pytest.fixture

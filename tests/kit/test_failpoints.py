@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,12 +18,6 @@ for n in range(1, 5):
     failpoint("here")
     failpoint("elsewhere")
 """
-
-
-@pytest.fixture(autouse=True)
-def _disarmed() -> Iterator[None]:
-    yield
-    arm("")
 
 
 def passing(spec: str | None) -> subprocess.Popen[str]:

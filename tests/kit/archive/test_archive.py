@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import os
 import sys
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,12 +28,6 @@ NOON = datetime(2027, 2, 1, 12, tzinfo=UTC)
 BOB = Forget(
     tenant="default", user_id="bob", address_hashes=(hashed("bob@example.com"),), through=NOON + timedelta(days=1)
 )
-
-
-@pytest.fixture(autouse=True)
-def disarmed() -> Iterator[None]:
-    yield
-    failpoints.arm("")
 
 
 def record(id: str, **more: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from kit.bus.closing import close_consumer
 from kit.bus.consumer import Consumer
 from kit.bus.placement import Committed
 from kit.bus.publisher import Publisher
-from kit.bus.record import Outgoing, Received
+from kit.bus.record import Outgoing, Received, reached
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
 from kit.settings import KafkaSettings
@@ -147,3 +147,21 @@ async def cut(kafka: KafkaSettings, topic: Topic, before: Mapping[int, int]) -> 
     name = kafka.topic_prefix + topic.name
     async with administrator(kafka) as client:
         await client.delete_records({TopicPartition(name, n): RecordsToDelete(offset) for n, offset in before.items()})
+
+
+async def finished(consumer: Consumer, records: list[Received]) -> None:
+    await consumer.commit(reached(records))
+
+
+class Heard:
+    """What `on_anew` was told; it fails as often as asked."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.topics: list[set[str]] = []
+        self.failures = failures
+
+    async def __call__(self, topics: set[str]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the database is away")
+        self.topics.append(topics)

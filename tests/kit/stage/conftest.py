@@ -1,12 +1,11 @@
 """A world for each test, and no failpoint left behind."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
 from contracts.topics import FAILED, SCHEDULED, SETTINGS
-from kit import failpoints
 from kit.postgres import Database
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import make
@@ -22,9 +21,3 @@ async def world(kafka: KafkaSettings, database: str) -> AsyncIterator[World]:
     await make(kafka, TOPIC, SCHEDULED, FAILED, SETTINGS)
     yield World(kafka, database, pool)
     await pool.close()
-
-
-@pytest.fixture(autouse=True)
-def disarmed() -> Iterator[None]:
-    yield
-    failpoints.arm("")

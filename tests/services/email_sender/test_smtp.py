@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from base64 import b64decode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 import uvloop
@@ -22,43 +16,13 @@ from deploy.local.ports import free_port
 from kit.clock import utc_now
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.provider import Parcel
-from kit.settings import Settings, load
-from services.email_sender.app import provider as made
-from services.email_sender.composing.mail import Author
 from services.email_sender.providers.smtp.opening import Relay
 from services.email_sender.providers.smtp.pool import Pool
 from services.email_sender.providers.smtp.provider import Smtp
-from services.email_sender.providers.smtp.session import Session
-from services.email_sender.rules.return_address import ReturnAddress
 from tests.kit.delivery.support import due
-from tests.services.email_sender.conftest import CERTIFICATE
-from tests.services.email_sender.mail_server import DROP, SILENCE, Scripted, scripted
+from tests.services.email_sender.mail_server import DROP, SILENCE, scripted
+from tests.services.email_sender.relayed import AUTHOR, BUSY, RETURNS, SILENT_DOT, parcel, said_by, smtp
 from tests.waiting import eventually
-
-AUTHOR = Author.of("Tocsin <noreply@example.com>")
-RETURNS = ReturnAddress("bounces@example.com", "a secret of the tests")
-BUSY = Unavailable("provider_unavailable", "421 4.3.2 as the address asks")
-SILENT_DOT = Unknown("unknown_outcome", "no answer after the end of the message")
-
-
-def parcel(to: str = "ann@example.com", *, copy: bool = False, **content: Any) -> Parcel:
-    told = {"subject": "Hello", "text": "Hi.\n.\n..dots\nBye."} | content
-    return Parcel(due(content=Content(to=to, **told)), copy_possible=copy)
-
-
-@asynccontextmanager
-async def smtp(port: int, **options: Any) -> AsyncIterator[Smtp]:
-    relay = Relay("127.0.0.1", port, options.pop("security", "none"), options.pop("username", None), "secret")
-    provider = Smtp("smtp", relay, AUTHOR, **({"timeout": 5.0} | options))
-    try:
-        yield provider
-    finally:
-        await provider.close()
-
-
-async def said_by(script: Scripted, **options: Any) -> Outcome:
-    async with smtp(script.port, **options) as provider:
-        return await provider.hand_over(parcel())
 
 
 def awaiting(silence: bool) -> float:
@@ -289,80 +253,11 @@ async def test_a_name_that_nobody_knows() -> None:
     assert isinstance(said, Unavailable) and said.blames_provider
 
 
-# ------------------------------------------------------------------------------------------------------------- TLS
-
-
-@pytest.mark.parametrize("security", ["tls", "starttls"])
-async def test_in_private(security: str, certificate: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    theirs, ours = certificate
-    offers = ("PIPELINING", "STARTTLS", "AUTH PLAIN")
-    async with scripted(offers=offers, tls=theirs, tls_from_the_start=security == "tls") as script:
-        async with smtp(script.port, security=security, tls=ours, username="me") as provider:
-            for _ in range(3):
-                assert isinstance(await provider.hand_over(parcel()), Accepted)
-        assert script.connections == 1
-
-
-def settings(folder: Path, **more: str) -> Settings:
-    return load(folder, {"DATABASE_URL": "postgresql://nobody@127.0.0.1/none", **more})
-
-
-async def test_gmail_by_starttls_and_an_app_password(
-    certificate: tuple[ssl.SSLContext, ssl.SSLContext], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its address and its password as Google shows it are all that is said; whom it trusts are the system's."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "notifications.yml").write_text("notifications: {email: {provider: gmail}}")
-    [told] = settings(tmp_path, SMTP_USERNAME="ann@gmail.com", SMTP_PASSWORD="abcd efgh ijkl mnop").email_providers
-    assert (told.type, told.host, told.port, told.security) == ("gmail", "smtp.gmail.com", 587, "starttls")
-    offers = ("PIPELINING", "STARTTLS", "AUTH PLAIN")
-    async with scripted(offers=offers, tls=certificate[0]) as script:
-        provider = made(told.model_copy(update={"host": "127.0.0.1", "port": script.port}), {}, {})
-        assert isinstance(await provider.hand_over(parcel()), Accepted)
-        await provider.close()
-    [login] = [line for line in script.said if line.startswith("AUTH PLAIN ")]
-    assert b64decode(login.split(" ")[2]) == b"\0ann@gmail.com\0abcdefghijklmnop"
-    assert script.said.index("STARTTLS") < script.said.index(login)
-    assert "MAIL FROM:<ann@gmail.com>" in script.said
-
-
-async def test_gmail_over_its_daily_limit_and_without_an_app_password() -> None:
-    """550 5.4.5 and 534 5.7.9: the provider rests, and the mail is none the worse."""
-    limit = "550-5.4.5 Daily user sending limit exceeded.\r\n550 5.4.5 For more information see Google"
-    async with scripted({"DOT": limit}) as script:
-        assert isinstance(await said_by(script), Halted)
-    asks = "534-5.7.9 Application-specific password required.\r\n534 5.7.9 Learn more"
-    async with scripted({"AUTH": asks}) as script:
-        said = await said_by(script, username="me")
-    assert isinstance(said, Halted) and said.alarming and "Application-specific" in (said.detail or "")
-
-
-async def test_a_certificate_of_nobody_we_know(certificate: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    async with scripted(tls=certificate[0], tls_from_the_start=True) as script:
-        said = await said_by(script, security="tls")
-    assert isinstance(said, Unavailable)
-
-
-async def test_never_in_the_open_where_privacy_was_asked_for() -> None:
-    """A relay that does not offer STARTTLS stops the lane; the mail is kept."""
-    async with scripted(offers=()) as script:
-        said = await said_by(script, security="starttls")
-    assert isinstance(said, Halted) and said.alarming
-    assert not any(line.startswith("MAIL") for line in script.said)
-
-
-@pytest.mark.parametrize("security", ["tls", "starttls", "none"])
-def test_the_same_on_the_loop_that_services_run_on(
-    security: str, certificate: tuple[ssl.SSLContext, ssl.SSLContext]
-) -> None:
+def test_the_same_on_the_loop_that_services_run_on() -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        if security == "none":
-            runner.run(test_taken_as_it_was_meant())
-            runner.run(test_what_an_answer_at_any_step_comes_to("silent-dot", SILENT_DOT))
-            runner.run(test_what_an_answer_at_any_step_comes_to("421", BUSY))
-        else:
-            runner.run(test_in_private(security, certificate))
+        runner.run(test_taken_as_it_was_meant())
+        runner.run(test_what_an_answer_at_any_step_comes_to("silent-dot", SILENT_DOT))
+        runner.run(test_what_an_answer_at_any_step_comes_to("421", BUSY))
 
 
 def test_the_time_out_leaves_a_lease_room() -> None:
@@ -370,83 +265,3 @@ def test_the_time_out_leaves_a_lease_room() -> None:
     from services.email_sender.settings import LEASE_SECONDS
 
     assert timedelta(seconds=TIMEOUT) < timedelta(seconds=LEASE_SECONDS) / 2
-
-
-# ------------------------------------------------------------------------------------------------ one behind the other
-
-
-@asynccontextmanager
-async def narrow(port: int) -> AsyncIterator[Smtp]:
-    """A provider whose second mail rides behind the first."""
-    async with smtp(port, timeout=2.0) as provider:
-        provider.pool = Pool(provider._open, many=1)
-        yield provider
-
-
-async def both(provider: Smtp, first: str, second: Parcel) -> tuple[Outcome, Outcome]:
-    """What becomes of two mails at once, the connection being open already."""
-    await provider.hand_over(parcel("before@example.com"))
-    one, other = await asyncio.gather(provider.hand_over(parcel(first)), provider.hand_over(second))
-    return one, other
-
-
-async def test_two_mails_at_once_share_a_connection() -> None:
-    async with Catcher() as catcher, narrow(catcher.port) as provider:
-        said = await both(provider, "bob@example.com", parcel())
-        assert all(isinstance(one, Accepted) for one in said)
-        assert len(catcher.mails()) == 3
-        assert [session.mails for session in provider.pool._idle] == [3]
-
-
-async def test_each_mail_has_a_return_address_of_its_own_however_it_rides() -> None:
-    """Pipelined behind one another, and each try."""
-    parcels = [Parcel(parcel(f"n{n}@example.com").due, 1 + n % 3) for n in range(30)]
-    async with Catcher() as catcher, smtp(catcher.port, returns=RETURNS, timeout=20.0) as provider:
-        provider.pool = Pool(provider._open, many=2)
-        await provider.hand_over(parcel())
-        said = await asyncio.gather(*map(provider.hand_over, parcels))
-        assert all(isinstance(one, Accepted) for one in said)
-        senders = {mail.recipients: mail.sender for mail in catcher.mails()}
-        assert any(session.mails > 1 for session in provider.pool._idle)
-    for one in parcels:
-        back = RETURNS.read(senders[one.to,], utc_now().toordinal())
-        assert back and back[:2] == (one.due.id, one.try_) and back.went_to(one.to)
-
-
-@pytest.mark.parametrize("mailbox", ["550", "450", "450data", "451dot", "554dot", "421", "drop-rcpt", "drop-data"])
-async def test_who_rides_behind_a_mail_in_trouble_is_none_the_worse(mailbox: str) -> None:
-    async with Catcher() as catcher, narrow(catcher.port) as provider:
-        first, second = await both(provider, f"{mailbox}@example.com", parcel())
-        assert isinstance(first, Refused | Unavailable) and isinstance(second, Accepted)
-        assert len(catcher.mails(to="ann@example.com")) == 1
-
-
-@pytest.mark.parametrize("mailbox", ["drop-dot", "keep-drop-dot"])
-async def test_p5_2_a_drop_after_the_dot_is_unknown_for_its_own_mail_alone(mailbox: str) -> None:
-    async with Catcher() as catcher, narrow(catcher.port) as provider:
-        first, second = await both(provider, f"{mailbox}@example.com", parcel())
-        assert isinstance(first, Unknown) and isinstance(second, Accepted)
-        assert len(catcher.mails(to="ann@example.com")) == 1
-
-
-async def test_who_rides_behind_a_silent_mail_goes_elsewhere_with_most_of_its_time_left() -> None:
-    """Waiting for another's answer uses up no attempt of its own."""
-
-    async def impatient(deadline: float) -> Session:
-        session = await Smtp._open(provider, deadline)
-        session._patience = 0.1
-        return session
-
-    async with Catcher() as catcher, narrow(catcher.port) as provider:
-        provider.pool = Pool(impatient, many=1)
-        for mailbox in ("silent-dot", "silent-rcpt"):
-            first, second = await both(provider, f"{mailbox}@example.com", parcel(f"{mailbox[7:]}@example.net"))
-            assert isinstance(first, Unknown | Unavailable) and isinstance(second, Accepted)
-            assert len(catcher.mails(to=f"{mailbox[7:]}@example.net")) == 1
-
-
-async def test_an_urgent_mail_rides_behind_no_other() -> None:
-    urgent = Parcel(due(Lane.URGENT, content=Content(to="ann@example.com", subject="Hello", text="Hi.")))
-    async with Catcher() as catcher, narrow(catcher.port) as provider:
-        await both(provider, "bob@example.com", urgent)
-        assert sorted(session.mails for session in provider.pool._idle) == [1, 2]

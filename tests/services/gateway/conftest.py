@@ -188,6 +188,12 @@ def nowhere() -> KafkaSettings:
 
 
 @pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A folder for an archive; it is not there yet."""
+    return tmp_path / "archive"
+
+
+@pytest.fixture
 async def house(database: str, nowhere: KafkaSettings, tmp_path: Path) -> AsyncIterator[House]:
     """A gateway without Kafka: what it accepts stays in the outbox, what it hears the test tells it."""
     away = Publisher(nowhere, "gateway", deadline=0.3)

@@ -2,99 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-import pytest
-
 from contracts import events as e
 from contracts.erasure import Forget, hashed
-from contracts.request import NotificationRequest
-from kit import failpoints
 from kit.archive.records import Wanted
 from kit.archive.searching import search
 from kit.clock import utc_now
-from kit.control.running import CannotBeDone
 from kit.metrics import Metrics
-from kit.postgres import Database, alone
-from kit.settings import CleanupSettings
-from services.gateway.handlers import jobs, projector
-from services.gateway.handlers.cleaning import ALONE, Bounds, Cleaning, Done
+from services.gateway.handlers import jobs
+from services.gateway.handlers.cleaning import Bounds, Done
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.rules.cleaning import Kept
 from services.gateway.settings import WebhookPace
-from tests.servers import ROOT
-from tests.services.gateway.conftest import ADMIN, ALICE, BELL, BOB, EMAIL, House, due_of, message
+from tests.services.gateway.cleaned import DAY, age, cleaning, common, failed, hear, ids, requested, sent
+from tests.services.gateway.conftest import ADMIN, ALICE, BELL, BOB, EMAIL, House, due_of
 from tests.services.gateway.support import as_owner
-from tests.waiting import PATIENCE
-
-DAY = timedelta(days=1)
-
-
-@pytest.fixture(autouse=True)
-def disarmed() -> Iterator[None]:
-    yield
-    failpoints.arm("")
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return tmp_path / "archive"
-
-
-def cleaning(house: House, archive: Path, bounds: Bounds | None = None, **settings: Any) -> Cleaning:
-    return Cleaning(house.database, CleanupSettings(**settings), archive, Metrics(), bounds=bounds)
-
-
-def common(id: str | UUID, days: float, channel: str = "email") -> dict[str, Any]:
-    at = utc_now() - days * DAY
-    return {"id": id, "owner": "user:alice", "channel": channel, "accepted_at": at}
-
-
-def sent(id: str | UUID, days: float, **more: Any) -> e.Sent:
-    return e.Sent(**common(id, days) | {"at": utc_now() - days * DAY} | more)
-
-
-def failed(id: str | UUID, days: float, **more: Any) -> e.Failed:
-    return e.Failed(**common(id, days) | {"reason": "refused", "outcome": "failed"} | more)
-
-
-def requested(id: str | UUID, days: float, **more: Any) -> e.Requested:
-    request = NotificationRequest.model_validate(EMAIL | {"metadata": {"order": "17"}} | more)
-    return e.Requested(**common(id, days), request=request)
-
-
-async def hear(house: House, days: float, *events: e.Event) -> None:
-    """The projector heard them so many days ago."""
-    async with house.database.transaction() as connection:
-        await projector.project(connection, [message(event, at=utc_now() - days * DAY) for event in events])
-
-
-async def age(house: House, id: str, days: float) -> None:
-    """All about what REST accepted happened so many days earlier; the judge has answered."""
-    moved = "place_of(accepted_at - make_interval(secs => $2), id)"
-    async with house.database.transaction() as connection:
-        old = await connection.fetchval("select place from notifications where id = $1", UUID(id))
-        new = await connection.fetchval(f"select {moved} from notifications where id = $1", UUID(id), days * 86_400)
-        await connection.execute("delete from outbox where id = $1", UUID(id))
-        await connection.execute(
-            "update timeline set place = $2, at = at - make_interval(secs => $3) where place = $1",
-            *(old, new, days * 86_400),
-        )
-        await connection.execute("update finds set place = $2 where place = $1", old, new)
-        await connection.execute(
-            "update notifications set place = $2, accepted_at = accepted_at - make_interval(secs => $3),"
-            " sent_at = sent_at - make_interval(secs => $3) where place = $1",
-            *(old, new, days * 86_400),
-        )
 
 
 async def left(house: House) -> dict[str, int]:
@@ -102,11 +28,6 @@ async def left(house: House) -> dict[str, int]:
     tables = ("notifications", "timeline", "finds", "commands", "refusals", "inbox")
     async with house.database.connection() as connection:
         return {table: await connection.fetchval(f"select count(*) from {table}") for table in tables}
-
-
-async def ids(house: House) -> set[str]:
-    async with house.database.connection() as connection:
-        return {str(row["id"]) for row in await connection.fetch("select id from notifications")}
 
 
 async def test_p8_what_has_ended_goes_after_its_days(house: House, archive: Path) -> None:
@@ -335,77 +256,6 @@ def _kept() -> Kept:
     return Kept.at(utc_now(), 30, 7)
 
 
-async def test_a_full_disk_deletes_nothing(house: House, archive: Path) -> None:
-    """The run says so, and the next one goes on when there is room."""
-    id = str(uuid4())
-    await hear(house, 31, sent(id, 31))
-    full = fill(archive)
-    with pytest.raises(CannotBeDone, match=r"archive.*cannot be written"):
-        await cleaning(house, archive).clean_up()
-    assert await ids(house) == {id}
-    full.unlink()
-    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 1
-
-
-def fill(archive: Path) -> Path:
-    """The file of this day lies where nothing fits."""
-    archive.mkdir()
-    file = archive / f"gateway-{utc_now().date()}.jsonl.gz"
-    file.symlink_to("/dev/full")
-    return file
-
-
-async def test_two_gateways_clean_one_after_the_other(house: House, archive: Path) -> None:
-    await hear(house, 31, sent(uuid4(), 31))
-    async with alone(house.database, ALONE) as ours:
-        assert ours
-        told = await cleaning(house, archive).clean_up()
-        assert (told["deleted_count"], told["detail"]) == (0, "another gateway is at it")
-    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 1
-
-
-async def test_a_run_has_bounds_and_the_next_one_goes_on(house: House, archive: Path) -> None:
-    await hear(house, 31, *(sent(uuid4(), 31) for _ in range(5)))
-    bounds = Bounds(at_once=2, notifications=3)
-    told = [await cleaning(house, archive, bounds).clean_up() for _ in range(2)]
-    assert [one["deleted_count"] for one in told] == [4, 1]
-    assert "the next run goes on" in told[0]["detail"] and "detail" not in told[1]
-
-
-SCRIPT = """
-import asyncio, sys
-from pathlib import Path
-from kit.metrics import Metrics
-from kit.postgres import Database
-from kit.settings import CleanupSettings
-from services.gateway.handlers.cleaning import Bounds, Cleaning
-
-async def main():
-    database = await Database.open(sys.argv[1], "gateway")
-    await Cleaning(database, CleanupSettings(), Path(sys.argv[2]), Metrics(), bounds=Bounds(at_once=2)).clean_up()
-
-asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("where", ["archive_after_data", "cleanup_after_archive", "cleanup_after_delete"])
-async def test_killed_anywhere_the_next_run_goes_on(house: House, archive: Path, where: str) -> None:
-    """Each notification is in the table or in the archive at any time, and in the end once in the archive."""
-    known = {str(uuid4()) for _ in range(5)}
-    await hear(house, 31, *(sent(id, 31) for id in known))
-    environ = os.environ | {"TOCSIN_FAILPOINTS": f"{where}:kill@2", "PYTHONPATH": str(ROOT)}
-    run = [sys.executable, "-c", SCRIPT, house.settings.database_url, str(archive)]
-    killed = await asyncio.create_subprocess_exec(*run, env=environ)
-    assert await killed.wait() == 137
-    assert await ids(house) | {one["id"] for one in search(archive, Wanted(), 10)} == known
-    async with asyncio.timeout(PATIENCE):
-        # The server needs a moment to miss who was killed: until then another gateway is at it.
-        while "detail" in await cleaning(house, archive).clean_up():
-            pass
-    assert await ids(house) == set()
-    assert sorted(one["id"] for one in search(archive, Wanted(), 10)) == sorted(known)
-
-
 async def test_p8_who_is_forgotten_is_forgotten_in_the_archive(house: House, archive: Path) -> None:
     """And the report says how many; until then an export shows it."""
     id = await house.post(EMAIL | {"to": "bob@example.com"})
@@ -419,22 +269,6 @@ async def test_p8_who_is_forgotten_is_forgotten_in_the_archive(house: House, arc
     assert (told["archived"], told["archives"]) == (1, 1)
     [kept] = search(archive, Wanted(id=id), 10)
     assert kept["forgotten"] and "to" not in kept and "subject" not in kept
-
-
-@asynccontextmanager
-async def second(house: House) -> AsyncIterator[Database]:
-    database = await Database.open(house.settings.database_url, "gateway", size=2)
-    yield database
-    await database.close()
-
-
-async def test_alone_ends_with_whoever_was(house: House) -> None:
-    """Who died over it holds nobody up."""
-    async with second(house) as other:
-        async with alone(other, "anything") as first, alone(house.database, "anything") as then:
-            assert (first, then) == (True, False)
-        async with alone(house.database, "anything") as then:
-            assert then
 
 
 async def test_p7_what_nobody_needs_any_more_goes_and_what_differs_stays(house: House, archive: Path) -> None:
@@ -468,17 +302,3 @@ _OLD_AND_YOUNG = (
     " (now() - interval '36 days', 1, 1, now(), null), (now() - interval '37 days', 1, 1, now(), '1/1/0/0'),"
     " (now(), 1, 1, now(), null)",
 )
-
-
-async def test_gateways_that_do_not_share_their_archive_clean_nothing_up(house: House, archive: Path) -> None:
-    """And no erasure says that it is complete; one that is not heard of any more does not count."""
-    id = await house.post(EMAIL)
-    await hear(house, 40, sent(id, 40))
-    await age(house, id, 40)
-    instance = "insert into gateway.instances values ('gateway', '{0}', '{1}', now(), '{{\"archive\": \"{0}\"}}')"
-    for name, state in (("here", "alive"), ("there", "alive"), ("nowhere", "stopped")):
-        await as_owner(house.settings.database_url, instance.format(name, state))
-    with pytest.raises(CannotBeDone, match="archive to 2 folders"):
-        await cleaning(house, archive).clean_up()
-    await as_owner(house.settings.database_url, "update gateway.instances set state = 'stopped' where name = 'there'")
-    assert (await cleaning(house, archive).clean_up())["deleted_count"] == 1

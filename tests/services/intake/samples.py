@@ -121,3 +121,17 @@ def sent(due: e.Event, **more: Any) -> e.Sent:
     """What the sender says of a due."""
     assert isinstance(due, e.Due)
     return e.Sent(**due.passed_on(), at=NOON, **more)
+
+
+LATER: dict[str, Any] = {"send_at": in_(3600)}
+
+
+def kinds(said: list[e.Event]) -> list[str]:
+    return [event.ce_type.removeprefix("tocsin.") for event in said]
+
+
+def handed(**fields: Any) -> tuple[Intake, e.Due]:
+    intake = Intake()
+    (due,) = intake.hear(requested(**fields))
+    assert isinstance(due, e.Due)
+    return intake, due

@@ -13,6 +13,7 @@ from kit.settings import KafkaSettings
 from services.scheduler.store.timers import BY_INDEX
 from tests.kit.bus.support import make
 from tests.services.scheduler.support import Listener, Owner
+from tests.services.scheduler.tracking import FEBRUARY, Desk
 
 SPOKEN = (*REQUESTED.values(), *(DUE[Channel.EMAIL, lane] for lane in Lane), FAILED)
 """The topics on which timers speak."""
@@ -31,6 +32,13 @@ async def owner(database: str) -> AsyncIterator[Owner]:
     connection = await asyncpg.connect(database)
     yield Owner(connection)
     await connection.close()
+
+
+@pytest.fixture
+async def desk(db: Database, owner: Owner) -> Desk:
+    """Where deadlines are followed and reminded of; it is a noon in February."""
+    await owner.set_clock(FEBRUARY)
+    return Desk(db)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,12 +29,6 @@ from services.scheduler.rules.schedules import Row
 from tests.kit.bus.support import until_true
 from tests.services.scheduler.schedules import DAY, HOUR, MINUTE, ZONES, Said, gone, run_now, schedule
 from tests.services.scheduler.support import NOON, Listener, Owner
-
-
-@pytest.fixture(autouse=True)
-def _disarmed() -> Iterator[None]:
-    yield
-    failpoints.arm("")
 
 
 @pytest.fixture

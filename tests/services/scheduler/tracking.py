@@ -24,6 +24,7 @@ from services.scheduler.reminding import Deadlines
 ZONE = "Europe/Paris"
 DUE = "2027-03-10"
 """Late at 2027-03-10 23:00 UTC, for who lives in Paris."""
+FEBRUARY = datetime(2027, 2, 1, 12, tzinfo=UTC)
 WEEK_BEFORE = datetime(2027, 3, 3, 7, tzinfo=UTC)
 DAY_BEFORE = datetime(2027, 3, 9, 7, tzinfo=UTC)
 SAME_DAY = datetime(2027, 3, 10, 7, tzinfo=UTC)
