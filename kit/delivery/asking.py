@@ -7,13 +7,14 @@ from typing import Final
 from contracts.events import Receipt
 from contracts.status import Channel
 from kit import logs
-from kit.bus.publisher import Publisher, PublishFailed
+from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.clock import utc_now
 from kit.delivery.awaiting import Awaited, due_to_be_asked, is_anybody_due
 from kit.delivery.provider import Answer, Askable
 from kit.delivery.rules import CalledBack, Result
-from kit.postgres import Database, fate
+from kit.postgres import Database
+from kit.service import Repeating
 
 EVERY: Final = 1.0
 """Seconds between two rounds of ours; in each a provider is asked of as many messages as all of us together may ask in
@@ -22,7 +23,7 @@ one second, less what others have asked in it."""
 log = logs.get(__name__)
 
 
-class Asking:
+class Asking(Repeating):
     """The loop that asks one provider, and says what it answered as its call would have been said.
 
     Several may run at once, a row is asked for by one of them. An ask whose answer is lost, with us or with the
@@ -38,20 +39,16 @@ class Asking:
         meaning: Callable[[Receipt], CalledBack | None],
     ) -> None:
         """`meaning` as of `Receipts`: what says nothing new is not said."""
-        self.task: asyncio.Task[None] | None = None
+        super().__init__(f"asking {provider.name}", self._round, EVERY)
         self._channel = channel
         self._provider = provider
         self._database = database
         self._publisher = publisher
         self._meaning = meaning
 
-    async def start(self) -> None:
-        self.task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        if self.task:
-            self.task.cancel()
-            await asyncio.wait([self.task])
+    async def _round(self) -> bool:
+        await self.once()
+        return False
 
     async def once(self) -> int:
         """One round; how many of them were answered with news."""
@@ -98,14 +95,3 @@ class Asking:
                 "received_at": utc_now(),
             }
         )
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except PublishFailed:
-                log.warning("receipts_not_asked_for", provider=self._provider.name)
-            except Exception as error:
-                if fate(error) != "connection":
-                    log.error("receipts_not_asked_for", provider=self._provider.name, exc_info=error)
-            await asyncio.sleep(EVERY)

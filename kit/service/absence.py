@@ -1,10 +1,11 @@
-"""Whether a start failed only because a server is not there yet."""
+"""Whether something failed only because a server is not there: at the start, not yet."""
 
 import errno
 from typing import Final
 
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
+from kit.bus.publisher import PublishFailed
 from kit.postgres import NotMigrated, fate
 
 # Waiting does not give us a port or a permission.
@@ -16,6 +17,8 @@ def is_absence(error: BaseException) -> bool:
     match error:
         case NotMigrated() | KafkaConnectionError() | KafkaTimeoutError():
             return True
+        case PublishFailed():
+            return not error.refused
         case KafkaError():
             return bool(error.retriable)
         case OSError() if error.errno in OUR_OWN_TROUBLE:

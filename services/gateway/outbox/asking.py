@@ -1,17 +1,16 @@
 """What the gateway may have missed: intake is asked to say it again (P6.1, P9)."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 
 from contracts import events as e
 from contracts.topics import FAILED, GATEWAY, INTAKE, INTAKE_OUTCOMES, SENT, Group
 from kit import logs
-from kit.bus.publisher import Publisher, PublishFailed
+from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.clock import monotonic
-from kit.postgres import Database, fate
-from kit.service import Loop
+from kit.postgres import Database
+from kit.service import Repeating
 from services.gateway.rules.lives import LIVES, LONG_PAST
 from services.gateway.settings import Pace
 from services.gateway.store import asking, reconciling
@@ -27,12 +26,12 @@ Unread = Callable[[], Collection[str] | None]
 """The topics of which our group has never committed anything; None while that is not known."""
 
 
-class Asking(Loop):
+class Asking(Repeating):
     """A Part: asks about single notifications that are open although they should not be, and says a whole hour again
     where intake's counts and ours differ while nobody lags."""
 
     def __init__(self, database: Database, publisher: Publisher, served: Served, unread: Unread, pace: Pace) -> None:
-        super().__init__(self._ask_on)
+        super().__init__("asking", self._once, pace.sweep_every, at_once=False)
         self._unread = unread
         self._heard: tuple[bool, bool] | None = None
         self._database = database
@@ -66,20 +65,13 @@ class Asking(Loop):
             await self.topics_made_anew(unread)
         self._heard = None
 
-    async def _ask_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._pace.sweep_every)
-            try:
-                await self._begin()
-                await self.ask()
-                if monotonic() - self._looked >= self._pace.look_every:
-                    self._looked = monotonic()
-                    await self.look()
-            except PublishFailed as error:
-                log.warning("asking_failed", error=str(error))
-            except Exception as error:
-                if fate(error) != "connection":
-                    log.exception("asking_failed")
+    async def _once(self) -> bool:
+        await self._begin()
+        await self.ask()
+        if monotonic() - self._looked >= self._pace.look_every:
+            self._looked = monotonic()
+            await self.look()
+        return False
 
     async def ask(self) -> None:
         """Ask about what is due to be asked about."""

@@ -1,16 +1,15 @@
 """A directory topic that was made anew is written again from what we know of it, each object with its own time (P9)."""
 
-import asyncio
 from collections.abc import Collection
 from typing import Final
 
 from contracts import events as e
 from contracts.topics import BY_NAME
 from kit import logs
-from kit.bus.publisher import Publisher, PublishFailed
+from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
-from kit.postgres import Database, fate
-from kit.service import Loop
+from kit.postgres import Database
+from kit.service import Repeating
 from services.gateway.outbox.asking import Unread
 from services.gateway.settings import Pace
 from services.gateway.store import directory
@@ -21,16 +20,15 @@ AT_ONCE: Final = 500
 log = logs.get(__name__)
 
 
-class Renewing(Loop):
+class Renewing(Repeating):
     """A Part. What is to be written again stands in a table, so that a crash does not forget it."""
 
     def __init__(self, database: Database, publisher: Publisher, unread: Unread, pace: Pace) -> None:
-        super().__init__(self._renew_on)
+        super().__init__("renewing", self._once, pace.sweep_every, at_once=False)
         self._unread = unread
         self._known: set[str] | None = None
         self._database = database
         self._publisher = publisher
-        self._pace = pace
 
     async def start(self) -> None:
         """What we knew before anything is read tells whether Kafka has forgotten us."""
@@ -54,17 +52,10 @@ class Renewing(Loop):
             await self.topics_made_anew(lost)
         self._known = None
 
-    async def _renew_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._pace.sweep_every)
-            try:
-                await self._begin()
-                await self.renew()
-            except PublishFailed as error:
-                log.warning("renewing_failed", error=str(error))
-            except Exception as error:
-                if fate(error) != "connection":
-                    log.exception("renewing_failed")
+    async def _once(self) -> bool:
+        await self._begin()
+        await self.renew()
+        return False
 
     async def renew(self) -> None:
         """Publish all that is to be published again."""

@@ -1,6 +1,5 @@
 """What nobody has published is published, and what intake never answered is said again (P6.1)."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +9,8 @@ from contracts.topics import GATEWAY, INTAKE, Group
 from kit import logs
 from kit.clock import monotonic
 from kit.metrics import Metrics
-from kit.postgres import Database, fate
-from kit.service import Loop
+from kit.postgres import Database
+from kit.service import Repeating
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.rules.asked import Waiting
 from services.gateway.settings import Pace
@@ -33,7 +32,7 @@ class Swept:
     said_again: int
 
 
-class Sweep(Loop):
+class Sweep(Repeating):
     """A Part. Several gateways may sweep at once: each takes rows that no other has taken."""
 
     def __init__(
@@ -47,7 +46,7 @@ class Sweep(Loop):
         says_again: bool = True,
     ) -> None:
         """`says_again` False: what nobody published is published, and that is all."""
-        super().__init__(self._sweep_on)
+        super().__init__("outbox_sweep", self._once, pace.sweep_every, at_once=False)
         self._database = database
         self._announcer = announcer
         self._served = served
@@ -56,14 +55,9 @@ class Sweep(Loop):
         self._says_again = says_again
         self._looked = float("-inf")
 
-    async def _sweep_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._pace.sweep_every)
-            try:
-                await self.sweep()
-            except Exception as error:
-                if fate(error) != "connection":
-                    log.exception("sweep_failed")
+    async def _once(self) -> bool:
+        await self.sweep()
+        return False
 
     async def sweep(self, *, at_once: bool = False) -> Swept:
         """One look at the outbox; `at_once`: also for what intake never answered, whenever that was last looked for."""
