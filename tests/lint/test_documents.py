@@ -6,10 +6,14 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup as Group
 
+from cli.main import app
 from contracts.cloudevents import decode
 from contracts.events import Requested
 from contracts.request import NotificationRequest
@@ -28,6 +32,7 @@ TOPIC = re.compile(r"\b(?:notifications|directory|deadlines|ops)\.[a-z]+(?:\.[a-
 TO_COME: set[str] = set()
 """Rules of features that no code has yet; docs/protocol.md says so."""
 SHELL = re.compile(r"'(\{.*?\})'")
+COMMAND = re.compile(r"(?:`|^ {4}|^|\$\()(?:\.venv/bin/)?tocsin ([a-z][^`\n]*`?)", re.MULTILINE)
 
 
 def places(document: Path) -> Iterator[str]:
@@ -109,6 +114,33 @@ def test_every_topic_that_is_named_exists(document: Path) -> None:
 def test_every_make_target_that_is_named_exists(document: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z]+)", (ROOT / document).read_text())) <= targets
+
+
+@cache
+def tocsin() -> Group:
+    """The command, put together once."""
+    command = typer.main.get_command(app)
+    assert isinstance(command, Group)
+    return command
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of each line of `tocsin`, in the text or in a block to copy, up to whatever the shell does with it."""
+    for line in COMMAND.findall(text):
+        yield re.split(r"\s#|[|;&>)]|\.\.\.", line.rstrip("`"))[0].split()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_command_that_is_named_exists_with_its_options(document: Path) -> None:
+    wrong = []
+    for words in commands((ROOT / document).read_text()):
+        command, left = tocsin(), words
+        while isinstance(command, Group) and left and not left[0].startswith("-"):
+            command, left = command.commands.get(left[0].strip(",.:")), left[1:]
+        known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)} if command else set()
+        options = {word.strip("[],.").partition("=")[0] for word in left if word.strip("[").startswith("--")}
+        wrong += [] if command and options <= known | {"--help"} else [" ".join(["tocsin", *words])]
+    assert wrong == []
 
 
 def test_json_in_documents_is_json() -> None:
