@@ -68,7 +68,7 @@ app.add_typer(config.app, name="config", help="The settings in force, and whethe
 def main() -> None:
     """The entry point of the installed program."""
     with sentences():
-        app()
+        app(prog_name="tocsin")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,15 @@ async def test_a_token_as_json_says_until_when(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("begun", "completed"),
+    [("tocsin sche", "schedule"), ("tocsin template im", "import"), ("tocsin send --chan", "--channel")],
+)
+async def test_the_shell_completes_commands_and_options(folder: Path, begun: str, completed: str) -> None:
+    asked = {"_TOCSIN_COMPLETE": "complete_bash", "COMP_WORDS": begun, "COMP_CWORD": str(begun.count(" "))}
+    assert (await tocsin(settings=asked, folder=folder)).out.split() == [completed]
+
+
+@pytest.mark.parametrize(
     ("arguments", "settings", "sentence"),
     [
         (("--user", "alice"), {}, "JWT_SECRET is not set"),
