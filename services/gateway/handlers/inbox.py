@@ -12,20 +12,20 @@ from kit.postgres import Connection
 from kit.stage import Handle, Message
 from services.gateway.rules import inbox
 from services.gateway.rules.inbox import Claim
-from services.gateway.store import inbox as entries
+from services.gateway.store import inbox as store
 from services.gateway.store.inbox import Person
 
 
 async def show(connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
     """Decide about each once, say what was decided as often as it is asked."""
     dues = inbox.fold(message.event for message in messages if isinstance(message.event, e.Due))
-    counters = await entries.lock_people(connection, {_person(due) for due in dues})
-    claims = await entries.claims(connection, [due.id for due in dues])
+    counters = await store.lock_people(connection, {_person(due) for due in dues})
+    claims = await store.claims(connection, [due.id for due in dues])
     if new := [due for due in dues if due.id not in claims]:
         claims |= await _decide(connection, new, counters)
     if quicker := [due.id for due in dues if due.id not in claims]:
         # Another gateway has decided meanwhile, for a person whose name this `end` does not carry.
-        claims |= await entries.claims(connection, quicker)
+        claims |= await store.claims(connection, quicker)
     return [Outgoing.of(inbox.answer(due, claims[due.id])) for due in dues]
 
 
@@ -57,15 +57,15 @@ def counted(metrics: Metrics) -> Callable[[Sequence[Outgoing]], None]:
 
 
 async def _decide(connection: Connection, dues: Sequence[e.Due], counters: dict[Person, int]) -> dict[UUID, Claim]:
-    now = await entries.clock(connection)
+    now = await store.clock(connection)
     rows = []
     for due in dues:
-        outcome, reason = inbox.verdict(due, now)
+        outcome, reason = inbox.decide(due, now)
         if outcome is Status.SENT:
             counters[_person(due)] += 1
         rows.append((due, outcome, reason, counters[_person(due)] if outcome is Status.SENT else None))
-    made = await entries.add(connection, rows)
-    await entries.set_counters(connection, counters)
+    made = await store.add(connection, rows)
+    await store.set_counters(connection, counters)
     return made
 
 

@@ -34,7 +34,7 @@ def fold(dues: Iterable[e.Due]) -> list[e.Due]:
     return list(first.values())
 
 
-def verdict(due: e.Due, now: datetime) -> tuple[Status, str | None]:
+def decide(due: e.Due, now: datetime) -> tuple[Status, str | None]:
     """The outcome and its reason, for a notification that has no row yet."""
     if due.end is not None:
         return due.end.outcome, due.end_reason or due.end

@@ -9,7 +9,7 @@ import pytest
 
 from contracts import events as e
 from contracts.status import Channel, End, Status
-from services.gateway.rules.inbox import Claim, answer, fold, verdict
+from services.gateway.rules.inbox import Claim, answer, decide, fold
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ END = due(content=None, end=End.COLLAPSED)
     ],
 )
 def test_verdict(asked: e.Due, outcome: Status, reason: str | None) -> None:
-    assert verdict(asked, NOW) == (outcome, reason)
+    assert decide(asked, NOW) == (outcome, reason)
 
 
 def test_p6_2_a_repeat_says_the_same_event() -> None:
