@@ -9,6 +9,7 @@ from contracts.jobs import JOBS
 from kit import logs
 from kit.metrics import Metrics
 from kit.postgres import Database
+from kit.postgres.clocks import clock
 from kit.service import Loop
 from services.scheduler.rules import jobs as rules
 from services.scheduler.store import jobs, overview
@@ -32,7 +33,7 @@ class Counting(Loop):
         """Counts now."""
         async with self._db.connection() as connection:
             self._waiting = await overview.shelves(connection)
-            now, rows = await overview.clock(connection), await jobs.all_of_them(connection)
+            now, rows = await clock(connection), await jobs.all_of_them(connection)
         for row in (one for one in rows if one.id in JOBS):
             late = rules.lateness(row, now).total_seconds()
             self._metrics.job(row.id, failed=row.status == "failed", late=late)

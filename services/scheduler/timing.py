@@ -13,6 +13,7 @@ from kit.bus.record import Outgoing
 from kit.clock import monotonic, utc_now
 from kit.control.instance import Instance
 from kit.postgres import Database
+from kit.postgres.clocks import clock
 from kit.service import Loop
 from kit.settings import Settings
 from services.scheduler.rules import jobs as rules
@@ -64,7 +65,7 @@ class Timing(Loop):
     async def once(self) -> None:
         """One look."""
         async with self._database.transaction() as connection:
-            now = await store.clock(connection)
+            now = await clock(connection)
             if not self._prepared:
                 await store.prepare(connection, self._plans, now)
             for row in await store.due(connection, now):

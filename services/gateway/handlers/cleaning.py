@@ -17,6 +17,7 @@ from kit.control.running import CannotBeDone
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database, alone
+from kit.postgres.clocks import clock_timestamp
 from kit.settings import CleanupSettings
 from services.gateway.rules.cleaning import REMEMBERED, Kept, Over, record, whole
 from services.gateway.store import cleaning, operations, reading
@@ -134,7 +135,7 @@ class Cleaning:
         """Places of what may be over: of each tenant first what has failed, then everything."""
         told = self._settings
         async with self._database.connection() as connection:
-            now = await cleaning.now(connection)
+            now = await clock_timestamp(connection)
             tenants = await cleaning.tenants(connection)
         kept = Kept.at(now, told.delete_sent_after_days, told.delete_failed_after_days)
         walks: tuple[tuple[Walk, datetime], ...] = ((cleaning.failed, kept.failed), (cleaning.oldest, kept.sent))
@@ -176,7 +177,7 @@ class Cleaning:
             heads = await cleaning.families(connection, tenant, places)
             overs = whole(await cleaning.over(connection, tenant, list(heads), kept), heads)
             lines = await reading.timelines(connection, [one.row for one in overs]) if overs else {}
-            now = await cleaning.now(connection)
+            now = await clock_timestamp(connection)
         records = [record(one, sorted(lines[one.row.place], key=lambda line: line.at), now) for one in overs]
         return heads, overs, records
 

@@ -9,6 +9,7 @@ from contracts.status import Channel, Status
 from kit.bus.record import Outgoing
 from kit.metrics import Metrics
 from kit.postgres import Connection
+from kit.postgres.clocks import clock
 from kit.stage import Handle, Message
 from services.gateway.rules import inbox
 from services.gateway.rules.inbox import Claim
@@ -57,7 +58,7 @@ def counted(metrics: Metrics) -> Callable[[Sequence[Outgoing]], None]:
 
 
 async def _decide(connection: Connection, dues: Sequence[e.Due], counters: dict[Person, int]) -> dict[UUID, Claim]:
-    now = await store.clock(connection)
+    now = await clock(connection)
     rows = []
     for due in dues:
         outcome, reason = inbox.decide(due, now)

@@ -10,6 +10,7 @@ from contracts.preferences import SUBJECTS
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from kit.postgres import Connection
+from kit.postgres.clocks import clock_timestamp
 from services.gateway.http.desk import Desk, new_id
 from services.gateway.http.operations import RunShown, ordered
 from services.gateway.http.problems import unavailable
@@ -39,7 +40,7 @@ async def erase(desk: Desk, caller: Caller, asked: Erasure) -> RunShown:
             tenant=asked.tenant,
             user_id=asked.user_id,
             address_hashes=hashes,
-            through=await people.now(connection),
+            through=await clock_timestamp(connection),
         )
         told = await _shared(connection, who)
         await people.note_erasure(connection, run_id, who)

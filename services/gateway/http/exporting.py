@@ -12,6 +12,7 @@ from contracts.erasure import Forget
 from contracts.preferences import SUBJECTS
 from kit.archive import searching as archive
 from kit.postgres import Connection
+from kit.postgres.clocks import clock_timestamp
 from services.gateway.http import looking
 from services.gateway.http.desk import Desk
 from services.gateway.http.erasing import Erasure, hashes_of
@@ -26,7 +27,7 @@ async def exported(desk: Desk, tenant: str, user_id: str, addresses: Sequence[st
     """The parts of the document. What can fail before its beginning fails here."""
     async with desk.database.transaction() as connection:
         hashes = await hashes_of(connection, Erasure(tenant, user_id, addresses))
-        who = Forget(tenant=tenant, user_id=user_id, address_hashes=hashes, through=await people.now(connection))
+        who = Forget(tenant=tenant, user_id=user_id, address_hashes=hashes, through=await clock_timestamp(connection))
         head = await _head(connection, who)
         places = await people.notifications_of(connection, who)
     head["archived"], head["damaged"] = await asyncio.to_thread(archive.about, desk.settings.archive_dir, who)

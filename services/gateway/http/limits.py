@@ -10,6 +10,7 @@ from starlette.responses import Response
 from contracts import events, topics
 from kit.hours import day_around, hour_around
 from kit.postgres import Connection
+from kit.postgres.clocks import clock
 from kit.retry import Window
 from services.gateway.http import shapes
 from services.gateway.http.desk import Desk, check_admin
@@ -86,7 +87,7 @@ def router(desk: Desk) -> APIRouter:
         told = desk.settings.notifications
         async with desk.database.connection() as connection:
             zone = await _zone(connection, tenant, user_id) or told.default_time_zone
-            now = await limits.now(connection)
+            now = await clock(connection)
             hour, day = hour_around(now), day_around(now, zone)
             in_hour, in_day = await limits.used(connection, tenant, user_id, hour[0], day[0])
         per_user = PerUser(

@@ -12,8 +12,9 @@ from contracts import local_time, plan, topics
 from contracts.plan import Plan
 from kit.deadline_plan import DueDate, coming
 from kit.postgres import Connection
+from kit.postgres.clocks import clock
 from services.gateway.http import shapes
-from services.gateway.store import deadlines, directory
+from services.gateway.store import directory
 
 
 class ReminderToCome(shapes.Shape):
@@ -30,7 +31,7 @@ async def to_come(
     """By the key of each deadline: the next instant of each rule for each person, the nearest first."""
     if not events:
         return {}
-    now = await deadlines.clock(connection)
+    now = await clock(connection)
     zones = await _zones(connection, events)
     plans = await _plans(connection, events)
     return {

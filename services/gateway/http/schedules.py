@@ -16,6 +16,7 @@ from contracts.identity import notification_id
 from contracts.schedule import RUN, WHAT, ScheduleRequest
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
+from kit.postgres.clocks import clock
 from kit.recurrence import Firing, Rule, preview
 from services.gateway.http.desk import Desk, instant, new_id
 from services.gateway.http.documented import problems, takes
@@ -83,7 +84,7 @@ def router(desk: Desk) -> APIRouter:
         )
         async with desk.database.connection() as connection:
             found = [Kept.of(value) for value in await store.page(connection, asked)]
-            now = await store.now(connection)
+            now = await clock(connection)
         following = cursor(found[limit - 1]) if len(found) > limit else None
         return SchedulePage(items=tuple(shown(kept, now) for kept in found[:limit]), next=following).response()
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from contracts import topics
 from contracts.schedule import WHAT, Schedule, ScheduleRequest
+from kit.postgres.clocks import clock
 from services.gateway.http import bodies
 from services.gateway.http.changing import PATIENCE, Changing
 from services.gateway.http.desk import Desk, new_id, until
@@ -22,7 +23,6 @@ from services.gateway.rules import recurring
 from services.gateway.rules.recurring import Kept
 from services.gateway.rules.trust import Caller
 from services.gateway.store import editions
-from services.gateway.store import schedules as store
 
 
 class Scheduling:
@@ -40,7 +40,7 @@ class Scheduling:
     async def now(self) -> datetime:
         """tocsin.clock()."""
         async with self._desk.database.connection() as connection:
-            return await store.now(connection)
+            return await clock(connection)
 
     async def asked(self, request: Request, caller: Caller, made_at: datetime | None = None) -> ScheduleRequest:
         """What this caller may ask for, and what can fire."""

@@ -11,6 +11,7 @@ from contracts.status import Channel
 from contracts.template import TemplatePreviewRequest, TemplateRequest
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
+from kit.postgres.clocks import clock
 from kit.rendering import Rendered, Unrenderable
 from kit.rendering.checking import problems
 from kit.rendering.plain import made_from
@@ -23,7 +24,6 @@ from services.gateway.rules import templating
 from services.gateway.rules.templating import Edition
 from services.gateway.rules.trust import Caller
 from services.gateway.store import editions
-from services.gateway.store import schedules as clock
 from services.gateway.store import templates as store
 from services.gateway.store.templates import Numbered
 
@@ -101,7 +101,7 @@ class Templating:
         """
         where = topics.SETTINGS.name, templating.key(tenant, name)
         async with self._desk.database.connection() as connection:
-            now = await clock.now(connection)
+            now = await clock(connection)
             taken = await editions.take(connection, *where, current=highest, expected=seen, command=command)
         if taken is None:
             raise stale()

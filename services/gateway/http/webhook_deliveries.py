@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kit.postgres.clocks import clock
 from services.gateway.http import bodies
 from services.gateway.http.auditing import remark
 from services.gateway.http.desk import Desk, cursor, instant, new_id, until, until_seconds
@@ -83,7 +84,7 @@ def router(desk: Desk) -> APIRouter:
         async with desk.database.connection() as connection:
             webhook = await webhook_of(connection, caller, id)
             _check_enabled(webhook)
-            told = trial(new_id(), webhook.id, await store.now(connection))
+            told = trial(new_id(), webhook.id, await clock(connection))
             await store.add(connection, [told])
 
         async def tried() -> Delivery | None:
@@ -110,7 +111,7 @@ async def _replay(desk: Desk, webhook: Webhook, asked: WebhookReplayRequest) -> 
     async with desk.database.connection() as connection:
         if asked.delivery_id is None:
             assert since is not None
-            begun, replayed = await store.now(connection), 0
+            begun, replayed = await clock(connection), 0
             while some := await store.replay_failed(connection, webhook.id, since, begun):
                 replayed += some
             return replayed

@@ -10,6 +10,7 @@ from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.clock import monotonic
 from kit.postgres import Database
+from kit.postgres.clocks import clock
 from kit.service import Repeating
 from services.gateway.rules.lives import LIVES, LONG_PAST
 from services.gateway.settings import Pace
@@ -85,7 +86,7 @@ class Asking(Repeating):
     async def look(self) -> None:
         """Look for what is open long past its end, and for hours that differ from intake's."""
         async with self._database.connection() as connection:
-            before = await asking.clock(connection) - timedelta(seconds=LONG_PAST)
+            before = await clock(connection) - timedelta(seconds=LONG_PAST)
             for hour in self._looks.due(await asking.open_hours(connection, before), monotonic()):
                 await asking.ask_late(connection, hour, LIVES, LONG_PAST)
             await asking.compare(connection)

@@ -84,12 +84,6 @@ returning a.id
 """
 
 
-async def clock(connection: Connection) -> datetime:
-    """The time that expiry goes by."""
-    at: datetime = await connection.fetchval("select clock()")
-    return at
-
-
 async def has_heard(connection: Connection) -> tuple[bool, bool]:
     """Whether we know of any that ended without a sending, and of any that a provider took."""
     row = await connection.fetchrow(

@@ -20,12 +20,6 @@ FAILED_RANKS: Final = [status.rank for status in FAILED]
 FAILED_MARKS: Final = [MARKS[rank] for rank in FAILED_RANKS]
 
 
-async def now(connection: Connection) -> datetime:
-    """Days are counted by the real clock, which nobody moves."""
-    at: datetime = await connection.fetchval("select clock_timestamp()")
-    return at
-
-
 async def tenants(connection: Connection) -> list[str]:
     """All that have notifications; as many steps along the index as there are tenants."""
     return [row["tenant"] for row in await connection.fetch(_TENANTS)]

@@ -36,12 +36,6 @@ class Filter:
     created_before: datetime | None = None
 
 
-async def clock(connection: Connection) -> datetime:
-    """The time that planned instants go by."""
-    now: datetime = await connection.fetchval("select tocsin.clock()")
-    return now
-
-
 async def write(connection: Connection, told: Sequence[tuple[e.Deadline, datetime]]) -> None:
     """Files these, in the version that has just become the newest; with the time at which it was published."""
     rows = [

@@ -1,7 +1,6 @@
 """The inbox as a stage writes it: what is shown to whom, decided once, in which order."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -55,12 +54,6 @@ async def claims(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Cl
 
 def _claim(row: Any) -> Claim:
     return Claim(row["id"], Status(row["outcome"]), row["reason"], row["created_at"], row["offset"])
-
-
-async def clock(connection: Connection) -> datetime:
-    """The time that expiry goes by."""
-    at: datetime = await connection.fetchval("select clock()")
-    return at
 
 
 async def add(

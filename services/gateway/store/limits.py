@@ -9,12 +9,6 @@ from kit.postgres import Connection
 _UNSENT: Final = [Status.CANCELLED.rank, Status.EXPIRED.rank, Status.REJECTED.rank]
 
 
-async def now(connection: Connection) -> datetime:
-    """clock(), by which hours and days are counted."""
-    at: datetime = await connection.fetchval("select clock()")
-    return at
-
-
 async def used(connection: Connection, tenant: str, user_id: str, hour: datetime, day: datetime) -> tuple[int, int]:
     """Notifications to this person that became due since `hour` and since `day`, but for those that intake ended.
 

@@ -124,12 +124,6 @@ async def erased_since(connection: Connection, tenant: str, user_id: str, at: da
     return bool(await connection.fetchval(sql, tenant, user_id, at))
 
 
-async def now(connection: Connection) -> datetime:
-    """By which what was accepted is dated."""
-    at: datetime = await connection.fetchval("select clock_timestamp()")
-    return at
-
-
 async def open_ones(connection: Connection, places: Sequence[UUID], ended: int) -> list[UUID]:
     """The ids of those that have not ended: their rank is below `ended`."""
     found = await connection.fetch(

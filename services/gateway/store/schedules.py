@@ -29,12 +29,6 @@ async def page(connection: Connection, asked: Page) -> list[str]:
     return [row["value"] for row in rows]
 
 
-async def now(connection: Connection) -> datetime:
-    """tocsin.clock(): by it planned instants are reckoned, and so is the time of an edit (P4.4)."""
-    found: datetime = await connection.fetchval("select tocsin.clock()")
-    return found
-
-
 _CREATED: Final = "((value::jsonb) -> 'value' ->> 'created_at')"
 
 _PAGE: Final = f"""

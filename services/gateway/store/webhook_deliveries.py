@@ -229,12 +229,6 @@ delete from webhook_deliveries where id in (select id from webhook_deliveries wh
 """
 
 
-async def now(connection: Connection) -> datetime:
-    """By which is planned when to try again."""
-    at: datetime = await connection.fetchval("select tocsin.clock()")
-    return at
-
-
 async def pending(connection: Connection) -> int:
     """How many wait to be posted, counted up to 100,000."""
     return int(await connection.fetchval(_PENDING))

@@ -10,6 +10,7 @@ from kit.clock import monotonic, unix_ms
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database, fate
+from kit.postgres.clocks import clock
 from kit.service import Repeating
 from services.gateway.rules import webhooks as rules
 from services.gateway.rules.webhooks import Again, Answer, Arrived, GivenUp, Next
@@ -88,7 +89,7 @@ class Delivering(Repeating):
     async def _record(self, one: Taken, answer: Answer) -> None:
         disabled: Disabled | None = None
         async with self._database.transaction() as connection:
-            now = await store.now(connection)
+            now = await clock(connection)
             then = rules.what_follows(answer, one.tries, one.since, now, random.random())
             if await _end(connection, one, answer, then) and not isinstance(then, Arrived):
                 disabled = await _disable(connection, one, then)

@@ -10,6 +10,7 @@ from contracts import events as e
 from contracts.topics import DEADLINES, RECIPIENTS, SETTINGS
 from kit.bus.record import Outgoing
 from kit.postgres import Connection
+from kit.postgres.clocks import clock
 from kit.stage import Message
 from services.scheduler.alarm import Alarm
 from services.scheduler.rules import deadlines as rules
@@ -45,7 +46,7 @@ class Follow:
 
     async def __call__(self, connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
         """In the stage's transaction."""
-        now = await store.clock(connection)
+        now = await clock(connection)
         of_topic: dict[str, list[Message]] = defaultdict(list)
         for message in messages:
             of_topic[message.received.topic].append(message)

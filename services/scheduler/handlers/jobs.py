@@ -14,6 +14,7 @@ from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.metrics import Metrics
 from kit.postgres import Database
+from kit.postgres.clocks import clock
 from services.scheduler.store import overview, schedules
 from services.scheduler.store.erasing import forget_retries
 
@@ -73,7 +74,7 @@ class Works:
         things stand."""
         said = await self._say("reminder")
         async with self._database.connection() as connection:
-            now = await overview.clock(connection)
+            now = await clock(connection)
             seen = await overview.deadlines(connection, now, now.astimezone(self._zone).date())
             soonest = await overview.next_reminder(connection, now)
         counts = {"open": seen.open, "urgent": seen.urgent, "late": seen.late, "estimated": seen.estimated}
@@ -83,7 +84,7 @@ class Works:
         """Each person's report is due at the time of the own zone; this says those whose time has come."""
         said = await self._say(DAILY_REPORT)
         async with self._database.connection() as connection:
-            return said | _when("next_report", await overview.next_report(connection, await overview.clock(connection)))
+            return said | _when("next_report", await overview.next_report(connection, await clock(connection)))
 
     async def forget(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """Of a person's notifications only retries have a body here. Schedules and deadlines are said anew without the

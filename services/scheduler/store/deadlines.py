@@ -13,12 +13,6 @@ Key = tuple[str, str]
 """Tenant and id of a deadline."""
 
 
-async def clock(connection: Connection) -> datetime:
-    """The time that planned instants go by."""
-    now: datetime = await connection.fetchval("select tocsin.clock()")
-    return now
-
-
 async def lock(connection: Connection, keys: Collection[Key]) -> dict[Key, Tracked]:
     """These deadlines, as far as they are known, held until the end of the transaction."""
     rows = await connection.fetch(_LOCK, *zip(*sorted(keys), strict=True))

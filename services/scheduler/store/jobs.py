@@ -10,12 +10,6 @@ from kit.postgres import Connection
 from services.scheduler.rules.jobs import Plan, Row
 
 
-async def clock(connection: Connection) -> datetime:
-    """The time that jobs go by."""
-    now: datetime = await connection.fetchval("select tocsin.clock()")
-    return now
-
-
 async def prepare(connection: Connection, plans: Mapping[str, Plan | None], now: datetime) -> None:
     """There is a row for each job; where a plan is new or another one, its next instant is computed anew."""
     rows = [(id, _text(plan), plan.after(now) if plan else None) for id, plan in sorted(plans.items())]

@@ -32,12 +32,6 @@ class Deadlines:
     estimated: bool
 
 
-async def clock(connection: Connection) -> datetime:
-    """The time that planned instants go by."""
-    now: datetime = await connection.fetchval("select tocsin.clock()")
-    return now
-
-
 async def shelves(connection: Connection) -> dict[str, Waiting]:
     """By the kind of what waits there."""
     return {row["kind"]: Waiting(row["pending"], row["overdue"]) for row in await connection.fetch(_SHELVES)}
