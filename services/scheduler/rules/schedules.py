@@ -135,8 +135,12 @@ def verdict(row: Row, now: datetime) -> Caught:
 
 
 def moved(row: Row, caught: Caught, now: datetime) -> Row | None:
-    """The row that goes on at the instant that was decided; None: it has none any more, and is no version in force."""
-    return _kept(replace(row, next_at=caught.next, caught_up_to=now, failures=0))
+    """The row that goes on at the instant that was decided; None: it has none any more, and is no version in force.
+
+    One that is still to come follows on now: what was passed over does not come again with other zone data.
+    """
+    after = row.after if caught.next is not None and caught.next <= now else now
+    return _kept(replace(row, after=after, next_at=caught.next, caught_up_to=now, failures=0))
 
 
 def begun(row: Row, now: datetime) -> Row:

@@ -368,6 +368,22 @@ async def test_p4_4_a_time_of_day_that_has_fired_does_not_come_again(
     assert await next_at(owner) == [then]
 
 
+async def test_p4_4_what_was_passed_over_stays_so_when_zone_data_change(
+    db: Database, owner: Owner, publisher: Publisher, listener: Listener, said: Said
+) -> None:
+    """An upgrade after days without a scheduler brings both: what was skipped is not made up for after all."""
+    now = NOON + 3 * DAY + 10 * MINUTE
+    await owner.set_clock(now)
+    ends = (NOON + DAY).isoformat()
+    await said(db, schedule(misfire="skip"), schedule("over", misfire="skip", ends_at=ends))
+    async with firing(db, publisher):
+        await until_true(lambda: settled(owner, now))
+    await owner.connection.execute("update scheduler.schedules set tzdata = '2001a'")
+    assert await recurring._recompute(db, ZONES) == 2
+    assert await next_at(owner) == [NOON + 3 * DAY + HOUR]
+    assert await listener.hear_out() == []
+
+
 async def test_a_zone_that_came_with_newer_zone_data_fires_once_they_are_here(
     db: Database, owner: Owner, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
