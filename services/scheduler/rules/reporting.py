@@ -24,23 +24,32 @@ Found = Mapping[str, Sequence[tuple[Tracked, DueDate]]]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The next report of one person; `planned` None: its instant is still to be found out."""
+    """The next report of one person; `planned` None: its instant is still to be found out. `day`: the person's day that
+    it is about, by the zone in which it was planned."""
 
     tenant: str
     user_id: str
     next_at: datetime
     planned: datetime | None = None
+    day: date | None = None
     last_day: date | None = None
     failures: int = 0
 
 
 def look(report: Report, at: str, zone: ZoneInfo, now: datetime) -> tuple[date | None, Report]:
     """The person's day that is to be reported now, if one is; and the report that follows, on a later day."""
-    is_due = report.planned is not None and report.planned <= now
-    day = report.planned.astimezone(zone).date() if report.planned is not None and is_due else None
+    day = _day(report, report.planned, zone) if report.planned is not None and report.planned <= now else None
     last = max((one for one in (day, report.last_day) if one), default=None)
-    _, instant = daily(at, zone, now, last)
-    return day, replace(report, planned=instant, next_at=instant, last_day=last, failures=0)
+    following, instant = daily(at, zone, now, last)
+    return day, replace(report, planned=instant, day=following, next_at=instant, last_day=last, failures=0)
+
+
+def _day(report: Report, planned: datetime, zone: ZoneInfo) -> date:
+    """As it was planned, wherever the person lives by now: a firing that broke off may have said it. A scheduler of the
+    version before writes down none, and leaves one that was reported."""
+    if report.day is not None and (report.last_day is None or report.day > report.last_day):
+        return report.day
+    return planned.astimezone(zone).date()
 
 
 def end_of_day(now: datetime, zone: ZoneInfo) -> tuple[date, datetime]:

@@ -75,7 +75,10 @@ async def take_watches(connection: Connection, now: datetime, limit: int) -> lis
 async def take_reports(connection: Connection, now: datetime, limit: int) -> list[Report]:
     """People whose report is due, or whose next one is to be found out; held."""
     rows = await connection.fetch(f"select * from reports where {_DUE}", now, limit)
-    return [Report(r["tenant"], r["user_id"], r["next_at"], r["planned"], r["last_day"], r["failures"]) for r in rows]
+    return [
+        Report(r["tenant"], r["user_id"], r["next_at"], r["planned"], r["day"], r["last_day"], r["failures"])
+        for r in rows
+    ]
 
 
 async def tracked(connection: Connection, keys: Iterable[Key]) -> dict[Key, Tracked]:
@@ -120,7 +123,7 @@ def _ended(one: DueEnd) -> tuple[str, str, str]:
 
 async def write_reports(connection: Connection, reports: Iterable[Report]) -> None:
     """When each of these (locked) is next."""
-    rows = [(r.tenant, r.user_id, r.next_at, r.planned, r.last_day, r.failures) for r in reports]
+    rows = [(r.tenant, r.user_id, r.next_at, r.planned, r.day, r.last_day, r.failures) for r in reports]
     if rows:
         await connection.execute(_WRITE_REPORTS, *zip(*rows, strict=True))
 
@@ -207,10 +210,12 @@ on conflict (tenant, group_name) do update set next_at = excluded.next_at, failu
 """
 
 _WRITE_REPORTS: Final = """
-insert into reports as r (tenant, user_id, next_at, planned, last_day, failures)
-select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::date[], $6::smallint[])
+insert into reports as r (tenant, user_id, next_at, planned, day, last_day, failures)
+select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::date[], $6::date[],
+                     $7::smallint[])
 on conflict (tenant, user_id) do update set
-    next_at = excluded.next_at, planned = excluded.planned, last_day = excluded.last_day, failures = excluded.failures
+    next_at = excluded.next_at, planned = excluded.planned, day = excluded.day, last_day = excluded.last_day,
+    failures = excluded.failures
 """
 
 _END_REPORTS: Final = """
@@ -246,4 +251,8 @@ where ctid = any (array(
 
 _ADVANCE: Final = "update replans set done_to = $4, next_at = $5 where tenant = $1 and what = $2 and name = $3"
 
-_REPORT_ANEW: Final = "update reports set planned = null, next_at = $3 where tenant = $1 and user_id = $2"
+# One that is due stays: it may have been said, and is about the day that it was planned for.
+_REPORT_ANEW: Final = """
+update reports set planned = null, next_at = $3
+where tenant = $1 and user_id = $2 and (planned is null or planned > $3)
+"""
