@@ -201,6 +201,13 @@ TIMERS_PENDING: Final = _gauge(
 TIMERS_OVERDUE: Final = _gauge(
     "timers_overdue", "timers", SCHEDULER, "kind", "More than a second late; counted up to 10,000"
 )
+CATCHING_UP: Final = _gauge(
+    "catching_up_partitions",
+    "partitions",
+    (*INTAKE, *SCHEDULER),
+    "group",
+    "After a restore: to be read again before anything acts on time alone; 0, or none: time goes on",
+)
 
 JOB_FAILED: Final = _gauge(
     "job_failed", "1 or 0", SCHEDULER, "kind", "Whether one of its owners failed in the last run of a job"

@@ -158,6 +158,10 @@ class Metrics:
     def timers_overdue(self, kind: str, count: int) -> None:
         self._book.set(c.TIMERS_OVERDUE, count, kind)
 
+    def catching_up(self, group: str, partitions: int) -> None:
+        """How many this consumer group has still to read again before time goes on (P9)."""
+        self._book.set(c.CATCHING_UP, partitions, group)
+
     # ----------------------------------------------------------------------------------------------- stages and queues
 
     def batch(self, stage: str, records: int, seconds: float) -> None:

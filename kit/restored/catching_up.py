@@ -1,5 +1,6 @@
 """After a restore: how far the groups have caught up with Kafka, and who may not act before they have."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
@@ -11,6 +12,7 @@ from kit import logs
 from kit.bus.admin import administrator, committed, partitions
 from kit.bus.record import Partition, Received
 from kit.bus.served import spans
+from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.restored import rules, store
 from kit.restored.rules import Mark
@@ -32,15 +34,21 @@ class CatchingUp(Repeating):
     whether anything was; several instances look side by side, and what one has found read is read for all."""
 
     def __init__(
-        self, database: Database, kafka: KafkaSettings, looked: Callable[["CatchingUp"], None] = lambda _: None
+        self,
+        database: Database,
+        kafka: KafkaSettings,
+        metrics: Metrics,
+        looked: Callable[["CatchingUp"], None] = lambda _: None,
     ) -> None:
         """`looked` is told at the start, and after each look."""
         super().__init__(CATCHING_UP, self.once, EVERY)
+        self._metrics = metrics
         self._looked = looked
         self._database = database
         self._kafka = kafka
         self._left: list[Mark] = []
         self._through: Mapping[Partition, int] = {}
+        self._groups: list[str] = []
         self._looks = 0
 
     async def start(self) -> None:
@@ -48,7 +56,8 @@ class CatchingUp(Repeating):
         async with self._database.connection() as connection:
             self._left = await store.left(connection)
         self._through = {(mark.topic, mark.partition): mark.through for mark in self._left}
-        self._looked(self)
+        self._groups = self._whom()
+        self._show()
         await super().start()
 
     @property
@@ -75,7 +84,7 @@ class CatchingUp(Repeating):
         async with self._database.connection() as connection:
             await store.passed(connection, passed)
             self._left = await store.left(connection)
-        self._looked(self)
+        self._show()
         if self.over:
             log.warning("caught_up")
         return False
@@ -95,6 +104,12 @@ class CatchingUp(Repeating):
             for mark in self._left
             if rules.passed(mark, known, topics, told[mark.consumer].get((mark.topic, mark.partition)))
         ]
+
+    def _show(self) -> None:
+        left = Counter(mark.consumer for mark in self._left)
+        for group in self._groups:
+            self._metrics.catching_up(group, left[group])
+        self._looked(self)
 
     def _whom(self) -> list[str]:
         return sorted({mark.consumer for mark in self._left})

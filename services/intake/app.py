@@ -49,7 +49,9 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.watch("postgresql", database.alive)
     parts.add("topics", TopicKeeper(kafka))
     outcome_reader = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics], fetch_wait_ms=CALM_MS)
-    catching_up = parts.add(CATCHING_UP, CatchingUp(database, kafka, partial(hear_in_turn, outcome_reader)))
+    catching_up = parts.add(
+        CATCHING_UP, CatchingUp(database, kafka, parts.metrics, partial(hear_in_turn, outcome_reader))
+    )
     parts.health.degraded_while(CATCHING_UP, lambda: not catching_up.over)
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 

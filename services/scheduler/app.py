@@ -57,7 +57,7 @@ async def build(settings: Settings) -> Parts:
     db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=connections, settings=BY_INDEX))
     parts.watch("postgresql_answers", db.alive)
     parts.add("topics", TopicKeeper(settings.kafka))
-    catching_up = parts.add(CATCHING_UP, CatchingUp(db, settings.kafka))
+    catching_up = parts.add(CATCHING_UP, CatchingUp(db, settings.kafka, parts.metrics))
     parts.health.degraded_while(CATCHING_UP, lambda: not catching_up.over)
     publisher = parts.add("publisher", Publisher(settings.kafka, NAME))
     timers_alarm, schedules_alarm, deadlines_alarm = Alarm(), Alarm(), Alarm()

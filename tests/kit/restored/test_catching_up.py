@@ -10,6 +10,7 @@ import pytest
 from contracts.topics import SCHEDULED, Topic
 from kit.bus.record import Received
 from kit.clock import utc_now
+from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.restored import CatchingUp, store
 from kit.restored.rules import Mark
@@ -37,9 +38,9 @@ async def restored(database: str, through: Mapping[int, int], topic: Topic = SCH
         await owner.close()
 
 
-async def looking(db: Database, kafka: KafkaSettings) -> CatchingUp:
+async def looking(db: Database, kafka: KafkaSettings, metrics: Metrics | None = None) -> CatchingUp:
     """One that looks when the test says so."""
-    one = CatchingUp(db, kafka)
+    one = CatchingUp(db, kafka, metrics or Metrics())
     await one.start()
     await one.stop()
     return one
@@ -47,6 +48,11 @@ async def looking(db: Database, kafka: KafkaSettings) -> CatchingUp:
 
 def record(offset: int, partition: int = 0) -> Received:
     return Received(SCHEDULED.name, partition, offset, utc_now(), None, None)
+
+
+def left(metrics: Metrics) -> float | None:
+    """What is shown of it."""
+    return metrics.registry.get_sample_value("tocsin_catching_up_partitions", {"group": GROUP})
 
 
 async def read(kafka: KafkaSettings, offsets: Mapping[int, int]) -> None:
@@ -65,15 +71,18 @@ async def test_p9_time_goes_on_when_all_of_it_was_read_again(db: Database, datab
     await make(kafka, SCHEDULED)
     await say(kafka, SCHEDULED, IDS[:RECORDS])
     await restored(database, dict.fromkeys(range(3), 1))
-    first, second = await looking(db, kafka), await looking(db, kafka)
+    metrics = Metrics()
+    first, second = await looking(db, kafka, metrics), await looking(db, kafka)
+    assert left(metrics) == 3
     await read(kafka, {0: 1, 1: 1})
     await first.once()
-    assert not first.over and not second.over
+    assert not first.over and not second.over and left(metrics) == 1
 
     await read(kafka, {0: 0, 1: 0, 2: 1})
     killed_and_back = await looking(db, kafka)
     await killed_and_back.once()
-    assert killed_and_back.over
+    await first.once()
+    assert killed_and_back.over and left(metrics) == 0
     await second.once()
     assert second.over and (await looking(db, kafka)).over
 

@@ -5,6 +5,7 @@ import asyncpg
 from contracts.topics import INTAKE, REQUESTED, SENT
 from kit.bus.consumer import Consumer
 from kit.clock import utc_now
+from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.restored import CatchingUp, store
 from kit.restored.rules import Mark
@@ -23,7 +24,7 @@ async def test_p9_outcomes_are_heard_when_what_they_end_was_read_again(database:
     await _restored(database)
     db = await Database.open(database, "intake", size=2)
     answers = Consumer(kafka, "readers", [[SENT]])
-    catching_up = CatchingUp(db, kafka, lambda one: hear_in_turn(answers, one))
+    catching_up = CatchingUp(db, kafka, Metrics(), lambda one: hear_in_turn(answers, one))
     try:
         await catching_up.start()
         await catching_up.stop()
