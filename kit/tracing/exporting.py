@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Final
@@ -61,6 +61,10 @@ class Exporting(Tracer):
         span = self._tracer.start_span(name, _within(given), SpanKind.SERVER)
         return Recorded(span) if span.is_recording() else Entry(given)
 
+    def begin(self, name: str, of: Iterable[UUID]) -> Mapping[UUID, Entry]:
+        spans = {id: self._tracer.start_span(name, Context(), SpanKind.PRODUCER, {ID: str(id)}) for id in of}
+        return {id: Recorded(span) for id, span in spans.items() if span.is_recording()}
+
     def done(
         self, name: str, of: Iterable[Traced], began: int, kind: Kind = "consumer", error: str = "", **more: str
     ) -> None:
@@ -90,7 +94,7 @@ class Exporting(Tracer):
 
 
 class Recorded(Entry):
-    """The span of a request: all that is done for its notifications hangs below it."""
+    """The span of a request, or of a firing: all that is done for its notifications hangs below it."""
 
     def __init__(self, span: Span) -> None:
         super().__init__(_text(span.get_span_context()))

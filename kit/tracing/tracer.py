@@ -1,6 +1,6 @@
 """What a service tells of its work, for a trace; here nobody listens, and it costs a call that returns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Final, Literal
@@ -37,6 +37,11 @@ class Tracer:
     def entry(self, name: str, given: str | None) -> Entry:
         """A request comes in, from somebody whose trace is `given`."""
         return Entry(given)
+
+    def begin(self, name: str, of: Iterable[UUID]) -> Mapping[UUID, Entry]:
+        """Nobody asked for these notifications, their time has come: each begins a trace of its own, where one is
+        recorded."""
+        return {}
 
     def done(
         self, name: str, of: Iterable[Traced], began: int, kind: Kind = "consumer", error: str = "", **more: str

@@ -95,8 +95,8 @@ async def build(settings: Settings) -> Parts:
         for name, shelf, alarm, at_once in (
             ("firing", Timers(tracer=tracer), timers_alarm, FIRINGS),
             ("firing_again", Timers(put_back=True, tracer=tracer), Alarm(), APART),
-            ("recurring", Schedules(zones), schedules_alarm, SCHEDULE_FIRINGS),
-            ("reminding", Deadlines(considering), deadlines_alarm, DEADLINE_FIRINGS),
+            ("recurring", Schedules(zones, tracer), schedules_alarm, SCHEDULE_FIRINGS),
+            ("reminding", Deadlines(considering, tracer), deadlines_alarm, DEADLINE_FIRINGS),
         )
     }
     if plan.enabled:

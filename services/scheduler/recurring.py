@@ -14,11 +14,12 @@ from kit import logs
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.postgres import Connection, Database
+from kit.tracing import OFF, Tracer
 from services.scheduler.firing import Fired
 from services.scheduler.rules import schedules as rules
 from services.scheduler.rules.refusals import refused as ended
 from services.scheduler.rules.schedules import Row
-from services.scheduler.saying import published
+from services.scheduler.saying import published, traced
 from services.scheduler.store import schedules as store
 from services.scheduler.store.looking import Look
 
@@ -38,9 +39,10 @@ class Schedules:
     """The shelf of what recurs (P4.4). What is missed because nobody was there is decided, and stored, before anything
     of it is said: a crash between the two cannot decide twice."""
 
-    def __init__(self, tzdata: str) -> None:
+    def __init__(self, tzdata: str, tracer: Tracer = OFF) -> None:
         """`tzdata`: the edition of the zone data by which instants are computed here."""
         self._tzdata = tzdata
+        self._tracer = tracer
 
     async def look(self, connection: Connection, since: datetime | None) -> Look:
         return await store.look(connection)
@@ -55,7 +57,8 @@ class Schedules:
 
     async def say(self, publisher: Publisher, taken: Sequence[Row], now: datetime) -> Sequence[Row]:
         words = {row.number: found for row in taken if (found := _words(row, now)) is not None}
-        unheard = await _publish(publisher, (word for each in words.values() for word in each))
+        with traced(self._tracer, (word for each in words.values() for word in each)) as said:
+            unheard = await _publish(publisher, said)
         readable = [row for row in taken if row.number in words]
         mute = [row for row in taken if row.number not in words]
         return mute + [row for row in readable if any(word.id in unheard for word in words[row.number])]
@@ -102,7 +105,7 @@ def _words(row: Row, now: datetime) -> Sequence[e.Requested] | None:
         return None
 
 
-async def _publish(publisher: Publisher, words: Iterable[e.Requested]) -> Collection[UUID]:
+async def _publish(publisher: Publisher, words: Iterable[e.Event]) -> Collection[UUID]:
     """The ids of those that Kafka may not have. One that it refuses for what it is ends on `failed`."""
     unheard, refused = await published(publisher, map(Outgoing.of, words))
     ends = [ended(word, why) for word, why in refused if isinstance(word, e.OfNotification)]

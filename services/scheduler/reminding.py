@@ -10,12 +10,13 @@ from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.deadline_plan import earliest
 from kit.postgres import Connection
+from kit.tracing import OFF, Tracer
 from services.scheduler.considering import Considering, Job, cancelled, put_back
 from services.scheduler.firing import Fired
 from services.scheduler.rules.deadlines import Watch
 from services.scheduler.rules.refusals import refused as ended
 from services.scheduler.rules.reporting import Report
-from services.scheduler.saying import published
+from services.scheduler.saying import published, traced
 from services.scheduler.store import deadlines
 from services.scheduler.store import reminding as store
 from services.scheduler.store.looking import Look
@@ -29,8 +30,9 @@ log = logs.get(__name__)
 class Deadlines:
     """The shelf of reminders, daily reports, ended groups, and of zones and plans that have changed (P4.4)."""
 
-    def __init__(self, considering: Considering) -> None:
+    def __init__(self, considering: Considering, tracer: Tracer = OFF) -> None:
         self._considering = considering
+        self._tracer = tracer
 
     async def look(self, connection: Connection, since: datetime | None) -> Look:
         return await store.look(connection)
@@ -52,7 +54,8 @@ class Deadlines:
 
     async def say(self, publisher: Publisher, taken: Sequence[Job], now: datetime) -> Sequence[Job]:
         """A job was heard when all of its words were. A word that Kafka refuses for what it is ends on `failed`."""
-        unheard, refused = await published(publisher, (Outgoing.of(word) for job in taken for word in job.words))
+        with traced(self._tracer, (word for job in taken for word in job.words)) as words:
+            unheard, refused = await published(publisher, map(Outgoing.of, words))
         ends = [ended(word, why) for word, why in refused if isinstance(word, e.Requested)]
         still, _ = await published(publisher, map(Outgoing.of, ends))
         return [job for job in taken if any(word.subject in unheard | still for word in job.words)]

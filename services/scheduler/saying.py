@@ -1,12 +1,14 @@
 """What a batch of timers has to say, said to Kafka; and what is to be done with those that were not heard."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
 from contracts import events as e
 from kit import logs
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
+from kit.tracing import Tracer
 from services.scheduler.rules import timers as rules
 from services.scheduler.rules.timers import Timer
 
@@ -40,6 +42,21 @@ async def published(
         log.warning("firing_not_acknowledged", count=len(error.failed), error=str(error))
         return {word.event.subject for word, _ in error.unheard}, [(word.event, why) for word, why in error.refused]
     return set(), []
+
+
+@contextmanager
+def traced(tracer: Tracer, words: Iterable[e.Event]) -> Iterator[list[e.Event]]:
+    """The same words; each that asks for a notification has a trace, which begins here: nobody else asked for it."""
+    said = list(words)
+    begun = tracer.begin("fire", (word.id for word in said if isinstance(word, e.Requested)))
+    with ExitStack() as until_heard:
+        for entry in begun.values():
+            until_heard.enter_context(entry)
+        yield [_within(word, begun[word.subject].trace) if word.subject in begun else word for word in said]
+
+
+def _within(word: e.Event, trace: str | None) -> e.Event:
+    return word.model_copy(update={"trace": trace})
 
 
 def _word(timer: Timer) -> Outgoing | None:

@@ -55,6 +55,10 @@ class Collector:
     def of(self, trace: str) -> list[Span]:
         return [span for span in self.spans if span.trace == trace]
 
+    def roots(self) -> list[Span]:
+        """Firings that began a trace."""
+        return [span for span in self.spans if span.name == "fire" and not span.parent]
+
     def take(self, body: bytes) -> None:
         for of_service in ExportTraceServiceRequest.FromString(body).resource_spans:
             (service,) = [a.value.string_value for a in of_service.resource.attributes if a.key == "service.name"]
@@ -179,6 +183,24 @@ async def test_a_program_on_kafka_brings_its_trace_in_a_header(stack: Stack, col
     assert {span.parent for span in spans} == {SPAN}
     id = str(notification_id("default", "source:shop", key))
     assert (await stack.final(id))["trace_id"] == trace
+
+
+async def test_what_a_schedule_sends_is_one_trace_from_its_firing(stack: Stack, collector: Collector) -> None:
+    """Nobody asked for it at that moment: the trace begins there."""
+    body = {
+        "cron": "0 0 1 1 *",
+        "recipients": [{"to": "recurring@example.com"}],
+        "notification": {"channel": "email", "subject": "s", "body": "b"},
+    }
+    made = await stack.call("POST", "/v1/schedules", json=body)
+    assert made.is_success, made.text
+    assert (await stack.call("POST", f"/v1/schedules/{made.json()['id']}/run")).is_success
+    begun = {("scheduler", "fire"), ("intake", "judge"), *SENDER, ("gateway", "projector")}
+    await eventually(collector.roots, PATIENCE)
+    (root,) = collector.roots()
+    spans = await told(collector, root.trace, begun)
+    assert {span.parent for span in spans if span is not root} == {root.id}
+    assert (await stack.final(root.about["tocsin.notification.id"]))["trace_id"] == root.trace
 
 
 async def test_a_trace_that_nobody_records_is_passed_on_without_spans(stack: Stack, collector: Collector) -> None:

@@ -83,7 +83,8 @@ def another(window: UUID, first: Row) -> UUID:
 def digests_of(members: Sequence[Row], first: Row, digest: UUID, facts: Facts) -> Iterator[Row]:
     """The one notification that stands for these, not judged yet: by its template where it is there, then without.
 
-    `first` made it, and says it again when repeated; the place under a cap that it waited for is the digest's.
+    `first` made it, and says it again when repeated; the place under a cap that it waited for is the digest's. It
+    belongs to the trace of the oldest that has one.
     """
     how = facts.policy.digests.get(first.wanted().category or "")
     if how and how.template and (first.tenant, how.template) in facts.templates:
@@ -112,6 +113,7 @@ def _digest_of(members: Sequence[Row], first: Row, digest: UUID, template: str |
         planned_at=planned,
         reason=first.reason,
         expires_at=planned + DEFAULT_LIFE[first.lane],
+        trace=next((row.trace for row in members if row.trace), None),
         body=body,
         request=request,
     )

@@ -60,6 +60,18 @@ def test_without_a_trace_the_request_begins_one(tracer: Exporting, memory: InMem
     assert post.parent is None and way.trace and trace.id_of(way.trace) == trace_id(post)
 
 
+def test_what_nobody_asked_for_begins_a_trace_of_its_own(tracer: Exporting, memory: InMemorySpanExporter) -> None:
+    begun = tracer.begin("fire", [ONE, ANOTHER])
+    assert memory.get_finished_spans() == ()
+    for entry in begun.values():
+        entry.__exit__(None, None, None)
+    spans = memory.get_finished_spans()
+    assert [trace_id(span) for span in spans] == [trace.id_of(entry.trace or "") for entry in begun.values()]
+    assert len({trace_id(span) for span in spans}) == 2 and all(span.parent is None for span in spans)
+    assert [(span.attributes or {})["tocsin.notification.id"] for span in spans] == [str(ONE), str(ANOTHER)]
+    assert OFF.begin("fire", [ONE]) == {}
+
+
 def test_what_its_beginner_does_not_record_is_passed_on_and_not_recorded(
     tracer: Exporting, memory: InMemorySpanExporter
 ) -> None:

@@ -74,6 +74,14 @@ def test_p3_1_only_the_member_that_made_it_says_it_again() -> None:
     assert isinstance(failed, e.Failed) and (failed.outcome, failed.reason) == (Status.CANCELLED, "merged")
 
 
+def test_a_digest_belongs_to_the_trace_of_the_oldest_that_has_one() -> None:
+    intake = Intake(facts())
+    for n, trace in enumerate([None, f"00-{'a' * 32}-{'1' * 16}-01", f"00-{'b' * 32}-{'1' * 16}-01"]):
+        intake.hear(requested(f"k{n}", accepted=n, **NEWS).model_copy(update={"trace": trace}), n)
+    (due,) = digests(intake.hear(ripe("k2"), ENDS))
+    assert due.trace == f"00-{'a' * 32}-{'1' * 16}-01"
+
+
 def test_the_template_gets_the_members() -> None:
     text = "{% for item in items %}{{ item.subject }};{% endfor %}"
     found = Found("weekly@1", Template(subject="{{ count }} of {{ category }}", text=text))
