@@ -114,7 +114,8 @@ class Pace:
 
     def pay(self, one: Paced) -> Callable[[], None]:
         """It is handed over now; what it gives is to be called where nothing came of that."""
-        if one.fare is None:
+        if one.fare is None or one.fare.pace is not self:
+            give_back(one)
             return _nothing
         now, (_, allowance, parts), one.fare = self._clock(), one.fare, None
         allowance.spend(parts, now)

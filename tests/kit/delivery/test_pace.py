@@ -155,6 +155,13 @@ async def test_what_the_provider_did_not_even_begin_with_costs_nothing(town: Tow
     assert await town.handed(pace, 8) == 0
 
 
+async def test_what_another_one_gets_in_the_end_costs_the_first_nothing(town: Town) -> None:
+    first, second = Pace([MINUTE], town.time), Pace((), town.time)
+    [moved] = await town.allowed(first, 1)
+    second.pay(moved)
+    assert moved.fare is None and await town.handed(first, 8) == 8
+
+
 async def test_while_it_is_shut_nobody_asks(town: Town) -> None:
     """Until it opens, or until it is time to look whether it has opened sooner."""
     pace = Pace([MINUTE], town.time)
