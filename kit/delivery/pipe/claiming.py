@@ -294,13 +294,17 @@ class Claiming:
             give_back(one)
 
     def _hold(self, one: Delivery, attempt: Attempt, this: Sorting) -> None:
-        """With its lane; but where others go elsewhere, it goes there too, or (P5.2) waits for this one alone."""
-        if one.outlet is one.route.choose(urgent=one.urgent) or not one.outlet.pace.used_up(urgent=one.urgent):
+        """With its lane, where it goes with all others. Who has a provider of his own (it may have it already, P5.2, or
+        another one failed it, P5.3) waits for that one's pace alone; or goes on to the next, where its day is over."""
+        chosen = one.route.choose(urgent=one.urgent)
+        if one.outlet is chosen:
             this.held.append(one)
-        elif attempt.provider is None:
+        elif attempt.provider is None and one.outlet.pace.used_up(urgent=one.urgent):
             this.given_back.append(one)
-        else:
+        elif attempt.provider is not None or chosen.provider.name in one.past.failed_by:
             this.told.append((one, paced(one, self._clock)))
+        else:
+            this.held.append(one)
 
     async def _give_back(self, connection: Connection, this: Sorting) -> None:
         if back := this.turning_away:

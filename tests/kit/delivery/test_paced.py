@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import asyncpg
+import pytest
 from structlog.testing import capture_logs
 
 from contracts.events import Content, Retry, Sent
 from contracts.status import Lane
 from kit.clock import monotonic
-from kit.delivery.outcomes import Accepted, Unknown
+from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Outcome, Unavailable, Unknown
 from kit.delivery.pace.rules import Limit
 from kit.delivery.provider import Parcel
 from tests.kit.delivery.support import House, Takes, due
@@ -19,6 +20,8 @@ from tests.waiting import eventually
 SECOND = Limit("fake", "second", 20)
 MINUTE = Limit("fake", "minute", 20)
 DAY = Limit("fake", "day", 20)
+DOWN = Unavailable(PROVIDER_UNAVAILABLE, "no connection")
+SILENCE = Unknown("unknown_outcome", "no answer")
 
 
 class Timed(Takes):
@@ -165,6 +168,28 @@ async def test_p5_2_what_only_one_provider_may_have_waits_for_its_pace(home: Hou
         held: Retry = await home.hears(one, Retry, 2)
     assert (held.hold, held.reason, held.unknown, held.due.try_) == (True, "paced", 1, 2)
     assert len(first.parcels) == 1 and len(second.parcels) == 3
+
+
+@pytest.mark.parametrize("answer", [DOWN, SILENCE], ids=["failed by the first", "perhaps had by the second"])
+async def test_who_goes_elsewhere_waits_for_that_pace_alone(home: House, answer: Outcome) -> None:
+    """The second one's minute is used up by who came first; what the first takes goes on meanwhile."""
+    first, second = Takes(DOWN, DOWN, name="first"), Takes(Accepted(), answer, name="second")
+    before, one, others = due(), due(), [due() for _ in range(5)]
+    used_up = Limit("second", "minute", 1 if answer is DOWN else 2)
+    async with home.sender(first, second, paces=[used_up]):
+        for each in (before, one):
+            await home.put(each)
+            await home.put((await home.hears(each, Retry)).due)
+            if each is before:
+                await home.hears(before, Sent)
+        if answer is SILENCE:
+            await home.put((await home.hears(one, Retry, 2)).due)
+        held: Retry = await home.hears(one, Retry, 2 if answer is DOWN else 3)
+        await home.put(*others)
+        for each in others:
+            assert (await home.hears(each, Sent)).provider == "first"
+    assert (held.hold, held.reason, held.unknown) == (True, "paced", int(answer is SILENCE))
+    assert len(second.parcels) == used_up.most
 
 
 async def test_parts_of_text_messages_are_counted(home: House) -> None:
