@@ -23,6 +23,7 @@ MOST_WORK: Final = 5_000_000
 COMPLAINTS: Final = frozenset({"abuse", "fraud", "opt-out", "opt-out-list"})
 """Types of feedback after which nobody writes again (RFC 5965, 7.3; RFC 6449)."""
 STATUSES: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
+WHOM: Final = ("X-Actual-Recipient", "Final-Recipient", "Original-Recipient")
 HABITS: Final = ("X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress", "List-Id")
 
 _CODED: Final = re.compile(r"([245]\d\d)[ -](.*)", re.DOTALL)
@@ -88,7 +89,7 @@ def _of_block(block: Message) -> Report | None:
     reply = _reply(_field(block, "Status"), _field(block, "Diagnostic-Code"))
     match action:
         case "failed":
-            return failed(reply, *(_address(_field(block, name)) for name in ("Original-Recipient", "Final-Recipient")))
+            return failed(reply, _whom(block))
         case "delivered":
             return Report(Kind.DELIVERED, told(reply))
         case "delayed" | "relayed" | "expanded":  # of the last two nobody hears more
@@ -96,9 +97,16 @@ def _of_block(block: Message) -> Report | None:
     return None
 
 
+def _whom(block: Message) -> str:
+    """The address that failed, in the end. One that forwards may stand beside it, as the original recipient (RFC 3464,
+    2.3.1), or in its place: sendmail names the actual one then."""
+    named = (_address(_field(block, name)) for name in WHOM)
+    return next(filter(None, named), "")
+
+
 def _address(field: str) -> str:
     """RFC 3464, 2.3.1 and 2.3.2: its type, a semicolon, the address."""
-    return field.partition(";")[2].strip(" \t\r\n<>")
+    return field.rpartition(";")[2].strip(" \t\r\n<>")
 
 
 def _field(block: Message, name: str) -> str:

@@ -1,4 +1,5 @@
-"""What mail servers send back, in the forms of postfix, sendmail, exim, Exchange, qmail and Gmail; and what is none."""
+"""What mail servers send back, in the forms of postfix, sendmail, exim, Exchange, Domino, qmail, Gmail, Yahoo and
+Amazon SES; and what is none."""
 
 from __future__ import annotations
 
@@ -72,6 +73,20 @@ def sample(name: str, returns_to: str = "bounces+token@example.org") -> bytes:
             "https://support.google.com/mail/?p=NoSuchUser a640c23a62f3a - gsmtp",
         ),
         ("international", Kind.GONE, '550 5.1.1 unknown user: "zoé"'),
+        ("ses", Kind.GONE, "550 5.1.1 The email account that you tried to reach does not exist."),
+        (
+            "ses_given_up",
+            Kind.FAILED,
+            "550 4.4.7 Message expired: unable to deliver in 840 minutes.<421 4.4.0 Unable to lookup DNS for "
+            "example.com>",
+        ),
+        ("domino", Kind.GONE, "550 5.1.1 User gone (<address>) not listed in Domino Directory"),
+        (
+            "yahoo",
+            Kind.GONE,
+            "554 5.1.1 delivery error: dd This user doesn't have a yahoo.example account (<address>) [0]",
+        ),
+        ("exchange_online", Kind.FAILED, None),
     ],
 )
 def test_what_a_server_reports(name: str, kind: Kind, told: str | None) -> None:
@@ -83,8 +98,10 @@ def test_what_a_server_reports(name: str, kind: Kind, told: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("name", "about"),
-    [(name, "gone@example.com") for name in ("postfix", "sendmail", "exim", "exim_old", "qmail", "qmail_local")]
-    + [("exchange", "gone@contoso.example"), ("gmail", "gone@gmail.example"), ("international", "zoé@exämple.com")],
+    [(name, "gone@example.com") for name in ("postfix", "sendmail", "exim", "exim_old", "qmail", "qmail_local", "ses")]
+    + [(name, "gone@example.net") for name in ("postfix_forwarded", "sendmail_forwarded", "exim_forwarded")]
+    + [("exchange", "gone@contoso.example"), ("gmail", "gone@gmail.example"), ("international", "zoé@exämple.com")]
+    + [("domino", "gone@notes.example"), ("yahoo", "gone@yahoo.example")],
 )
 def test_whom_a_server_reports_about(name: str, about: str) -> None:
     report = read(sample(name))
@@ -96,7 +113,10 @@ def test_a_complaint_names_where_the_mail_was_to_come_back_to(name: str) -> None
     assert read(sample(name)) == Report(Kind.COMPLAINT, "complaint (abuse)", "bounces+token@example.org")
 
 
-@pytest.mark.parametrize(("name", "automatic"), [("vacation", True), ("human", False), ("complaint_taken_back", False)])
+@pytest.mark.parametrize(
+    ("name", "automatic"),
+    [("vacation", True), ("human", False), ("complaint_taken_back", False), ("read_receipt", False)],
+)
 def test_what_reports_nothing(name: str, automatic: bool) -> None:
     assert read(sample(name)) is None and is_automatic(sample(name)) is automatic
 

@@ -126,6 +126,14 @@ async def test_p3_10_who_forwards_to_somebody_who_is_gone_is_not_to_blame(
     assert {first.try_: first.status, second.try_: second.status} == {2: "undelivered", 3: "hard_bounce"}
 
 
+@pytest.mark.parametrize("name", ["postfix_forwarded", "sendmail_forwarded", "exim_forwarded"])
+async def test_p3_10_nor_is_he_where_the_report_names_him_too(desk: ReturnedMail, services: Others, name: str) -> None:
+    async with calling(desk) as client:
+        await client.send(sample(name), to=of(to="ann@example.com"))
+    [receipt] = await services.hear(Receipt)
+    assert receipt.status == "undelivered"
+
+
 async def test_what_was_signed_long_ago_is_refused_and_logged(
     desk: ReturnedMail,
 ) -> None:
@@ -230,6 +238,16 @@ async def test_a_complaint_is_about_the_mail_it_brings(
     assert answer.startswith("250 2.0.0 taken\r")
     [receipt] = await services.hear(Receipt)
     assert (receipt.try_, receipt.status, receipt.code) == (5, "complaint", "complaint (abuse)")
+
+
+async def test_a_complaint_that_the_relay_passes_on_is_about_where_it_comes_back(
+    desk: ReturnedMail, services: Others
+) -> None:
+    """Amazon SES puts a return address of its own into the mail, and passes on to ours what is said of it."""
+    async with calling(desk) as client:
+        await client.send(sample("ses_complaint"), to=of(5), sender="complaints@email-abuse.amazonses.example")
+    [receipt] = await services.hear(Receipt)
+    assert (receipt.try_, receipt.status) == (5, "complaint")
 
 
 async def test_a_complaint_about_what_we_have_not_signed_is_left(desk: ReturnedMail, services: Others) -> None:
