@@ -71,6 +71,7 @@ class Line(Answer):
     try_: int | None = Field(default=None, alias="try")
     attempt: int | None = None
     provider: str | None = None
+    provider_id: str | None = None
     detail: str | None = None
 
 

@@ -12,7 +12,8 @@ from contracts.status import Channel
 
 class Receipt(Event):
     """What a provider called back, raw, or answered when a sender asked because nothing was called back; or what a mail
-    that came back says. Id and try come from what we had signed, or from the claim that was asked about."""
+    that came back says. Id and try come from what we had signed, or from the claim that was asked about; `provider_id`
+    is what the provider calls the message, where it says so."""
 
     ce_type = "tocsin.receipt"
     id: UUID
@@ -21,6 +22,7 @@ class Receipt(Event):
     provider: str
     status: str
     code: str | None = None
+    provider_id: str | None = None
     received_at: AwareDatetime
 
     @property

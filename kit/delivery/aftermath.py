@@ -34,12 +34,13 @@ def aftermath(
     `group` reads `notifications.receipts`; `meaning` is what a receipt makes of a message of this channel. The service
     is ready without all of it.
     """
-    receipts = parts.add("receipts", Receipts(database, publisher, meaning, parts.metrics))
+    asked = [one for one in providers if isinstance(one, Askable)]
+    after = {one.name: one.ask_after[0] for one in asked if one.ask_after}
+    receipts = parts.add("receipts", Receipts(database, publisher, meaning, parts.metrics, after))
     consumer = Consumer(kafka, group.name, [group.topics], fetch_wait_ms=CALM_MS)
     stage = Stage(
         "called_back", consumer, database, publisher, receipts.take, metrics=parts.metrics, after=receipts.committed
     )
     parts.add("called_back", stage, needed=False)
-    for provider in providers:
-        if isinstance(provider, Askable):
-            parts.add(f"asking {provider.name}", Asking(channel, provider, database, publisher, meaning))
+    for provider in asked:
+        parts.add(f"asking {provider.name}", Asking(channel, provider, database, publisher, meaning))

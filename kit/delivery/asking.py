@@ -92,6 +92,7 @@ class Asking(Repeating):
                 "provider": one.provider,
                 "status": told.status,
                 "code": told.code,
+                "provider_id": one.provider_id,
                 "received_at": utc_now(),
             }
         )

@@ -1,8 +1,9 @@
 """What a provider calls back comes early, late, twice and in any order; it is written down, and said in its turn."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 
 from contracts.events import Event, Receipt, Taken
@@ -23,15 +24,16 @@ MOST: Final = 500
 PAGES: Final = 10
 """Full pages that are said between two looks for proofs: a flood keeps nobody's proof waiting until its next try."""
 AGE: Final = timedelta(days=30)
+NOBODY: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class Receipts(Repeating):
     """The handler of a stage on `notifications.receipts`, and the loop that says what follows.
 
-    `meaning` is the provider's rule: what a receipt makes of a message that was handed over, or nothing at all. A
-    receipt of a message whose claim has no `sent` yet waits for it, or proves it. A status moves forward only:
-    undelivered may still become delivered, and nothing follows delivered but what blames the address, which is said by
-    the same event once more.
+    `meaning` is the provider's rule: what a receipt makes of a message that was handed over, or nothing at all; `asked`
+    are those providers that can be asked, and in how many seconds. A receipt of a message whose claim has no `sent` yet
+    waits for it, or proves it. A status moves forward only: undelivered may still become delivered, and nothing follows
+    delivered but what blames the address, which is said by the same event once more.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class Receipts(Repeating):
         publisher: Publisher,
         meaning: Callable[[Receipt], CalledBack | None],
         metrics: Metrics,
+        asked: Mapping[str, float] = NOBODY,
     ) -> None:
         super().__init__("receipts", self._is_more, EVERY)
         self._database = database
         self._publisher = publisher
         self._meaning = meaning
         self._metrics = metrics
+        self._asked = asked
         self._pages = 0
         """Looks in a row that found all they could take. What is proven is seldom, and looked for among all: with
         one page of several, and not with each."""
@@ -55,7 +59,7 @@ class Receipts(Repeating):
         heard: dict[Place, Callbacks] = {}
         for receipt in (message.event for message in messages if isinstance(message.event, Receipt)):
             if meant := self._meaning(receipt):
-                one = Callbacks(meant.result, receipt.received_at, receipt.code, meant.suppress)
+                one = Callbacks(meant.result, receipt.received_at, receipt.code, meant.suppress, receipt.provider_id)
                 place = receipt.id, receipt.try_
                 heard[place] = heard[place].and_then(one) if place in heard else one
         if heard:
@@ -72,7 +76,7 @@ class Receipts(Repeating):
             if not await store.is_any(connection):
                 return 0
             if self._pages % PAGES == 0:
-                await store.prove(connection, MOST)
+                await store.prove(connection, MOST, self._asked)
             await store.apply(connection, MOST)
             arrivals = await store.arrivals(connection, MOST)
         told = [(one, events.unsaid(one.unsaid)) for one in arrivals]

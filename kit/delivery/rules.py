@@ -100,18 +100,22 @@ class CalledBack(NamedTuple):
 
 
 class Callbacks(NamedTuple):
-    """All that was called back about one hand-over."""
+    """All that was called back about one hand-over; `provider_id`: what the provider calls the message."""
 
     result: Result
     received_at: datetime
     detail: str | None = None
     suppress: str | None = None
+    provider_id: str | None = None
 
     def and_then(self, other: "Callbacks") -> "Callbacks":
         """Both together, whichever came first: the further one, and beside it what blames the address (P5.9). Of two
         that blame it, always the same one."""
         causes = sorted(filter(None, (self.suppress, other.suppress)))
-        return (other if other._weight > self._weight else self)._replace(suppress=causes[-1] if causes else None)
+        further = other if other._weight > self._weight else self
+        return further._replace(
+            suppress=causes[-1] if causes else None, provider_id=self.provider_id or other.provider_id
+        )
 
     @property
     def _weight(self) -> tuple[int, bool]:

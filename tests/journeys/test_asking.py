@@ -27,4 +27,5 @@ async def test_p5_9_twilio_is_asked_what_became_of_it(
     done = await stack.wait_for(asked["id"], lambda seen: seen["status"] == status)
     assert events(done) == ["accepted", "sent", status]
     assert done["timeline"][-1].get("detail") == detail
+    assert [line.get("provider_id", "")[:2] for line in done["timeline"]] == ["", "SM", "SM"]
     assert "StatusCallback" not in twilio.messages[-1]

@@ -32,7 +32,7 @@ class Arrival(NamedTuple):
 async def keep(connection: Connection, heard: Mapping[Place, Callbacks]) -> None:
     """Puts these to what was called back before; what is no news is not kept."""
     rows = [(*place, one.result.value, *one[1:]) for place, one in sorted(heard.items())]
-    await connection.execute(_KEEP, *columns(rows, 6))
+    await connection.execute(_KEEP, *columns(rows, 7))
 
 
 async def is_any(connection: Connection) -> bool:
@@ -40,11 +40,13 @@ async def is_any(connection: Connection) -> bool:
     return bool(await connection.fetchval("select exists (select from receipts)"))
 
 
-async def prove(connection: Connection, limit: int) -> None:
+async def prove(connection: Connection, limit: int, asked: Mapping[str, float]) -> None:
     """Nobody knew whether it was taken, and then its provider speaks of it: so it was. Hand-overs of unknown fate of
-    which there is a receipt become late acceptances, to be announced (P5.6). What only says that the provider has it,
-    and is no news any more, goes."""
-    await connection.execute(_PROVE, limit, PROVEN, PERHAPS_SENT)
+    which there is a receipt become late acceptances, to be announced (P5.6). Where it says what the provider calls the
+    message, and that is one of `asked` (seconds), it is asked for like any other. What only says that the provider has
+    it, and is no news any more, goes."""
+    after = [timedelta(seconds=seconds) for seconds in asked.values()]
+    await connection.execute(_PROVE, limit, PROVEN, PERHAPS_SENT, list(asked), after)
     await connection.execute(_SPENT)
 
 
@@ -81,17 +83,18 @@ _FURTHER: Final = f"""
 """
 
 _KEEP: Final = f"""
-insert into receipts as r (id, try, result, received_at, detail, suppress)
-select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
-    as told (id, try, result, received_at, detail, suppress)
+insert into receipts as r (id, try, result, received_at, detail, suppress, provider_id)
+select * from unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])
+    as told (id, try, result, received_at, detail, suppress, provider_id)
 where result <> 'sent'
    or not exists (select from claims as c where c.id = told.id and c.try = told.try and c.result in ({IS_TAKEN}))
 on conflict (id, try) do update
 set result = case when {_FURTHER} then excluded.result else r.result end,
     received_at = case when {_FURTHER} then excluded.received_at else r.received_at end,
     detail = case when {_FURTHER} then excluded.detail else r.detail end,
-    suppress = greatest(r.suppress, excluded.suppress)
-where {_FURTHER} or excluded.suppress > coalesce(r.suppress, '')
+    suppress = greatest(r.suppress, excluded.suppress),
+    provider_id = coalesce(r.provider_id, excluded.provider_id)
+where {_FURTHER} or excluded.suppress > coalesce(r.suppress, '') or excluded.provider_id > coalesce(r.provider_id, '')
 """
 
 # A late acceptance is said as `sent` first (P5.6). In the order of all who lock claims.
@@ -131,7 +134,7 @@ where r.id = said.id and r.try = said.try and r.result = said.result and r.suppr
 # the order of all who lock claims.
 _PROVE: Final = """
 with proven as (
-    select c.id, c.try, r.received_at, past.unknown
+    select c.id, c.try, r.received_at, r.provider_id, past.unknown
     from receipts as r
     join claims as c on c.id = r.id and c.try = r.try
     cross join lateral (
@@ -143,12 +146,21 @@ with proven as (
     order by c.id, c.try
     limit $1
     for update of c
+),
+taken as (
+    update claims as c
+    set token = null, result = 'sent', at = proven.received_at, unknown = proven.unknown, reason = null, detail = $2,
+        provider_id = coalesce(c.provider_id, proven.provider_id), unannounced = true, result_at = clock_timestamp()
+    from proven
+    where c.id = proven.id and c.try = proven.try
+    returning c.id, c.try, c.provider, c.provider_id
 )
-update claims as c
-set token = null, result = 'sent', at = proven.received_at, unknown = proven.unknown, reason = null, detail = $2,
-    unannounced = true, result_at = clock_timestamp()
-from proven
-where c.id = proven.id and c.try = proven.try
+insert into awaited (id, try, provider, provider_id, ask_at)
+select taken.id, taken.try, taken.provider, taken.provider_id, tocsin.clock() + asked.after
+from taken
+join unnest($4::text[], $5::interval[]) as asked (provider, after) on asked.provider = taken.provider
+where taken.provider_id is not null
+on conflict (id, try) do nothing
 """
 
 _SPENT: Final = f"""

@@ -150,7 +150,8 @@ async def _form(request: Request) -> FormData:
 
 def _receipt(about: Mapping[str, str], form: FormData) -> e.Receipt:
     """`about` is what we wrote into the address. Raises Problem 422."""
-    said = {"status": form.get("MessageStatus") or None, "code": form.get("ErrorCode") or None}
+    names = {"status": "MessageStatus", "code": "ErrorCode", "provider_id": "MessageSid"}
+    said = {name: form.get(theirs) or None for name, theirs in names.items()}
     try:
         return e.Receipt.model_validate({**about, **said, "channel": Channel.SMS, "received_at": utc_now()})
     except ValidationError as error:

@@ -41,6 +41,7 @@ class Line(Shape):
     try_: int | None = Field(default=None, alias="try")
     attempt: int | None = None
     provider: str | None = None
+    provider_id: str | None = None
     detail: str | None = None
 
 
@@ -196,6 +197,7 @@ def line(entry: Entry) -> Line:
         try_=entry.try_,
         attempt=entry.attempt,
         provider=entry.provider,
+        provider_id=entry.provider_id,
         detail=entry.detail,
     )
 

@@ -37,7 +37,8 @@ _PLACE = {name: place for place, name in enumerate(ORDER)}
 
 
 class Entry(NamedTuple):
-    """One line. `event` and `n` name it for good: a second one with the same names is a repeat."""
+    """One line. `event` and `n` name it for good: a second one with the same names is a repeat. `provider_id` is what
+    the provider calls the message."""
 
     event: str
     n: str
@@ -46,6 +47,7 @@ class Entry(NamedTuple):
     attempt: int | None = None
     provider: str | None = None
     detail: str | None = None
+    provider_id: str | None = None
 
     @property
     def order(self) -> tuple[datetime, int]:
@@ -92,7 +94,7 @@ def retry(event: e.Retry, heard: datetime) -> list[Entry]:
 def taken(event: e.Taken) -> list[Entry]:
     """A provider has it, or says what became of it."""
     said = _worded(event.detail, _parts(event), _template(event))
-    line = Entry(event.status, event.n, event.at, event.try_, event.attempt, event.provider, said)
+    line = Entry(event.status, event.n, event.at, event.try_, event.attempt, event.provider, said, event.provider_id)
     if not (event.unknown or event.instead_of):
         return [line]
     before = [*_failed_over(event, event.at, event.try_), *_unknown(event.unknown, event.at)]

@@ -164,11 +164,12 @@ _LINES = Columns(
     attempt="smallint",
     provider="text",
     detail="text",
+    provider_id="text",
 )
 
 _ADD_LINES = """
-insert into timeline (place, event, n, at, try, attempt, provider, detail)
-select place, event, n, at, try_, attempt, provider, detail from {} g
+insert into timeline (place, event, n, at, try, attempt, provider, detail, provider_id)
+select place, event, n, at, try_, attempt, provider, detail, provider_id from {} g
 on conflict do nothing
 """
 

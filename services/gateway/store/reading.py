@@ -78,13 +78,15 @@ async def children(connection: Connection, parents: Collection[UUID]) -> list[St
 async def timelines(connection: Connection, rows: Iterable[Stored]) -> dict[UUID, list[Entry]]:
     """What happened to these notifications, each in the order of time."""
     lines: dict[UUID, list[Entry]] = {row.place: [] for row in rows}
-    for record in await connection.fetch(
-        "select place, event, n, at, try, attempt, provider, detail from timeline where place = any($1::uuid[])",
-        list(lines),
-    ):
+    for record in await connection.fetch(_LINES, list(lines)):
         place, *line = record.values()
         lines[place].append(Entry(*line))
     return lines
+
+
+_LINES = """
+select place, event, n, at, try, attempt, provider, detail, provider_id from timeline where place = any($1::uuid[])
+"""
 
 
 async def refusals(connection: Connection, ids: Collection[UUID]) -> dict[UUID, list[Entry]]:

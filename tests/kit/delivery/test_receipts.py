@@ -33,10 +33,13 @@ def meaning(receipt: Receipt) -> CalledBack | None:
     return CalledBack(Result(receipt.status), Cause.HARD_BOUNCE if receipt.code == "5.1.1" else None)
 
 
-def receipt(id: UUID, status: str, *, minute: int = 0, code: str | None = None, try_: int = 1) -> Receipt:
+def receipt(
+    id: UUID, status: str, *, minute: int = 0, code: str | None = None, try_: int = 1, name: str | None = None
+) -> Receipt:
+    """`name`: what the provider calls the message."""
     at = AT + timedelta(minutes=minute)
     said = {"id": id, "channel": "sms", "try": try_, "provider": "fake", "status": status, "code": code}
-    return Receipt.model_validate(said | {"received_at": at})
+    return Receipt.model_validate(said | {"received_at": at, "provider_id": name})
 
 
 async def heard(home: House, receipts: Receipts, *said: Receipt) -> None:
@@ -243,6 +246,21 @@ async def test_p5_9_a_receipt_proves_what_nobody_knew(
     assert await results(home, one) == [status] and await waiting(home) == 0
     if status == "undelivered":
         assert (await home.hears(one, Undelivered)).suppress == "hard_bounce"
+
+
+@pytest.mark.parametrize("names", [("SM7", None), (None, "SM7"), ("SM7", "SM7")])
+async def test_p5_9_what_is_proven_has_its_providers_name_for_it(
+    home: House, metrics: Metrics, names: Sequence[str | None]
+) -> None:
+    """And is asked for by that name like any other, should nothing more be called back."""
+    receipts = Receipts(home.database, home.publisher, meaning, metrics, {"fake": 60.0})
+    one, _ = await unheard(home)
+    for name in names:
+        await heard(home, receipts, receipt(one.id, "sent", name=name))
+    await receipts.once()
+    assert (await announced(home, one, receipts, Takes())).provider_id == "SM7"
+    asked = "select provider || ' ' || provider_id from awaited where id = $1 and try = 1 and ask_at > tocsin.clock()"
+    assert await home.sql(asked, one.id) == "fake SM7"
 
 
 async def test_p5_9_what_is_proven_before_its_next_try_is_not_sent_again(home: House, receipts: Receipts) -> None:

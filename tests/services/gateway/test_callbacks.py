@@ -68,8 +68,8 @@ async def test_p5_9_what_twilio_signed_is_passed_on(kafka: KafkaSettings, databa
         await publisher.stop()
         first, second = await sender.hear(Receipt, 2)
     assert (first.tenant, first.id, first.try_, first.provider) == ("acme", ID, 2, "main")
-    assert (first.channel, first.status, first.code) == ("sms", "undelivered", "30005")
-    assert (second.status, second.code) == ("delivered", None)
+    assert (first.channel, first.status, first.code, first.provider_id) == ("sms", "undelivered", "30005", "SM1")
+    assert (second.status, second.code, second.provider_id) == ("delivered", None, None)
 
 
 @pytest.mark.parametrize(

@@ -135,9 +135,10 @@ async def test_a_plan_is_that_of_the_latest_round(house: House) -> None:
 
 async def test_a_text_message_shows_its_segments(house: House) -> None:
     id = uuid4()
-    await house.hears(sent(id, channel=Channel.SMS, encoding="GSM-7", segments=2))
+    await house.hears(sent(id, channel=Channel.SMS, encoding="GSM-7", segments=2, provider_id="SM7"))
     seen = await house.get(str(id))
     assert seen["sms"] == {"encoding": "GSM-7", "segments": 2}
+    assert seen["timeline"][-1]["provider_id"] == "SM7", "support of the provider asks for it"
     assert seen["timeline"][-1]["detail"] == "2 parts of GSM-7"
 
 
