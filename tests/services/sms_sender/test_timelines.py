@@ -9,11 +9,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from contracts.events import Content, Failed, Retry, Sent
+from contracts.events import Content, Failed, Retry, Sent, Taken, Undelivered
 from contracts.status import Channel
+from kit.delivery.receipts import Receipts
+from kit.metrics import Metrics
 from services.gateway.rules import timeline
 from services.sms_sender.providers import sns, twilio
+from services.sms_sender.rules.twilio import meant_by
 from tests.kit.delivery.support import LANES, House, due, now
+from tests.kit.delivery.test_receipts import announced, heard, receipt
 from tests.services.sms_sender.sns_server import sns_server
 from tests.services.sms_sender.twilio_server import NUMBER, SID, TOKEN, twilio_server
 
@@ -80,7 +84,7 @@ def read(*events: Any) -> list[tuple[str, str]]:
     """The lines of the timeline, and the first word of why."""
     lines = []
     for event in events:
-        said = timeline.taken(event) if isinstance(event, Sent) else _told(event)
+        said = timeline.taken(event) if isinstance(event, Taken) else _told(event)
         lines += [(line.event, line.provider or "") for line in said]
     return lines
 
@@ -140,3 +144,23 @@ async def test_p5_2_what_was_perhaps_taken_is_flagged(home: House, other: Counte
         sent = await home.hears(one, Sent)
     assert (sent.unknown, sent.segments, sent.encoding) == (1, 1, "GSM-7")
     assert read(sent) == [("unknown", ""), ("resent", ""), ("sent", other.provider.name)]
+
+
+@pytest.mark.parametrize("answer", [None, (500, None)], ids=["answered", "500"])
+async def test_p5_9_a_lost_answer_changes_nothing_of_how_it_ends(home: House, answer: Any) -> None:
+    """30003, the phone is off: Twilio has tried it, and has the message. It is not handed over again."""
+    one, receipts = message(), Receipts(home.database, home.publisher, meant_by, Metrics())
+    async with by_twilio() as other:
+        other.server.answer = answer
+        async with home.sender(other.provider):
+            await put(home, one)
+            await home.hears(one, Retry if answer else Sent)
+        await heard(home, receipts, receipt(one.id, "undelivered", code="30003", name="SM7"))
+        await receipts.once()
+        assert (await announced(home, one, receipts, other.provider)).unknown == 0
+        ended = await home.hears(one, Undelivered)
+        async with home.sender(other.provider):
+            await put(home, one.model_copy(update={"try_": 2}))
+            assert await home.hears(one, Undelivered, 2) == ended
+        assert len(other.server.messages) == 1
+    assert read(ended) == [("undelivered", "twilio")] and ended.detail == "30003" and ended.suppress is None
