@@ -44,6 +44,10 @@ class Chunked(Session):
         return self._good and 0 < self._mails_here < DEEP and not dialogue.ended and dialogue.waiting < MUCH
 
     @property
+    def quick(self) -> bool:
+        return self._pace < QUICK
+
+    @property
     def invites(self) -> bool:
         return self._pace < QUICK and self.has_room and self._loop.time() - self._heard_at < SILENT
 

@@ -2,7 +2,7 @@
 rides behind another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from operator import attrgetter
 from typing import Final
 
@@ -47,13 +47,15 @@ class Pool:
         self._many = many
         self._idle: list[Session] = []
         self._in_use: list[Session] = []
+        self._quick: dict[Session, None] = {}
+        """Those in use that may invite, in their order: mostly a few, or none at all, and every mail asks for one."""
         self._opening = 0
 
     def behind_another(self) -> Session | None:
         """One where a mail that may wait for others rides best, if there is such a one; it is to be given back."""
-        found = self._first(_invites)
+        found = self._first(_invites, self._quick)
         if not (found or self._idle) and len(self._in_use) + self._opening >= self._many:
-            found = self._first(_has_room)
+            found = self._first(_has_room, self._in_use)
         if found:
             found.enter()
         return found
@@ -76,14 +78,17 @@ class Pool:
         if not urgent:
             self._counted.add(session)
         session.enter()
+        self._note(session)
         return session
 
     def give_back(self, session: Session) -> None:
         """For the next one, if it is still fit."""
         session.leave()
         if not session.empty:
+            self._note(session)
             return
         self._in_use.remove(session)
+        self._quick.pop(session, None)
         if session in self._counted:
             self._counted.remove(session)
             self._free.release()
@@ -104,12 +109,18 @@ class Pool:
         async with asyncio.timeout_at(deadline):
             await self._free.acquire()
 
-    def _first(self, fits: Callable[[Session], bool]) -> Session | None:
+    def _note(self, session: Session) -> None:
+        """How quick it is changes with each answer, and each answer ends in giving it back."""
+        if session.quick:
+            self._quick[session] = None
+        else:
+            self._quick.pop(session, None)
+
+    def _first(self, fits: Callable[[Session], bool], among: Collection[Session]) -> Session | None:
+        if not among:
+            return None
         now = asyncio.get_running_loop().time()
-        for session in self._in_use:
-            if fits(session) and self._young(session, now):
-                return session
-        return None
+        return next((session for session in among if fits(session) and self._young(session, now)), None)
 
     async def _alone(self, deadline: float) -> Session:
         now = asyncio.get_running_loop().time

@@ -64,8 +64,13 @@ class Session:
         return self._good and self._offers.pipelining and self._mails_here == 1 and not self._dialogue.ended
 
     @property
+    def quick(self) -> bool:
+        """To ride here is better than a connection of one's own, where there is room."""
+        return False
+
+    @property
     def invites(self) -> bool:
-        """To ride here is better than a connection of one's own."""
+        """To ride here is better, and there is room now."""
         return False
 
     @property
