@@ -6,8 +6,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from kit import logs
-from services.gateway.handlers.alerts import Nobody
-from services.gateway.outbox.writer import CannotAccept
 from services.gateway.rules.alerting import Alert
 from services.gateway.rules.webhooks import Answer
 from services.gateway.store.webhook_deliveries import Disabled
@@ -35,11 +33,12 @@ class Notice:
             await self._give(end(tenant, before, before.disabled_at, now.changed_at))
 
     async def _give(self, alert: Alert) -> None:
+        """Whatever keeps it from being told: what it would tell of is done, and must not look as if it were not."""
         if not self._recipients:
             return
         try:
             await self._tell([alert])
-        except (Nobody, CannotAccept) as error:
+        except Exception as error:
             log.error("notice_not_given", webhook=alert.labels["webhook"], error=type(error).__name__)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.gateway.settings import WebhookPace
 from tests.services.gateway.conftest import ADMIN, House
 from tests.services.gateway.receiving import Receiver
-from tests.services.gateway.support import until
+from tests.services.gateway.support import as_owner, until
 from tests.services.gateway.webhooks.support import (
     WHERE,
     deliveries,
@@ -51,6 +51,18 @@ async def test_enabled_again_those_are_told_who_heard_that_it_was_disabled(house
         answer = await house.http.put(where, json=body | {"enabled": enabled}, headers=ADMIN)
         assert answer.json()["enabled"] is enabled
     assert await told_of_it(house) == ["Resolved: a webhook is enabled again", "Alert: a webhook is disabled"]
+
+
+async def test_enabled_it_is_also_where_nobody_can_be_told(house: House, receiver: Receiver) -> None:
+    """What keeps the alert from being told is no mistake of the admin's, who has done what was asked."""
+    receiver.answers(410)
+    made = await register(house, receiver.url)
+    await happen(house)
+    async with delivering(house):
+        await until(lambda: told_of_it(house))
+    await as_owner(house.settings.database_url, "alter table gateway.alerts rename to elsewhere")
+    answer = await house.http.put(f"{WHERE}/{made['id']}", json={"url": receiver.url}, headers=ADMIN)
+    assert (answer.status_code, answer.json()["enabled"]) == (200, True), answer.text
 
 
 async def test_nothing_but_failures_for_five_days_disables_it(house: House, receiver: Receiver) -> None:
