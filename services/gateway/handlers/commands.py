@@ -58,8 +58,11 @@ async def cancel_group(connection: Connection, tenant: str, group: str, owner: s
 
 
 async def _order(connection: Connection, id: UUID, command: UUID, kind: Literal["cancel", "move"]) -> Order | None:
-    """Number and remember an edit. None: it has ended; what a provider took gets its `too_late` at once (P2)."""
+    """Number and remember an edit. None: it has ended; what a provider took gets its `too_late` at once (P2), and what
+    was cleaned up this very moment has no timeline any more."""
     row = await outbox.lock(connection, id)
+    if row is None:
+        return None
     edit, at = await outbox.next_edit(connection, id)
     order = Order(id, command, kind, edit, at)
     await projecting.note_commands(connection, [order])

@@ -56,11 +56,11 @@ def router(desk: Desk) -> APIRouter:
         async with desk.database.transaction() as connection:
             entry = await _changeable(connection, caller, id)
             kept = await handle.rewrite(connection, [entry.id], said, lambda found: _check(request, found))
-            [entry] = await entries.shown(connection, [entry.id])
-        if entry.recalled_at:
+            now = await entries.shown(connection, [entry.id])
+        if not now or now[0].recalled_at:
             raise not_found("entry")
         desk.announcer.say_all(kept)
-        return _answer(entry)
+        return _answer(now[0])
 
     @routes.delete("/{id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(403, 404, 422, 503))
     async def recall(caller: Known, id: str) -> Response:

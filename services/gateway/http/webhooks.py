@@ -91,7 +91,7 @@ def router(desk: Desk) -> APIRouter:
             if changed is not None and not changed.enabled:
                 await webhook_deliveries.give_up(connection)
         if changed is None:
-            raise stale()
+            raise _not_there(version)
         if changed.enabled and not found.enabled:
             await notice(desk).enabled(caller.tenant, found, changed)
         return WebhookShown.of(changed).response(headers=etag(changed.version))
@@ -107,10 +107,12 @@ def router(desk: Desk) -> APIRouter:
         async with desk.database.connection() as connection:
             found = await webhook_of(connection, caller, id)
             version = expected(request, found.version)
+            # First of all: a delete that is refused must not have taken any delivery with it.
+            if not await store.silence(connection, found.id, version):
+                raise _not_there(version)
             while await webhook_deliveries.drop(connection, found.id):
                 pass
-            if not await store.delete(connection, found.id, version):
-                raise stale()
+            await store.delete(connection, found.id)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     @routes.post("/{id}/rotate", response_model=NewWebhook, responses=problems(403, 404, 503))
@@ -141,6 +143,11 @@ async def webhook_of(connection: Connection, caller: Caller, id: str) -> Webhook
     if found is None:
         raise not_found("webhook")
     return found
+
+
+def _not_there(version: int | None) -> Problem:
+    """It was there a moment ago: it is another version by now, or, where any would have done, it is gone."""
+    return stale() if version is not None else not_found("webhook")
 
 
 async def _asked(desk: Desk, request: Request) -> Asked:

@@ -19,14 +19,13 @@ Key = tuple[UUID, UUID]
 """The notification (or group), and the command: itself for a request."""
 
 
-async def lock(connection: Connection, id: UUID) -> Known:
-    """Lock a notification's row, behind which its edits are numbered and the projector waits. It must be there.
+async def lock(connection: Connection, id: UUID) -> Known | None:
+    """Lock a notification's row, behind which its edits are numbered and the projector waits. None: it was cleaned up.
 
     A parent is as far as the least advanced of its children.
     """
     row = await connection.fetchrow(_LOCK, id)
-    assert row is not None
-    return Known(*row.values())
+    return Known(*row.values()) if row else None
 
 
 _LOCK = """

@@ -111,10 +111,23 @@ returning {_FIELDS}
 """
 
 
-async def delete(connection: Connection, id: UUID, version: int | None) -> bool:
-    """It goes with all its deliveries; False when it is not of this `version` any more."""
-    sql = "delete from webhooks where id = $1 and ($2::bigint is null or version = $2) returning true"
-    return bool(await connection.fetchval(sql, id, version))
+async def silence(connection: Connection, id: UUID, version: int | None) -> bool:
+    """Nothing is told to it any more, before it goes; False when it is not of this `version` any more. Whoever has seen
+    it as it was is told that it is another one by now."""
+    return bool(await connection.fetchval(_SILENCE, id, version))
+
+
+_SILENCE: Final = """
+update webhooks set enabled = false, version = version + 1, changed_at = clock_timestamp(),
+    disabled_at = coalesce(disabled_at, clock_timestamp()), disabled_why = coalesce(disabled_why, 'by_admin')
+where id = $1 and ($2::bigint is null or version = $2)
+returning true
+"""
+
+
+async def delete(connection: Connection, id: UUID) -> None:
+    """It goes with all its deliveries."""
+    await connection.execute("delete from webhooks where id = $1", id)
 
 
 async def rotate(connection: Connection, id: UUID, secret: bytes, hours: int) -> Webhook | None:
