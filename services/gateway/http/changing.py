@@ -6,7 +6,7 @@ from contracts import events
 from contracts.topics import Topic
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
-from services.gateway.http.desk import Desk, until
+from services.gateway.http.desk import Desk
 from services.gateway.http.problems import unavailable
 from services.gateway.store import directory
 from services.gateway.store.directory import Version
@@ -30,13 +30,13 @@ class Changing:
     async def put(self, told: events.OfDirectory) -> Version | None:
         """Publishes, and waits for it to be in force here. None: that takes longer. Raises Problem 503."""
         await self._publish(told)
-        return await until(lambda: self._in_force(told), PATIENCE)
+        return await self._desk.until(lambda: self._in_force(told), PATIENCE)
 
     async def forget(self, tenant: str, path: str) -> bool:
         """Publishes that it is gone, and waits for that; False: it takes longer. Raises Problem 503."""
         gone = events.Tombstone(tenant=tenant, path=path)
         await self._publish(gone)
-        return bool(await until(lambda: self._is_gone(gone.key), PATIENCE))
+        return bool(await self._desk.until(lambda: self._is_gone(gone.key), PATIENCE))
 
     async def _publish(self, event: events.OfDirectory) -> None:
         try:

@@ -48,6 +48,17 @@ class Desk:
     metrics: Metrics
     tracer: Tracer = OFF
 
+    async def until(self, look: Callable[[], Awaitable[T | None]], seconds: float) -> T | None:
+        """Looks again and again until there is something, or the time is over, or this gateway stops: who waits is
+        answered all the same, instead of cut off. Another gateway may be at work on it."""
+        deadline = monotonic() + seconds
+        glances = iter(GLANCE_SECONDS)
+        pause = next(glances)
+        while (found := await look()) is None and monotonic() + pause < deadline and not self.admission.hub.closing:
+            await asyncio.sleep(pause)
+            pause = next(glances, pause)
+        return found
+
 
 def new_id() -> UUID:
     """A time-ordered id for what brought none, and for commands (P1)."""
@@ -79,17 +90,6 @@ def until_seconds(text: str | None) -> float:
     if not 0 <= seconds <= LONGEST_WAIT:
         raise invalid([("wait", f"is a number of seconds from 0 to {LONGEST_WAIT:.0f}")])
     return seconds
-
-
-async def until(look: Callable[[], Awaitable[T | None]], seconds: float) -> T | None:
-    """Looks again and again until there is something, or the time is over. Another gateway may be at work on it."""
-    deadline = monotonic() + seconds
-    glances = iter(GLANCE_SECONDS)
-    pause = next(glances)
-    while (found := await look()) is None and monotonic() + pause < deadline:
-        await asyncio.sleep(pause)
-        pause = next(glances, pause)
-    return found
 
 
 def check_admin(caller: Caller) -> None:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from kit.postgres import Connection, fate
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, id_of, until
+from services.gateway.http.desk import Desk, id_of
 from services.gateway.http.problems import forbidden, not_found
 from services.gateway.rules import timeline, trust
 from services.gateway.rules.trust import Caller, Whose
@@ -69,7 +69,7 @@ async def _ended(desk: Desk, id: UUID, seconds: float) -> shapes.Notification | 
             ended = await reading.has_ended(connection, id)
         return ended or None
 
-    await until(look, seconds)
+    await desk.until(look, seconds)
     async with desk.database.connection() as connection:
         row = await reading.one(connection, id)
         return (await shown(connection, [row]))[0] if row else None

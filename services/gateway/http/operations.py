@@ -15,7 +15,7 @@ from contracts.jobs import JOBS, Job, State, altogether
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, id_of, new_id, until
+from services.gateway.http.desk import Desk, id_of, new_id
 from services.gateway.http.documented import problems
 from services.gateway.http.problems import Problem, forbidden, not_found, unavailable
 from services.gateway.rules.trust import Caller
@@ -192,7 +192,7 @@ async def ordered(
         await desk.publisher.publish([Outgoing.of(order)])
     except PublishFailed:
         raise unavailable("Kafka", seconds=5) from None
-    if ended := await until(lambda: _ended(desk, job, run_id), seconds):
+    if ended := await desk.until(lambda: _ended(desk, job, run_id), seconds):
         return ended
     shown = await run_of(desk, job, run_id)
     if shown is None:

@@ -14,7 +14,7 @@ from contracts.jobs import State
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, new_id, until
+from services.gateway.http.desk import Desk, new_id
 from services.gateway.http.problems import unavailable
 from services.gateway.rules.trust import Caller
 from services.gateway.store import operations
@@ -57,7 +57,7 @@ async def ordered(
         assert run, "what was asked is remembered for thirty days"
         return run
 
-    return await until(ended, seconds) or await _run()
+    return await desk.until(ended, seconds) or await _run()
 
 
 def state_of(run: Run) -> State:

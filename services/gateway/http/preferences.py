@@ -19,7 +19,7 @@ from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from services.gateway.http import bodies, shapes
 from services.gateway.http.changing import PATIENCE
-from services.gateway.http.desk import Desk, T, new_id, until
+from services.gateway.http.desk import Desk, T, new_id
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.problems import Problem, invalid, not_found, unavailable
 from services.gateway.http.recipients import UserId
@@ -122,7 +122,7 @@ def router(desk: Desk) -> APIRouter:
         except Problem:  # nothing was promised
             await turns.give_back(turn, key)
             raise
-        seen = await until(look, PATIENCE)
+        seen = await desk.until(look, PATIENCE)
         if seen is not None:
             await turns.give_back(turn, key)
         return seen

@@ -1,5 +1,6 @@
 """Every error is a problem (RFC 9457) with a code that programs can rely on and a sentence that people can."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -185,7 +186,8 @@ async def on_http(_request: Request, error: Exception) -> Response:
 
 
 class Last:
-    """ASGI middleware: what nobody has caught. A database that is away is 503, what it cannot hold is 422."""
+    """ASGI middleware: what nobody has caught. A database that is away is 503, and so is a gateway that goes before it
+    has an answer; what the database cannot hold is 422."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -209,6 +211,10 @@ class Last:
             if begun:
                 raise
             await problem.response()(scope, receive, send)
+        except asyncio.CancelledError:  # this gateway stops, and its patience is over: uvicorn would say 500
+            if begun:
+                raise
+            await unavailable("this gateway, which stops,").response()(scope, receive, send)
 
 
 ONCE: Final = (b"host", b"authorization", b"content-length", b"transfer-encoding", b"content-type", b"idempotency-key")

@@ -14,7 +14,7 @@ from contracts.schedule import WHAT, Schedule, ScheduleRequest
 from kit.postgres.clocks import clock
 from services.gateway.http import bodies
 from services.gateway.http.changing import PATIENCE, Changing
-from services.gateway.http.desk import Desk, new_id, until
+from services.gateway.http.desk import Desk, new_id
 from services.gateway.http.problems import Problem, forbidden, invalid, not_found, unavailable
 from services.gateway.http.recurring import shown
 from services.gateway.http.sending import check_channel, check_country
@@ -90,7 +90,7 @@ class Scheduling:
         except Problem as problem:
             if problem.status != HTTPStatus.PRECONDITION_FAILED:
                 raise
-        if there := await until(lambda: self.known(caller, id), PATIENCE):
+        if there := await self._desk.until(lambda: self.known(caller, id), PATIENCE):
             return await self.again(there, asked)
         raise unavailable("the schedule of this key", seconds=5)
 

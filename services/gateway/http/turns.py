@@ -5,7 +5,7 @@ from uuid import UUID
 
 from contracts import topics
 from services.gateway.http.changing import PATIENCE
-from services.gateway.http.desk import Desk, new_id, until
+from services.gateway.http.desk import Desk, new_id
 from services.gateway.http.problems import unavailable
 from services.gateway.store import editions
 
@@ -22,7 +22,7 @@ class Turns:
     async def take(self, key: str) -> UUID:
         """Waits for it. Raises Problem 503."""
         turn = new_id()
-        if not await until(lambda: self._has(turn, key), PATIENCE):
+        if not await self._desk.until(lambda: self._has(turn, key), PATIENCE):
             raise unavailable("the list of preferences")
         return turn
 

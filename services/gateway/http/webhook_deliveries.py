@@ -10,7 +10,7 @@ from starlette.responses import Response
 from kit.postgres.clocks import clock
 from services.gateway.http import bodies
 from services.gateway.http.auditing import remark
-from services.gateway.http.desk import Desk, cursor, instant, new_id, until, until_seconds
+from services.gateway.http.desk import Desk, cursor, instant, new_id, until_seconds
 from services.gateway.http.documented import parameter, problems, takes
 from services.gateway.http.filters import After
 from services.gateway.http.problems import Problem, invalid, not_found
@@ -92,7 +92,7 @@ def router(desk: Desk) -> APIRouter:
                 found = await store.one(connection, webhook.id, told.id)
             return found if found and found.tried_at else None
 
-        if seconds and (done := await until(tried, seconds)):
+        if seconds and (done := await desk.until(tried, seconds)):
             return _shown(done).response()
         async with desk.database.connection() as connection:
             found = await store.one(connection, webhook.id, told.id)

@@ -15,7 +15,7 @@ from kit.settings.providers import ProviderSection
 from services.gateway.http import operations, shapes
 from services.gateway.http.compat import words
 from services.gateway.http.compat.words import Counted, counted, total
-from services.gateway.http.desk import Desk, until
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
 from services.gateway.http.operations import PATIENCE, all_jobs, check_operator, has_ended, run_now
 from services.gateway.http.providers import TRIAL_PATIENCE, OrderShown, ordered
@@ -116,7 +116,7 @@ def router(desk: Desk) -> APIRouter:
             stats = await _stats(caller)
             return stats if stats.reconciliation.final - before.reconciliation.final >= fired else None
 
-        after = await until(settled, SETTLE_SECONDS) or await _stats(caller)
+        after = await desk.until(settled, SETTLE_SECONDS) or await _stats(caller)
         return Processed(
             traitees=fired,
             envoyees=max(total(after, words.SENT) - total(before, words.SENT), 0),
