@@ -34,7 +34,7 @@ from tests.services.gateway.conftest import (
     settings_of,
     token,
 )
-from tests.services.gateway.support import Gateway, others, running, until
+from tests.services.gateway.support import Gateway, away, others, running, until
 from tests.services.gateway.test_operations import WORKS
 from tests.waiting import PATIENCE
 
@@ -325,6 +325,19 @@ async def test_a_bad_token_is_refused_before_the_upgrade(
             async with connect(socket_of(gateway, text)):
                 pass
         assert refused.value.response.status_code == 403
+
+
+async def test_while_the_database_is_away_the_old_socket_is_told_to_come_back(
+    kafka: KafkaSettings, database: str, tmp_path: Path
+) -> None:
+    await make(kafka, *ALL)
+    async with running(settings_of(kafka, database, tmp_path)) as gateway:
+        async with away(database):
+            with pytest.raises(InvalidStatus) as refused:
+                async with connect(socket_of(gateway, token("bob"))):
+                    pass
+        assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["retry-after"] == "1"
 
 
 def socket_of(gateway: Gateway, text: str) -> str:

@@ -5,9 +5,10 @@ from typing import Any, Final
 from pydantic_core import from_json
 from starlette.types import Receive, Scope, Send
 
+from kit.postgres import fate
 from kit.web_socket import SocketProtocol
 from services.gateway.http.desk import Desk
-from services.gateway.http.problems import Problem
+from services.gateway.http.problems import Problem, unavailable
 from services.gateway.stream import codes
 from services.gateway.stream.frames import Frame, Words
 from services.gateway.stream.listener import Listener
@@ -21,7 +22,8 @@ OTHER: Final = "new_alert"
 
 
 class CompatSocket(StreamSocket):
-    """ASGI. A token that is no good is refused before the upgrade; there is no place to come back to.
+    """ASGI. A token that is no good is refused before the upgrade, and so is everybody while the database is away;
+    there is no place to come back to.
 
     Those pages know no `hello`: to them the open socket is the promise, so what they hear begins before it opens.
     """
@@ -31,7 +33,13 @@ class CompatSocket(StreamSocket):
         self._tokens = desk.tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        query = await self._query(str(scope["path_params"]["token"]))
+        try:
+            query = await self._query(str(scope["path_params"]["token"]))
+        except Exception as error:
+            if fate(error) != "connection":
+                raise
+            await unavailable("the stream").response()(scope, receive, send)
+            return
         if query is None:
             await receive()
             await send({"type": "websocket.close"})
