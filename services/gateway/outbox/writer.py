@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from kit import logs
@@ -152,13 +152,27 @@ class Writer(Loop):
 
 
 def _result(asked: Asked, first: Asked, result: Result, told: set[UUID]) -> Result:
-    """The result of the first with this id; a second one within the same group is a repeat of it."""
+    """The result of the first with this id; a second one within the same group is a repeat of it, or has another body,
+    which may be the one that the key was taken for."""
+    if asked.fingerprint != first.fingerprint:
+        return _of_another_body(asked, first, result)
     if asked.id not in told or not isinstance(result, Acceptance):
         told.add(asked.id)
         return result
-    if asked.fingerprint != first.fingerprint:
-        return Conflict(asked.id)
-    return Acceptance(result.id, result.accepted_at, result.rank, first=False)
+    return _again(result)
+
+
+def _of_another_body(asked: Asked, first: Asked, result: Result) -> Result:
+    match result:
+        case Acceptance():
+            return Conflict(asked.id, first.fingerprint, _again(result))
+        case Conflict() if result.fingerprint == asked.fingerprint:
+            return result.there
+    return result
+
+
+def _again(accepted: Acceptance) -> Acceptance:
+    return replace(accepted, first=False)
 
 
 def _answer(call: _Call, answer: list[Result] | CannotAccept) -> None:

@@ -123,9 +123,11 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The key is taken by another body (P1)."""
+    """The key is taken by another body (P1): by that of this `fingerprint`, whose repeat would be `there`."""
 
     id: UUID
+    fingerprint: str
+    there: Acceptance
 
 
 @dataclass(frozen=True, slots=True)

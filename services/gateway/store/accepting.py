@@ -154,7 +154,8 @@ select id, fingerprint, accepted_at, rank from notifications where id = any($1::
 
 
 def _compared(one: Asked, row: Any) -> Acceptance | Conflict:
+    there = Acceptance(one.id, row["accepted_at"], row["rank"], first=False)
     # None: it had come by Kafka, and was cleaned up; intake knows whether it was the same.
     if row["fingerprint"] not in (None, one.fingerprint):
-        return Conflict(one.id)
-    return Acceptance(one.id, row["accepted_at"], row["rank"], first=False)
+        return Conflict(one.id, row["fingerprint"], there)
+    return there

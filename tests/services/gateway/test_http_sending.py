@@ -79,6 +79,17 @@ async def test_p1_the_same_key_at_the_same_moment(house: House) -> None:
     assert answers[0].json()["id"] == answers[1].json()["id"]
 
 
+async def test_p1_beside_another_body_a_repeat_is_a_repeat(house: House) -> None:
+    """In one group of the writer: what somebody else tries under the key takes nothing from who has it."""
+    first = await house.post(key="k")
+    items = [EMAIL | {"body": "another"}, EMAIL, EMAIL | {"body": "a third one"}]
+    asked = {"notifications": [item | {"idempotency_key": "k"} for item in items]}
+    answer = await house.http.post("/v1/notifications/batch", json=asked, headers=ALICE)
+    refused, repeat, refused_too = answer.json()["results"]
+    assert repeat["id"] == first
+    assert {one["error"]["code"] for one in (refused, refused_too)} == {"idempotency_conflict"}
+
+
 async def test_concurrent_requests_share_their_transactions(house: House) -> None:
     """Design 4.2: the commit to the disk is what costs, and many share one."""
     before = house.writer.groups
