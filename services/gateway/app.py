@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from ipaddress import ip_network
 from typing import Any, Final, NoReturn
 
@@ -30,8 +31,10 @@ from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
 from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
+from services.gateway.http import sending
 from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
+from services.gateway.http.crowd import Crowd
 from services.gateway.http.desk import Desk
 from services.gateway.http.impatient import Impatient
 from services.gateway.http.key_ring import KeyRing
@@ -116,7 +119,8 @@ async def build(settings: Settings) -> Parts:
     posting = WebhookPace()
     parts.add("webhooks", Delivering(database, _poster(settings, posting), notice(desk), posting, parts.metrics))
     host, port = settings.gateway.host, settings.gateway.port
-    parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace)))
+    crowd = Crowd(writer, parts.metrics, sending.PATHS, settings.public_url)
+    parts.add("http", WebServer(face(desk, parts.health), host, port, "GATEWAY_PORT", **_serving(hub.pace, crowd)))
     parts.add("farewell", Farewell(hub))
     cleaning = Cleaning(
         database, settings.cleanup, settings.archive_dir, parts.metrics, lambda: _is_behind(event_reader)
@@ -137,10 +141,10 @@ def _mark_of_archive(settings: Settings) -> str | None:
         return None
 
 
-def _serving(pace: StreamPace) -> dict[str, Any]:
+def _serving(pace: StreamPace, crowd: Crowd) -> dict[str, Any]:
     """uvicorn's options. Compression of frames would cost 100 KB per connection."""
     sockets = {"ws": SocketProtocol, "ws_max_size": pace.frame_bytes, "ws_per_message_deflate": False}
-    return {"http": Impatient, **sockets}
+    return {"http": partial(Impatient, crowd=crowd), **sockets}
 
 
 def _acts(hub: Hub) -> Committed:

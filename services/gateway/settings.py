@@ -40,9 +40,17 @@ class Pace:
     group_items: int = 500
     """Requests that share one transaction at most."""
     queue_items: int = 20_000
-    """Requests that may wait for it; more are told to come back (503)."""
+    """Notifications that may wait for it; more are told to come back (503)."""
+    queue_clients: int = 1_000
+    """Clients that may wait for it; more are told to come back at once, before any work is done for them."""
+    full_after: float = 1.0
+    """The same while somebody has waited for so long: how many are too many depends on the machine."""
+    queue_patience: float = 2.0
+    """How long a request waits for its turn before it is told to come back: nothing was done about it."""
     patience: float = 5.0
-    """How long a request waits for its transaction before it is told to come back."""
+    """How long it waits in all, its transaction included: then nobody can say whether it is accepted."""
+    glance: float = 0.1
+    """Between two looks whose patience is over."""
     publish_items: int = 500
     """Events that are handed to Kafka at once."""
     backlog_items: int = 10_000

@@ -16,6 +16,7 @@ import pytest
 
 from contracts import events as e
 from kit.settings import KafkaSettings
+from tests.chaos.memory import resident
 from tests.servers import Session
 from tests.services.gateway.coming_back import Person
 from tests.services.gateway.conftest import bearer, due_of
@@ -56,10 +57,10 @@ async def test_p6_4_a_crowd_hears_everything_once(
                     if kill == 0:
                         await eventually(lambda: all(one.place for one in people))
                     await _tell(judge, told, share)
-                    memory = max(memory, _memory(gateway))
+                    memory = max(memory, resident(gateway.process.pid))
                     if kill == KILLS:
                         await eventually(lambda: all(len(one.shown) == len(told[one.name]) for one in people), 180)
-                        memory = max(memory, _memory(gateway))
+                        memory = max(memory, resident(gateway.process.pid))
             now.clear()
         for task in tasks:
             task.cancel()
@@ -107,9 +108,3 @@ def _never_reads(url: str) -> Iterator[None]:
         ]
         open_socket.sendall("\r\n".join([*asked, "", ""]).encode())
         yield
-
-
-def _memory(gateway: Process) -> int:
-    """Bytes that the process holds (proc(5), /proc/<pid>/statm)."""
-    resident = Path(f"/proc/{gateway.process.pid}/statm").read_text().split()[1]
-    return int(resident) * os.sysconf("SC_PAGE_SIZE")

@@ -23,14 +23,22 @@ ONLY_IN_PRIVATE: Final[Header] = (b"strict-transport-security", b"max-age=315360
 """RFC 6797, where the public address is one of https: for a year, nothing is asked in the open."""
 
 
+def said(public_url: str) -> tuple[Header, ...]:
+    """What every answer says but those that are files."""
+    return (*_always(public_url), NOT_KEPT)
+
+
+def _always(public_url: str) -> tuple[Header, ...]:
+    return (*ALWAYS, ONLY_IN_PRIVATE) if public_url.startswith("https:") else ALWAYS
+
+
 class Guarded:
     """ASGI middleware. A header that the answer itself has is left as it is: pages know what they need."""
 
     def __init__(self, app: ASGIApp, public_url: str) -> None:
         self._app = app
-        always = (*ALWAYS, ONLY_IN_PRIVATE) if public_url.startswith("https:") else ALWAYS
-        self._said = (*always, NOT_KEPT)
-        self._said_of_files = (*always, LOOKED_AFTER)
+        self._said = said(public_url)
+        self._said_of_files = (*_always(public_url), LOOKED_AFTER)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

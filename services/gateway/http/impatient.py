@@ -1,12 +1,14 @@
-"""Who sends a request drop by drop holds a connection for seconds and not for ever."""
+"""Who sends a request drop by drop holds a connection for seconds and not for ever; who is one too many hears so."""
 
 from asyncio import Transport
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from kit.web_socket import RequestProtocol
+from services.gateway.http.crowd import Crowd
 from services.gateway.lookout import Lookout
 
 
@@ -18,8 +20,9 @@ class Impatient(RequestProtocol):
     body_seconds = 30.0
     head_bytes = 64 * 1024
 
-    def __init__(self, *told: Any, **more: Any) -> None:
+    def __init__(self, *told: Any, crowd: Crowd | None = None, **more: Any) -> None:
         super().__init__(*told, **more)
+        self._crowd = crowd
         self._lookout = Lookout(self._is_over)
         self._over: float | None = None
         self._in_head = False
@@ -61,6 +64,25 @@ class Impatient(RequestProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._forget()
         super().handle_websocket_upgrade()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Behind others of its connection it goes the long way: each that is turned away here begins the next one."""
+        refusal = self._crowd.refusal(cycle.scope) if self._crowd and not self.pipeline else None
+        if refusal is None:
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._turn_away(cycle, refusal)
+
+    def _turn_away(self, cycle: RequestResponseCycle, refusal: bytes) -> None:
+        """Its body, if there is one, is not kept."""
+        own = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        if not cycle.keep_alive:
+            own.append(b"connection: close\r\n")
+        self.transport.write(b"".join([STATUS_LINE[HTTPStatus.SERVICE_UNAVAILABLE], *own, refusal]))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
     def _expect(self, seconds: float) -> None:
         self._over = self.loop.time() + seconds

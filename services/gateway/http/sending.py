@@ -21,6 +21,7 @@ from contracts.topics import MESSAGE_BYTES
 from contracts.wording import NO_FIELD
 from kit.tracing import Entry
 from services.gateway.http import bodies, limited, looking, shapes
+from services.gateway.http.crowd import full
 from services.gateway.http.desk import Desk, check_horizon, new_id, until_seconds
 from services.gateway.http.documented import parameter, problems, takes
 from services.gateway.http.door import Serve
@@ -40,6 +41,7 @@ from services.gateway.rules.asked import Acceptance, Asked, Conflict, Unstorable
 from services.gateway.rules.trust import Caller
 
 PREFIX: Final = "/v1/notifications"
+PATHS: Final = (PREFIX, f"{PREFIX}/batch")
 LONGEST_KEY: Final = 255
 
 EXAMPLE: Final = {
@@ -88,6 +90,7 @@ def posts(desk: Desk) -> dict[str, Serve]:
 
     async def send(request: Request) -> Response:
         """Ask for a notification. With `?wait=5` the answer is the outcome, if there is one by then."""
+        check_room(desk)
         caller = await desk.tokens.caller(request)
         seconds = until_seconds(request.query_params.get("wait")) if request.scope["query_string"] else 0.0
         wanted, key = await _request(desk, request), request.headers.get("idempotency-key")
@@ -100,6 +103,7 @@ def posts(desk: Desk) -> dict[str, Serve]:
 
     async def send_batch(request: Request) -> Response:
         """Ask for up to 1,000 notifications at once; each has its own result, in the order of the request."""
+        check_room(desk)
         caller = await desk.tokens.caller(request)
         items = _items(desk, bodies.json_object(await bodies.read(request, desk.limits.batch_bytes)))
         limited.count(desk.calls, caller, request.scope, len(items) - 1)
@@ -109,7 +113,7 @@ def posts(desk: Desk) -> dict[str, Serve]:
         told = [_result(one, next(results)) if isinstance(one, Asked) else {"error": one.body()} for one in read]
         return Response(to_json({"results": told}), HTTPStatus.ACCEPTED, media_type="application/json")
 
-    return {PREFIX: send, f"{PREFIX}/batch": send_batch}
+    return dict(zip(PATHS, (send, send_batch), strict=True))
 
 
 def router(desk: Desk) -> APIRouter:
@@ -161,6 +165,12 @@ def _asked(desk: Desk, caller: Caller, request: NotificationRequest, key: str | 
     if asked.weight > MESSAGE_BYTES:
         raise too_large_to_pass_on(MESSAGE_BYTES)
     return asked
+
+
+def check_room(desk: Desk) -> None:
+    """Raises Problem 503 where so many wait that nothing is to be begun: nobody's token is looked at, no body read."""
+    if desk.writer.is_full:
+        raise full()
 
 
 def check_channel(desk: Desk, channel: Channel) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 from uuid import UUID
 
 from kit import logs
@@ -19,6 +20,9 @@ from services.gateway.store import accepting
 
 log = logs.get(__name__)
 
+TOO_MANY: Final = "too many requests wait to be written"
+NOT_IN_TIME: Final = "the database does not answer in time"
+
 
 class CannotAccept(Exception):
     """Nothing can be accepted now: the database is away, or too many wait for it. Come back in a moment."""
@@ -29,11 +33,11 @@ Result = Acceptance | Conflict | Unstorable
 
 @dataclass(slots=True)
 class _Call:
-    """What one client asks for; its answer comes all at once, `until` its patience is over (the loop's time)."""
+    """What one client asks for, and since when (the loop's time); its answer comes all at once."""
 
     asked: Sequence[Asked]
     answer: "asyncio.Future[list[Result]]"
-    until: float
+    since: float
 
 
 class Writer(Loop):
@@ -58,26 +62,35 @@ class Writer(Loop):
         """How many clients wait."""
         return len(self._unanswered)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so many wait, or somebody for so long, that whoever comes now would wait in vain."""
+        if len(self._queue) >= self._pace.queue_clients:
+            return True
+        return bool(self._queue) and asyncio.get_running_loop().time() - self._queue[0].since >= self._pace.full_after
+
     async def accept(self, asked: Sequence[Asked]) -> list[Result]:
         """Accept them, each for itself, in the order given. Raises CannotAccept when nobody can say if they are."""
-        if self._queued + len(asked) > self._pace.queue_items:
-            raise CannotAccept("too many requests wait to be written")
+        if self.is_full or self._queued + len(asked) > self._pace.queue_items:
+            raise CannotAccept(TOO_MANY)
         loop = asyncio.get_running_loop()
-        call = _Call(asked, loop.create_future(), loop.time() + self._pace.patience)
+        call = _Call(asked, loop.create_future(), loop.time())
         self._queue.append(call)
         self._queued += len(asked)
         self._unanswered.append(call)
         self._something.set()
-        self._lookout.set(call.until)
+        self._lookout.set(call.since + self._pace.glance)
         return await call.answer
 
     def _give_up(self) -> float | None:
-        """Who has waited for too long is told to come back; when the next one will have."""
+        """Who has waited for too long is told to come back."""
         now = asyncio.get_running_loop().time()
+        while self._queue and self._queue[0].since + self._pace.queue_patience <= now:
+            _answer(self._next(), CannotAccept(TOO_MANY))
         self._forget_answered()
-        while self._unanswered and self._unanswered[0].until <= now:
-            _answer(self._unanswered.popleft(), CannotAccept("the database does not answer in time"))
-        return self._unanswered[0].until if self._unanswered else None
+        while self._unanswered and self._unanswered[0].since + self._pace.patience <= now:
+            _answer(self._unanswered.popleft(), CannotAccept(NOT_IN_TIME))
+        return now + self._pace.glance if self._unanswered else None
 
     def _forget_answered(self) -> None:
         while self._unanswered and self._unanswered[0].answer.done():
@@ -86,18 +99,26 @@ class Writer(Loop):
     async def _write_on(self) -> None:
         while True:
             await self._something.wait()
-            await self._write(self._group())
+            if group := self._group():
+                await self._write(group)
 
     def _group(self) -> list[_Call]:
-        """All that wait, up to a size at which a transaction is no longer quick."""
+        """All that wait, up to a size at which a transaction is no longer quick. Who was told to come back meanwhile is
+        left out: what he was not promised would be sent, and once more when he is back."""
         group, items = [], 0
         while self._queue and items < self._pace.group_items:
-            group.append(self._queue.popleft())
-            items += len(group[-1].asked)
-        self._queued -= items
+            call = self._next()
+            if not call.answer.done():
+                group.append(call)
+                items += len(call.asked)
         if not self._queue:
             self._something.clear()
         return group
+
+    def _next(self) -> _Call:
+        call = self._queue.popleft()
+        self._queued -= len(call.asked)
+        return call
 
     async def _write(self, group: Sequence[_Call]) -> None:
         """Nobody is left without an answer, whatever happens to the group."""

@@ -292,7 +292,7 @@ async def test_without_postgresql_it_is_503(database: str, nowhere: KafkaSetting
 async def test_who_waits_too_long_for_the_database_is_told_to_come_back(house: House, database: str) -> None:
     """Each when his own patience is over, and nobody who is answered is kept."""
     request = NotificationRequest.model_validate(EMAIL)
-    writer = Writer(house.database, house.desk.announcer, Pace(patience=0.3), Metrics())
+    writer = Writer(house.database, house.desk.announcer, Pace(patience=0.6, queue_patience=0.3), Metrics())
     await writer.start()
     owner = await asyncpg.connect(database)
 
@@ -308,6 +308,8 @@ async def test_who_waits_too_long_for_the_database_is_told_to_come_back(house: H
     assert all(isinstance(one.exception(), CannotAccept) for one in (early, later, last))
     assert isinstance((await writer.accept([Asked.of(new_id(), "default", "user:alice", request)]))[0], Acceptance)
     assert not writer.unanswered
+    # The first two were under way, and nobody can say; the last one was not begun, and is not sent behind his back.
+    assert await owner.fetchval("select count(*) from gateway.outbox") == 3
     await owner.close()
     await writer.stop()
 
