@@ -15,7 +15,7 @@ from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.outbox.sweep import Sweep
 from services.gateway.settings import WebhookPace
-from services.gateway.store import alerts, operations, stream, webhook_deliveries
+from services.gateway.store import alerts, operations, stream, webhook_deliveries, webhooks
 from services.gateway.store import cleaning as cleaning_store
 
 STEPS_KEPT_DAYS: Final = 30
@@ -27,7 +27,7 @@ FORGOTTEN_AT_ONCE: Final = 1000
 
 
 def works(
-    database: Database, sweep: Sweep, erasing: Erasing, cleaning: Cleaning, webhooks: WebhookPace, metrics: Metrics
+    database: Database, sweep: Sweep, erasing: Erasing, cleaning: Cleaning, pace: WebhookPace, metrics: Metrics
 ) -> dict[str, Work]:
     """By name, as `contracts.jobs` lists them."""
 
@@ -50,7 +50,7 @@ def works(
             "changes": lambda: _trim(database),
             "runs": runs,
             "alerts": lives,
-            "webhook_deliveries": lambda: _clean_webhooks(database, webhooks),
+            "webhook_deliveries": lambda: _clean_webhooks(database, pace),
             "poison": lambda: _forget(database, cleaning_store.forget_poison),
             "commands": lambda: _forget(database, partial(cleaning_store.forget_strays, table="commands")),
             "refusals": lambda: _forget(database, partial(cleaning_store.forget_strays, table="refusals")),
@@ -95,9 +95,11 @@ async def _trim(database: Database) -> int:
 
 
 async def _clean_webhooks(database: Database, pace: WebhookPace) -> int:
-    """Drops the bodies of what was delivered, and later all of a delivery; how many of these."""
+    """Drops the bodies of what was delivered, and later all of a delivery; how many of these. And secrets whose day is
+    over."""
     gone = 0
     async with database.connection() as connection:
+        await webhooks.forget_old_secrets(connection)
         while await webhook_deliveries.blank_old(connection, pace.body_days, STEPS_AT_ONCE):
             pass
         while n := await webhook_deliveries.delete_old(connection, pace.kept_days, STEPS_AT_ONCE):

@@ -144,6 +144,13 @@ returning {_FIELDS}
 """
 
 
+async def forget_old_secrets(connection: Connection) -> None:
+    """Secrets that sign no more are of use only to who steals them."""
+    await connection.execute(
+        "update webhooks set old_secret = null, old_secret_until = null where old_secret_until <= tocsin.clock()"
+    )
+
+
 def _webhook(row: Any) -> Webhook:
     return Webhook(**dict(row) | {"events": tuple(row["events"]), "channels": _texts(row["channels"])})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -19,7 +20,17 @@ from services.gateway.settings import Pace
 from tests.services.gateway.conftest import ADMIN, House
 from tests.services.gateway.receiving import Receiver
 from tests.services.gateway.support import as_owner, until
-from tests.services.gateway.webhooks.support import PACE, WHERE, deliveries, delivering, happen, register, tried
+from tests.services.gateway.webhooks.support import (
+    PACE,
+    WHERE,
+    deliveries,
+    delivering,
+    happen,
+    later,
+    register,
+    shown,
+    tried,
+)
 
 
 async def test_a_person_who_is_forgotten_is_told_of_no_more(house: House, receiver: Receiver) -> None:
@@ -69,11 +80,27 @@ async def test_deliveries_are_kept_for_thirty_days_and_their_bodies_for_seven(ho
             house.settings.database_url,
             f"update gateway.webhook_deliveries set place = gateway.{aged} where id = '{id}'",
         )
+    done = await cleaned_up(house)
+    assert done["webhook_deliveries"] == 1
+    bodies = "select count(*) from gateway.webhook_deliveries where body is not null"
+    assert len(await deliveries(house, made)) == 2 and await as_owner(house.settings.database_url, bodies) == 1
+
+
+async def test_a_secret_is_kept_for_as_long_as_it_signs(house: House, receiver: Receiver) -> None:
+    made = await register(house, receiver.url)
+    await house.http.post(f"{WHERE}/{made['id']}/rotate", headers=ADMIN)
+    old = "select count(*) from gateway.webhooks where old_secret is not null"
+    for interval, kept in (("23 hours", 1), ("2 hours", 0)):
+        await later(house, interval)
+        await cleaned_up(house)
+        assert await as_owner(house.settings.database_url, old) == kept
+    assert "old_secret_until" not in await shown(house, made)
+
+
+async def cleaned_up(house: House) -> Mapping[str, Any]:
+    """What the job says."""
     announcer, nothing = Announcer(house.database, Publisher(house.settings.kafka, "gateway"), Pace()), cast(Any, None)
     folder = house.settings.archive_dir
     cleaning = Cleaning(house.database, house.settings.cleanup, folder, Metrics())
     erasing = Erasing(house.database, announcer, folder)
-    done = await works(house.database, nothing, erasing, cleaning, PACE, Metrics())["cleanup"]({})
-    assert done["webhook_deliveries"] == 1
-    bodies = "select count(*) from gateway.webhook_deliveries where body is not null"
-    assert len(await deliveries(house, made)) == 2 and await as_owner(house.settings.database_url, bodies) == 1
+    return await works(house.database, nothing, erasing, cleaning, PACE, Metrics())["cleanup"]({})
