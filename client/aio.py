@@ -24,7 +24,7 @@ class AsyncTocsin:
 
     def __init__(self, url: str, token: str, *, timeout: float = 10.0) -> None:
         """`timeout` in seconds is for one answer, on top of its `wait`; what fails because the gateway is away is tried
-        three times."""
+        three times, after the pause that it asks for."""
         self.url = url.rstrip("/")
         self._timeout = timeout
         headers = {"Authorization": f"Bearer {calls.checked(token)}"}
@@ -99,6 +99,7 @@ class AsyncTocsin:
                 answer = await self._http.request(method, path, **more)
                 if answer.status_code != BUSY:
                     return answer
+                pause = calls.pause(answer, pause)
             except httpx.TransportError:
                 pass
             await asyncio.sleep(pause)

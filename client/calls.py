@@ -17,6 +17,8 @@ from .shapes import Ask, Body, Model, Notification, Results, plain
 PATH: Final = "/v1/notifications"
 AGAIN_AFTER: Final = (0.2, 1.0)
 """Seconds before a second and a third try, where the gateway is away or says 503. Keys make a repeat harmless."""
+LONGEST_PAUSE: Final = 10.0
+"""Seconds of a `Retry-After` that are heeded; who is asked to wait for longer is told that it is away."""
 GLANCES: Final = (0.05, 0.1, 0.2, 0.5)
 """Seconds between two looks at something that has not ended; the last one repeats, a change begins anew."""
 BUSY: Final = 503
@@ -83,6 +85,12 @@ def keyed(key: str | None) -> dict[str, str]:
 def patience(timeout: float, wait: float = 0) -> httpx.Timeout:
     """How long an answer may take: `timeout`, and what the gateway was asked to wait for."""
     return httpx.Timeout(timeout + wait, connect=min(timeout, 3.0))
+
+
+def pause(answer: httpx.Response, usual: float) -> float:
+    """Seconds before the next try: what the gateway asks for, where that is longer than usual."""
+    asked = answer.headers.get("retry-after", "")
+    return max(usual, min(float(asked), LONGEST_PAUSE)) if asked.isascii() and asked.isdigit() else usual
 
 
 def checked(token: str) -> str:

@@ -23,7 +23,7 @@ class Tocsin:
 
     def __init__(self, url: str, token: str, *, timeout: float = 10.0) -> None:
         """`timeout` in seconds is for one answer, on top of its `wait`; what fails because the gateway is away is tried
-        three times."""
+        three times, after the pause that it asks for."""
         self.url = url.rstrip("/")
         self._timeout = timeout
         headers = {"Authorization": f"Bearer {calls.checked(token)}"}
@@ -123,6 +123,7 @@ class Tocsin:
                 answer = self._http.request(method, path, **more)
                 if answer.status_code != BUSY:
                     return answer
+                pause = calls.pause(answer, pause)
             except httpx.TransportError:
                 pass
             time.sleep(pause)

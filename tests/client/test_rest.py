@@ -12,10 +12,12 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
 from client.aio import AsyncTocsin
+from client.calls import LONGEST_PAUSE, pause
 from client.errors import NotFound, NotYet, Refused, Strange, TokenRefused, Unavailable, Unreachable
 from client.rest import Tocsin
 from client.schedules import Schedules
@@ -197,3 +199,10 @@ def test_a_proxy_in_between_may_answer_what_it_likes(body: bytes) -> None:
     with answering((502, body)) as (url, _), Tocsin(url, "token") as tocsin:
         with pytest.raises(Refused, match=r"bad gateway \(status 502\)"):
             bell(tocsin)
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [("1", 1.0), ("0", 0.2), ("3600", LONGEST_PAUSE), ("soon", 0.2), ("", 0.2), ("-1", 0.2)]
+)
+def test_who_is_asked_to_wait_waits(asked: str, seconds: float) -> None:
+    assert pause(httpx.Response(503, headers={"Retry-After": asked}), 0.2) == seconds
