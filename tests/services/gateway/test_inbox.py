@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts import events as e
+from contracts import identity
 from contracts.status import Status
 from kit.clock import utc_now
 from kit.metrics import Metrics
@@ -234,7 +235,7 @@ async def test_an_update_that_means_nothing(house: House, body: dict[str, Any]) 
 async def test_of_several_channels_the_bell_shows_the_child(house: House) -> None:
     """P6.3: the sender knows the parent's id, and may name the entry by it."""
     parent = await house.post(BELL | {"channel": None, "channels": ["inapp", "email"], "subject": "s"})
-    child = e.identity.child_id(UUID(parent), "inapp")
+    child = identity.child_id(UUID(parent), "inapp")
     await house.shows(due_of(child))
     answer = await house.http.put(f"/v1/inbox/{parent}", headers=ALICE, json={"title": "new"})
     assert (answer.status_code, answer.json()["id"]) == (200, str(child))
