@@ -22,6 +22,7 @@ def test_no_world_breaks_the_promise_when_all_rules_hold() -> None:
         "token",
         "late_accept",
         "receipt_proves",
+        "same_provider",
         "publish_first",
         "cancel_memory",
         "rank",
