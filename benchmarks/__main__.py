@@ -7,7 +7,19 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from benchmarks import deadlines, end_to_end, growth, latency, lateness, post, sender, slow_relay, streams, timers
+from benchmarks import (
+    deadlines,
+    end_to_end,
+    failover,
+    growth,
+    latency,
+    lateness,
+    post,
+    sender,
+    slow_relay,
+    streams,
+    timers,
+)
 from benchmarks.installation import NotStarted
 from kit import logs
 
@@ -28,6 +40,7 @@ ALL: Final[dict[str, Measure]] = {
     "growth": growth.measure,
     "sender": sender.measure,
     "slow_relay": slow_relay.measure,
+    "failover": failover.measure,
     "post": post.measure,
     "latency": latency.measure,
     "deadlines": deadlines.measure,
