@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from uuid import UUID
 
 import pytest
 
-from contracts.events import Due, Event, Failed, Retry, Taken
+from contracts.events import Due, Event, Failed, Receipt, Retry, Taken
 from contracts.status import Lane
 from kit.delivery.condition import Limits
 from kit.delivery.outcomes import (
@@ -25,10 +26,13 @@ from kit.delivery.outcomes import (
 )
 from kit.delivery.pace.rules import Limit
 from kit.delivery.provider import Parcel
+from kit.delivery.receipts import Receipts
 from kit.delivery.rules import PERHAPS_SENT, Policy
+from kit.metrics import Metrics
 from kit.retry import RetryPolicy
 from tests.kit.delivery.support import House, Running, due, end_of
 from tests.kit.delivery.test_failover import timers
+from tests.kit.delivery.test_receipts import heard, meaning, receipt
 
 MAILS = 240
 TROUBLES = 12
@@ -39,13 +43,15 @@ Took = dict[UUID, list[str]]
 
 
 class Moody:
-    """Takes it or not, says so or not. `took`: by whom it was taken, whatever was said of it."""
+    """Takes it or not, says so or not, and calls back about some. `took`: by whom it was taken, whatever was said of
+    it; `calls`: what is called back, sooner or later."""
 
     timeout = 1.0
 
     def __init__(self, name: str, took: Took, luck: random.Random) -> None:
         self.name = name
         self.calm = False
+        self.calls: list[Receipt] = []
         self._took = took
         self._luck = luck
 
@@ -53,6 +59,9 @@ class Moody:
         chance = 0.0 if self.calm else self._luck.random()
         if chance < 0.70:
             self._took[parcel.due.id].append(self.name)
+            if chance and self._luck.random() < 0.3:
+                status = self._luck.choice(("sent", "delivered", "undelivered"))
+                self.calls.append(receipt(parcel.due.id, status, try_=parcel.try_))
         await asyncio.sleep(0.05 * self._luck.random())
         if chance < 0.60:
             return Accepted()
@@ -101,15 +110,19 @@ class Pair:
 async def test_p5_nothing_is_lost_doubled_or_held_whatever_happens(home: House, seed: int) -> None:
     luck, took = random.Random(seed), defaultdict[UUID, list[str]](list)
     main, spare = Moody("main", took, luck), Moody("spare", took, luck)
-    dues = [due(luck.choice(list(Lane))) for _ in range(MAILS)]
+    dues, called = [due(luck.choice(list(Lane))) for _ in range(MAILS)], set[UUID]()
+    receipts = Receipts(home.database, home.publisher, meaning, Metrics())
     async with timers(home), AsyncExitStack() as stack:
         pair = Pair(home, stack, main, spare)
         await pair.begin()
         await pair.begin()
+        await receipts.start()
+        stack.push_async_callback(receipts.stop)
         for _ in range(TROUBLES):
             some = luck.sample(dues, MAILS * 3 // TROUBLES)
             await home.put(*some, *[end_of(one) for one in some if luck.random() < 0.03])
             await pair.trouble(luck)
+            called |= await call_back(home, receipts, luck.sample(main.calls, len(main.calls) // 2))
             await asyncio.sleep(0.2 * luck.random())
         main.calm = spare.calm = True
         pair.pause(0, False)
@@ -117,11 +130,21 @@ async def test_p5_nothing_is_lost_doubled_or_held_whatever_happens(home: House, 
         await home.put(*dues)
         for one in dues:
             await home.until(lambda: bool(ends(home, one)), 120)  # noqa: B023
+        called |= await call_back(home, receipts, [*main.calls, *spare.calls])
+        for id in called:
+            await home.hears(id, Taken)
         last = due(Lane.BULK)
         await home.put(last)
         assert (await home.hears(last, Taken)).provider in ("main", "spare")
     for one in dues:
         judge(home, one, took[one.id])
+
+
+async def call_back(home: House, receipts: Receipts, calls: Sequence[Receipt]) -> set[UUID]:
+    """Early, late, or twice; about whom."""
+    await heard(home, receipts, *calls)
+    receipts.wake()
+    return {one.id for one in calls}
 
 
 def ends(home: House, one: Due) -> list[Event]:
