@@ -38,6 +38,7 @@ from services.gateway.http.crowd import Crowd
 from services.gateway.http.desk import Desk
 from services.gateway.http.impatient import Impatient
 from services.gateway.http.key_ring import KeyRing
+from services.gateway.http.outcomes import Outcomes
 from services.gateway.http.signing import Published, Shared
 from services.gateway.http.webhooks import notice
 from services.gateway.outbox.announcer import Announcer, Committed
@@ -114,7 +115,18 @@ async def build(settings: Settings) -> Parts:
     calls = parts.add("calls", Calls(database, settings.notifications.limits.per_caller.minute, utc_now))
     tokens, admission = _tokens(settings, database, calls), Admission(database, hub)
     desk = Desk(
-        settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, parts.metrics, tracer
+        settings,
+        database,
+        writer,
+        announcer,
+        publisher,
+        tokens,
+        Limits(),
+        admission,
+        calls,
+        parts.metrics,
+        Outcomes(database, hub),
+        tracer,
     )
     posting = WebhookPace()
     parts.add("webhooks", Delivering(database, _poster(settings, posting), notice(desk), posting, parts.metrics))

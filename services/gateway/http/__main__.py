@@ -20,7 +20,7 @@ def described() -> str:
     nobody: Any = None
     calls = Calls(nobody, 0, utc_now)
     tokens = Tokens(JwtSettings(), nobody, nobody, calls)
-    desk = Desk(nobody, nobody, nobody, nobody, nobody, tokens, Limits(), nobody, calls, nobody)
+    desk = Desk(nobody, nobody, nobody, nobody, nobody, tokens, Limits(), nobody, calls, nobody, nobody)
     return json.dumps(api(desk).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 

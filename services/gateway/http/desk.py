@@ -18,6 +18,7 @@ from kit.settings import Settings
 from kit.tracing import OFF, Tracer
 from services.gateway.calls import Calls
 from services.gateway.http.auth import Tokens
+from services.gateway.http.outcomes import Outcomes
 from services.gateway.http.problems import forbidden, invalid
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.outbox.writer import Writer
@@ -46,6 +47,7 @@ class Desk:
     admission: Admission
     calls: Calls
     metrics: Metrics
+    outcomes: Outcomes
     tracer: Tracer = OFF
 
     async def until(self, look: Callable[[], Awaitable[T | None]], seconds: float) -> T | None:

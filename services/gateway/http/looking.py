@@ -64,12 +64,8 @@ async def awaited(desk: Desk, id: UUID, seconds: float) -> shapes.Notification |
 
 
 async def _ended(desk: Desk, id: UUID, seconds: float) -> shapes.Notification | None:
-    async def look() -> bool | None:
-        async with desk.database.connection() as connection:
-            ended = await reading.has_ended(connection, id)
-        return ended or None
-
-    await desk.until(look, seconds)
+    if seconds:
+        await desk.outcomes.wait(id, seconds)
     async with desk.database.connection() as connection:
         row = await reading.one(connection, id)
         return (await shown(connection, [row]))[0] if row else None

@@ -56,16 +56,16 @@ async def at(connection: Connection, tenant: str, places: Collection[UUID]) -> l
     return [Stored(*row.values()) for row in rows]
 
 
-async def has_ended(connection: Connection, id: UUID) -> bool:
-    """Whether nothing is left to wait for: it has ended, or all of its children have."""
-    return bool(await connection.fetchval(_HAS_ENDED, id, CANCELLED))
+async def ended(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Those of these for which there is nothing left to wait: they have ended, or all of their children have."""
+    return {row["id"] for row in await connection.fetch(_ENDED, ids, CANCELLED)}
 
 
-_HAS_ENDED = """
-select coalesce(min(n.rank) >= $2, false)
-from notifications n
-where n.id = $1 and n.channels is null
-   or n.parent = $1 and exists (select from notifications p where p.id = $1 and p.channels is not null)
+_ENDED = """
+select id from notifications where id = any($1::uuid[]) and channels is null and rank >= $2
+union all
+select p.id from notifications p join notifications c on c.parent = p.id
+where p.id = any($1::uuid[]) and p.channels is not null group by p.id having min(c.rank) >= $2
 """
 
 

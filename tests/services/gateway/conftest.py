@@ -32,6 +32,7 @@ from services.gateway.http.api import face
 from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
 from services.gateway.http.key_ring import KeyRing
+from services.gateway.http.outcomes import Outcomes
 from services.gateway.http.signing import Shared
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.outbox.writer import Writer
@@ -172,9 +173,11 @@ async def opened(
         stack.push_async_callback(writer.stop)
         calls = Calls(database, settings.notifications.limits.per_caller.minute, clock)
         tokens = Tokens(settings.jwt, Shared(SECRET), KeyRing(database), calls)
-        admission = Admission(database, Hub(database, StreamPace(), Metrics()))
-        metrics = Metrics("gateway")
-        desk = Desk(settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, metrics)
+        hub, metrics = Hub(database, StreamPace(), Metrics()), Metrics("gateway")
+        admission, outcomes = Admission(database, hub), Outcomes(database, hub)
+        desk = Desk(
+            settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, metrics, outcomes
+        )
         whole = face(desk, Health("gateway", metrics.registry))
         asgi = httpx.ASGITransport(whole)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=asgi, base_url="http://gateway"))
