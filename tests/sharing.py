@@ -22,7 +22,12 @@ from tests.servers import ROOT, Session, migrated_template
 KAFKA = "TOCSIN_TEST_KAFKA"
 DATABASE = "TOCSIN_TEST_DATABASE"
 TEMPLATE = "TOCSIN_TEST_TEMPLATE"
-ALONE = ("tests/chaos/test_lost_servers.py", "tests/chaos/test_overload.py", "tests/benchmarks/")
+ALONE = (
+    "tests/chaos/test_lost_servers.py",
+    "tests/chaos/test_overload.py",
+    "tests/chaos/test_everything_at_once.py",
+    "tests/benchmarks/",
+)
 """Never beside each other: they load the machine, or measure it."""
 LAST = ("tests/chaos/test_storm.py",)
 """When all others are done: they count copies, which a busy machine makes likelier."""
