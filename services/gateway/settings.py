@@ -43,12 +43,10 @@ class Pace:
     """Notifications that may wait for it; more are told to come back (503)."""
     queue_clients: int = 1_000
     """Clients that may wait for it; more are told to come back at once, before any work is done for them."""
-    full_after: float = 2.0
-    """The same while somebody has waited for so long: how many are too many depends on the machine."""
     queue_patience: float = 3.0
     """How long a request waits for its turn before it is told to come back: nothing was done about it."""
     patience: float = 5.0
-    """How long it waits in all, its transaction included: then nobody can say whether it is accepted."""
+    """How long its transaction may take then; after that nobody can say whether it is accepted."""
     glance: float = 0.1
     """Between two looks whose patience is over."""
     publish_items: int = 500

@@ -33,7 +33,8 @@ Result = Acceptance | Conflict | Unstorable
 
 @dataclass(slots=True)
 class _Call:
-    """What one client asks for, and since when (the loop's time); its answer comes all at once."""
+    """What one client asks for; its answer comes all at once. `since`: so long it waits for its turn, or for the
+    transaction that it is in by now (the loop's time)."""
 
     asked: Sequence[Asked]
     answer: "asyncio.Future[list[Result]]"
@@ -64,10 +65,8 @@ class Writer(Loop):
 
     @property
     def is_full(self) -> bool:
-        """Whether so many wait, or somebody for so long, that whoever comes now would wait in vain."""
-        if len(self._queue) >= self._pace.queue_clients:
-            return True
-        return bool(self._queue) and asyncio.get_running_loop().time() - self._queue[0].since >= self._pace.full_after
+        """Whether so many wait that whoever comes now would wait in vain."""
+        return len(self._queue) >= self._pace.queue_clients
 
     async def accept(self, asked: Sequence[Asked]) -> list[Result]:
         """Accept them, each for itself, in the order given. Raises CannotAccept when nobody can say if they are."""
@@ -105,10 +104,11 @@ class Writer(Loop):
     def _group(self) -> list[_Call]:
         """All that wait, up to a size at which a transaction is no longer quick. Who was told to come back meanwhile is
         left out: what he was not promised would be sent, and once more when he is back."""
-        group, items = [], 0
+        group, items, now = [], 0, asyncio.get_running_loop().time()
         while self._queue and items < self._pace.group_items:
             call = self._next()
             if not call.answer.done():
+                call.since = now
                 group.append(call)
                 items += len(call.asked)
         if not self._queue:
