@@ -2,19 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeVar
-
-from aiokafka import TopicPartition
+from typing import Final
 
 from contracts.events import named
 from contracts.topics import Group
 from kit import logs
-from kit.bus.admin import administrator, committed, partitions
 from kit.bus.record import Partition, Received
-from kit.bus.served import spans
 from kit.metrics import Metrics
 from kit.postgres import Database
-from kit.restored import rules, store
+from kit.restored import store
+from kit.restored.looking import passed_by_now
 from kit.restored.rules import Mark
 from kit.service import Repeating
 from kit.settings import KafkaSettings
@@ -80,7 +77,7 @@ class CatchingUp(Repeating):
         if self.over:
             return False
         self._say()
-        passed = await self._passed()
+        passed = await passed_by_now(self._kafka, self._left)
         async with self._database.connection() as connection:
             await store.passed(connection, passed)
             self._left = await store.left(connection)
@@ -88,22 +85,6 @@ class CatchingUp(Repeating):
         if self.over:
             log.warning("caught_up")
         return False
-
-    async def _passed(self) -> list[Mark]:
-        """Those of what is left that were read by now."""
-        prefix = self._kafka.topic_prefix
-        async with administrator(self._kafka) as client:
-            there = await partitions(client, {prefix + mark.topic for mark in self._left})
-            reach = await spans(self._kafka, there)
-            told = {
-                consumer: _named(prefix, await committed(client, prefix + consumer, reach)) for consumer in self._whom()
-            }
-        topics, known = {topic.removeprefix(prefix) for topic in there}, _named(prefix, reach)
-        return [
-            mark
-            for mark in self._left
-            if rules.passed(mark, known, topics, told[mark.consumer].get((mark.topic, mark.partition)))
-        ]
 
     def _show(self) -> None:
         left = Counter(mark.consumer for mark in self._left)
@@ -119,11 +100,3 @@ class CatchingUp(Repeating):
             since, count = named(self._left[0].restored_at), len(self._left)
             log.warning("catching_up", restored_at=since, waits_for=self._whom(), partitions=count)
         self._looks += 1
-
-
-T = TypeVar("T")
-
-
-def _named(prefix: str, told: Mapping[TopicPartition, T]) -> dict[Partition, T]:
-    """By our own names of topics."""
-    return {(place.topic.removeprefix(prefix), place.partition): one for place, one in told.items()}

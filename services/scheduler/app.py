@@ -1,6 +1,7 @@
 """The scheduler, put together: events come in and become timers, timers come due and are said."""
 
 import os
+from collections.abc import Callable
 
 from contracts.topics import (
     DEADLINES,
@@ -33,6 +34,7 @@ from services.scheduler.handlers import answers, jobs
 from services.scheduler.handlers.deadlines import Follow
 from services.scheduler.handlers.schedules import Recur
 from services.scheduler.handlers.timers import Remember
+from services.scheduler.hearing import Hearing
 from services.scheduler.recurring import Schedules, recompute_on
 from services.scheduler.reminding import Deadlines
 from services.scheduler.store.timers import BY_INDEX
@@ -86,20 +88,29 @@ async def build(settings: Settings) -> Parts:
 
     considering = Considering(settings.notifications.default_time_zone, settings.notifications.daily_report_at)
 
-    def may_fire() -> bool:
+    schedules_heard = Hearing(settings.kafka, SCHEDULER_SCHEDULES)
+    deadlines_heard = Hearing(settings.kafka, SCHEDULER_DEADLINES)
+
+    def at_once() -> bool:
+        """What a timer says is judged by intake, which knows what was cancelled."""
         return catching_up.over
+
+    def having(heard: Hearing) -> Callable[[], bool]:
+        return lambda: catching_up.over and heard.may_fire()
 
     shared, size = (db, publisher), plan.batch_size
     firings = {
-        name: Firing(shelf, *shared, alarm, parts.metrics, batch_size=size, firings=at_once, may_fire=may_fire)
-        for name, shelf, alarm, at_once in (
-            ("firing", Timers(tracer=tracer), timers_alarm, FIRINGS),
-            ("firing_again", Timers(put_back=True, tracer=tracer), Alarm(), APART),
-            ("recurring", Schedules(zones, tracer), schedules_alarm, SCHEDULE_FIRINGS),
-            ("reminding", Deadlines(considering, tracer), deadlines_alarm, DEADLINE_FIRINGS),
+        name: Firing(shelf, *shared, alarm, parts.metrics, batch_size=size, firings=most, may_fire=may_fire)
+        for name, shelf, alarm, most, may_fire in (
+            ("firing", Timers(tracer=tracer), timers_alarm, FIRINGS, at_once),
+            ("firing_again", Timers(put_back=True, tracer=tracer), Alarm(), APART, at_once),
+            ("recurring", Schedules(zones, tracer), schedules_alarm, SCHEDULE_FIRINGS, having(schedules_heard)),
+            ("reminding", Deadlines(considering, tracer), deadlines_alarm, DEADLINE_FIRINGS, having(deadlines_heard)),
         )
     }
     if plan.enabled:
+        parts.add("schedules_heard", schedules_heard)
+        parts.add("deadlines_heard", deadlines_heard)
         for name, firing in firings.items():
             parts.add(name, firing)
         parts.add("recomputing", Loop(lambda: recompute_on(db, zones)))

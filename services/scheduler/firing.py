@@ -100,8 +100,8 @@ class Firing(Generic[T]):
         firings: int = FIRINGS,
         may_fire: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`firings`: at a time; each needs a connection, and one more is needed to look. `may_fire`: asked before each
-        of them; after a restore nothing fires for a while (P9)."""
+        """`firings`: at a time; each needs a connection, and one more is needed to look. `may_fire`: asked after each
+        look; after a restore nothing fires for a while (P9), nor before who was away has heard what was said (P4.5)."""
         self.task: asyncio.Task[None] | None = None
         self.said: Counter[str] = Counter()
         self._shelf = shelf
@@ -143,10 +143,10 @@ class Firing(Generic[T]):
     async def _fire_what_is_due(self) -> tuple[datetime | None, float]:
         """Begins at most one firing; until when, and for how many seconds, nothing else is to do."""
         since = self._since()
-        if not self._may_fire():
-            return None, LONGEST_SLEEP
         async with self._db.connection() as connection:
             look = await self._shelf.look(connection, since)
+        if not self._may_fire():
+            return None, LONGEST_SLEEP
         if look.due and await self._begin(since, look.now, self._size):
             return None, 0.0
         # What is due and was not taken is in the hands of others.

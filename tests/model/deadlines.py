@@ -22,6 +22,7 @@ RULES: Final = {
     "not_before": "P4.4 no reminder for an instant before the change, but one that names what was missed",
     "said_first": "P4.2 a firing commits when Kafka has it",
     "remembers": "P3.4 a member that comes after the cancel of its group ends cancelled",
+    "hears_first": "P4.5 who was away hears first what was said meanwhile, and fires then",
 }
 PLAN: Final = {"before": -30, "day": -8, "late": 0}
 PEOPLE: Final = ("ann", "bob")
@@ -29,6 +30,8 @@ BUSY, END = 300, 900
 """Until then things change and break; until then the world goes on."""
 SOON: Final = 40
 """Ticks after which a cancel has reached everybody; what is held back waits longer."""
+HEARD: Final = 30
+"""Ticks after which a word has been heard by whoever is there."""
 
 Steps = Generator[int, None, None]
 
@@ -93,6 +96,8 @@ class World:
     cancelled: set[str] = field(default_factory=set)
     rows: dict[object, Notification] = field(default_factory=dict)
     locked: bool = False
+    back_at: int = 0
+    """Until then all schedulers are away: nobody hears, and nobody fires."""
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
@@ -104,7 +109,7 @@ class World:
 
     def run(self) -> None:
         loops: list[Callable[[], Steps]] = [self._client, self._follow, self._intake, self._sender]
-        for loop in (*loops, self._fire, self._fire):
+        for loop in (*loops, self._fire, self._fire, self._outages):
             heapq.heappush(self._steps, (0, self.dice.random(), loop, loop()))
         while self._steps and self.now < END:
             self.now, _, loop, steps = heapq.heappop(self._steps)
@@ -118,12 +123,27 @@ class World:
         self._judge()
 
     def dies(self) -> None:
-        """Perhaps, while things break."""
-        if self.now < BUSY and self.dice.random() < 0.15:
+        """Perhaps, while things break; surely, when all do."""
+        if self.is_away or (self.now < BUSY and self.dice.random() < 0.15):
             self.locked = False
             raise Died
 
+    def dies_of_an_outage(self) -> None:
+        """Between two firings."""
+        if self.is_away:
+            raise Died
+
+    @property
+    def is_away(self) -> bool:
+        return self.now < self.back_at
+
     # ------------------------------------------------------------------------------------------------ the parts
+
+    def _outages(self) -> Steps:
+        """In some worlds nobody is there for a while."""
+        yield self.dice.randint(1, 2 * BUSY)
+        if self.now < BUSY:
+            self.back_at = self.now + self.dice.randint(50, 150)
 
     def _client(self) -> Steps:
         word = Word(0, self.dice.randint(20, 200), PEOPLE)
@@ -150,7 +170,7 @@ class World:
     def _follow(self) -> Steps:
         """The scheduler's ear: one transaction for each record, which waits for a firing."""
         while True:
-            if self.committed < len(self.said) and not self.locked:
+            if self.committed < len(self.said) and not self.locked and not self.is_away:
                 self._hear(self.said[self.committed])
                 self.committed += 1
             yield self.dice.randint(1, 6)
@@ -188,7 +208,14 @@ class World:
 
     def _fire(self) -> Steps:
         """One transaction: taken, said, committed. Killed in the middle, it says the same again later."""
+        while self.is_away:
+            yield self.dice.randint(1, 4)
+        said_by_now = len(self.said)
+        while self.on("hears_first") and self.committed < said_by_now:
+            self.dies_of_an_outage()
+            yield self.dice.randint(1, 4)
         while True:
+            self.dies_of_an_outage()
             due = [p for p, w in self.watches.items() if w.next_at is not None and w.next_at <= self.now]
             if self.locked or not (due or self.ends):
                 yield self.dice.randint(1, 4)
@@ -220,6 +247,7 @@ class World:
         due = {rule: at for rule, at in instants.items() if at <= self.now}
         missed = {rule for rule, at in due.items() if at <= watch.changed_at} if self.on("not_before") else set()
         told = [(rule, at) for rule, at in due.items() if rule not in missed]
+        self._judge_words(person, [at for _, at in told])
         if missed:
             told.append(("missed", watch.changed_at))
         words = [("remind", self._id(person, watch, rule, at), person, watch.epoch, rule, at) for rule, at in told]
@@ -274,6 +302,16 @@ class World:
             if over is not None and row.sent_at is not None and row.sent_at > over + SOON and row.sent_at > BUSY + SOON:
                 raise Broken("something was said long after it was moved, closed or handed over")
         self._nothing_is_missing(sent)
+
+    def _judge_words(self, person: str, instants: list[int]) -> None:
+        """What had been said to be over long before its instant is not said, heard or not."""
+        for at in instants:
+            word = max((one for one in self.said if one.at <= at - HEARD), key=lambda one: one.at, default=None)
+            assert self.word
+            if word and word.at > self.word.at:
+                over = not word.is_open or person not in word.people or word.date != self.word.date
+                if over or word.date is None:
+                    raise Broken("something was said that had been over before its instant")
 
     def _nothing_is_missing(self, sent: list[Notification]) -> None:
         """By the newest word alone: what was to come then came, and what had passed was named once."""
