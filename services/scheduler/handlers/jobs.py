@@ -16,7 +16,7 @@ from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.postgres.clocks import clock
 from services.scheduler.store import overview, schedules
-from services.scheduler.store.erasing import forget_retries
+from services.scheduler.store.erasing import forget_recipient, forget_retries
 
 CHECKS: Final = ("check_deadlines", "check_urgent", "check_overdue")
 OFF: Final = {"detail": "scheduler.enabled is false: nothing fires"}
@@ -88,8 +88,11 @@ class Works:
 
     async def forget(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """Of a person's notifications only retries have a body here. Schedules and deadlines are said anew without the
-        person by the gateway, zone and language are gone with the person's entry in the directory."""
-        return {"retries": await forget_retries(self._database, Forget.model_validate(args))}
+        person by the gateway, but the version before still has what was due then; zone and language are gone with the
+        person's entry in the directory."""
+        who = Forget.model_validate(args)
+        schedules = await forget_recipient(self._database, who)
+        return {"retries": await forget_retries(self._database, who), "schedules": schedules}
 
     async def _say(self, kind: str) -> dict[str, Any]:
         """Says what is due about deadlines; how many of this kind they were."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from contracts.erasure import FORGET
+from contracts import events as e
+from contracts.erasure import FORGET, hashed
 from contracts.jobs import JOBS
 from kit.bus.publisher import Publisher
 from kit.metrics import Metrics
@@ -20,7 +21,7 @@ from services.scheduler.recurring import Schedules
 from services.scheduler.reminding import Deadlines
 from services.scheduler.store import overview
 from services.scheduler.waiting import Timers
-from tests.services.scheduler.schedules import ZONES, Said, gone, schedule
+from tests.services.scheduler.schedules import ZONES, Said, gone, run_now, schedule
 from tests.services.scheduler.support import NOON, Listener, Owner, make, scheduled
 from tests.services.scheduler.tracking import DAY_BEFORE, WEEK_BEFORE, ZONE, Desk, dossier, person
 
@@ -127,6 +128,35 @@ async def test_what_waits_is_counted_on_each_shelf(db: Database, desk: Desk, own
         "reminder": (3, 3),
         "daily_report": (2, 2),
     }
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_p8_who_is_forgotten_gets_nothing_more_of_what_was_due_before(
+    db: Database, owner: Owner, works: Works, listener: Listener, heard: bool
+) -> None:
+    """Noon was due, nobody was there, and then the person was forgotten; the gateway's new version may come later."""
+    address, said = "Eve@example.org", Said(owner)
+    mail = {"notification": {"channel": "email", "subject": "s", "body": "b"}}
+    told = {"both": [{"to": address}, "bob"], "hers": ["eve"], "others": ["bob"]}
+    first = [schedule(id, recipients=some, **mail) for id, some in told.items()]
+    await said(db, *first, run_now("run", recipients=["eve"]))
+    through = (NOON + timedelta(minutes=30)).isoformat()
+    new = [schedule("both", recipients=["bob"], changed_at=through, **mail), gone("hers")]
+    if heard:
+        await said(db, *new)
+    who = {"tenant": "default", "user_id": "eve", "address_hashes": [hashed(address)], "through": through}
+    await owner.set_clock(NOON + timedelta(minutes=31))
+    assert (await works.by_name()[FORGET.id](who))["schedules"] == (2 if heard else 3)
+    if not heard:
+        await said(db, *new)
+    for _ in range(2):  # what was missed is decided first, and said then
+        await works.by_name()["process_notifications"]({})
+    events = [event for event in await listener.hear_out() if isinstance(event, e.Requested)]
+    assert {(event.group, event.user_id or event.request.to) for event in events} == {
+        ("schedule/both", "bob"),
+        ("schedule/others", "bob"),
+    }
+    assert "eve" not in str(await owner.connection.fetch("select value from scheduler.schedules")).lower()
 
 
 async def test_a_deleted_schedule_is_forgotten_when_nothing_older_can_come(
