@@ -35,6 +35,7 @@ from services.scheduler.handlers.deadlines import Follow
 from services.scheduler.handlers.schedules import Recur
 from services.scheduler.handlers.timers import Remember
 from services.scheduler.hearing import Hearing
+from services.scheduler.reckoning import Reckoning
 from services.scheduler.recurring import Schedules, recompute_on
 from services.scheduler.reminding import Deadlines
 from services.scheduler.store.timers import BY_INDEX
@@ -86,7 +87,8 @@ async def build(settings: Settings) -> Parts:
             name, Stage(stage, consumer, db, publisher, handle, after=after, metrics=parts.metrics, tracer=tracer)
         )
 
-    considering = Considering(settings.notifications.default_time_zone, settings.notifications.daily_report_at)
+    here = settings.notifications.default_time_zone, settings.notifications.daily_report_at
+    considering = Considering(*here)
 
     schedules_heard = Hearing(settings.kafka, SCHEDULER_SCHEDULES)
     deadlines_heard = Hearing(settings.kafka, SCHEDULER_DEADLINES)
@@ -109,6 +111,7 @@ async def build(settings: Settings) -> Parts:
         )
     }
     if plan.enabled:
+        parts.add("reckoning", Reckoning(db, zones, *here))
         parts.add("schedules_heard", schedules_heard)
         parts.add("deadlines_heard", deadlines_heard)
         for name, firing in firings.items():

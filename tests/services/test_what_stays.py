@@ -49,6 +49,7 @@ STAYS: Final[Mapping[str, Mapping[str, str]]] = {
         "deadlines": "kept: one per deadline ever tracked, for epochs only grow",
         "reminders": "empties itself: with the end of its deadline",
         "ended_groups": "empties itself: told, then deleted",
+        "reckoning": "kept: one row",
         "replans": "empties itself: done, then deleted",
         "reports": "empties itself: with the person's last open deadline",
         "people": "kept: one per person ever named, without data of who is forgotten",

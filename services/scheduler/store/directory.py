@@ -63,6 +63,17 @@ async def begin_replans(
         await connection.execute(_BEGIN_REPLANS, *zip(*rows, strict=True), what, now)
 
 
+async def is_another_basis(connection: Connection, basis: str) -> bool:
+    """Whether somebody went by another one before, or nobody has; from now on it is this one."""
+    return await connection.fetchval(_REPLACE_BASIS, basis) is not None
+
+
+async def begin_all_replans(connection: Connection, now: datetime) -> int:
+    """The reminders and reports of everybody who has any are to be looked at again; how many people."""
+    status = await connection.execute(_BEGIN_ALL_REPLANS, now)
+    return int(status.rpartition(" ")[2])
+
+
 _PUT_PEOPLE: Final = """
 insert into people as p (tenant, user_id, time_zone, locale, as_of, "offset")
 select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
@@ -96,6 +107,20 @@ cross join lateral (
 _BEGIN_REPLANS: Final = """
 insert into replans as r (tenant, name, what, changed_at, next_at)
 select tenant, name, $3, $4, $4 from unnest($1::text[], $2::text[]) as g(tenant, name)
+on conflict (tenant, what, name) do update
+set changed_at = excluded.changed_at, next_at = excluded.next_at, done_to = '{"", ""}'
+"""
+
+_REPLACE_BASIS: Final = """
+insert into reckoning as r (basis) values ($1)
+on conflict (one) do update set basis = excluded.basis where r.basis <> excluded.basis
+returning one
+"""
+
+# Who is told of a deadline has a row of reports.
+_BEGIN_ALL_REPLANS: Final = """
+insert into replans as r (tenant, name, what, changed_at, next_at)
+select tenant, user_id, 'person', $1, $1 from reports order by tenant, user_id
 on conflict (tenant, what, name) do update
 set changed_at = excluded.changed_at, next_at = excluded.next_at, done_to = '{"", ""}'
 """
