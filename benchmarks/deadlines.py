@@ -37,9 +37,9 @@ from kit.postgres import Database, all_schemas, migrate
 from kit.settings import KafkaSettings
 from kit.stage import Message
 from services.scheduler.alarm import Alarm
-from services.scheduler.considering import Considering
 from services.scheduler.handlers.deadlines import Follow
-from services.scheduler.reminding import Deadlines
+from services.scheduler.shelves.considering import Considering
+from services.scheduler.shelves.deadlines import Deadlines
 from services.scheduler.store.timers import BY_INDEX
 
 FEW, MANY = 1_000, 1_000_000

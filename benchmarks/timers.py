@@ -17,7 +17,7 @@ from kit.metrics import Metrics
 from services.scheduler.alarm import Alarm
 from services.scheduler.firing import Firing
 from services.scheduler.rules.timers import Timer
-from services.scheduler.waiting import Timers
+from services.scheduler.shelves.timers import Timers
 
 PROMISE: Final = 50_000.0
 """Timers deleted, read and committed per second."""

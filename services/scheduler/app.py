@@ -27,7 +27,6 @@ from kit.stage import Stage
 from kit.tracing import tracer_of
 from kit.zone_data import edition
 from services.scheduler.alarm import Alarm
-from services.scheduler.considering import Considering
 from services.scheduler.counting import Counting
 from services.scheduler.firing import FIRINGS, Firing
 from services.scheduler.handlers import answers, jobs
@@ -36,11 +35,12 @@ from services.scheduler.handlers.schedules import Recur
 from services.scheduler.handlers.timers import Remember
 from services.scheduler.hearing import Hearing
 from services.scheduler.reckoning import Reckoning
-from services.scheduler.recurring import Schedules, recompute_on
-from services.scheduler.reminding import Deadlines
+from services.scheduler.shelves.considering import Considering
+from services.scheduler.shelves.deadlines import Deadlines
+from services.scheduler.shelves.schedules import Schedules, recompute_on
+from services.scheduler.shelves.timers import Timers
 from services.scheduler.store.timers import BY_INDEX
 from services.scheduler.timing import Timing, plans_of
-from services.scheduler.waiting import Timers
 
 NAME = "scheduler"
 SCHEDULE_FIRINGS = 2

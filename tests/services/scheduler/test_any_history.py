@@ -21,8 +21,8 @@ from kit.bus.record import Outgoing
 from kit.postgres import Database
 from kit.recurrence import Rule
 from kit.recurrence.misfire import CAP, GRACE
-from services.scheduler import recurring
-from services.scheduler.recurring import Schedules
+from services.scheduler.shelves import schedules as recurring
+from services.scheduler.shelves.schedules import Schedules
 from tests.services.scheduler.schedules import HOUR, MINUTE, Said, gone, schedule
 from tests.services.scheduler.support import NOON, Owner
 

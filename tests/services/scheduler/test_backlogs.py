@@ -14,8 +14,8 @@ from kit.settings import KafkaSettings
 from services.scheduler.alarm import Alarm
 from services.scheduler.firing import BACKLOG, Firing
 from services.scheduler.rules.timers import Timer
+from services.scheduler.shelves.timers import Timers
 from services.scheduler.store import timers as store
-from services.scheduler.waiting import Timers
 from tests.kit.bus.support import delete, until_true
 from tests.services.scheduler.support import NOON, Listener, Owner, make, scheduled
 from tests.services.scheduler.test_firing import firing

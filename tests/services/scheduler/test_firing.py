@@ -23,8 +23,8 @@ from services.scheduler.alarm import Alarm
 from services.scheduler.counting import Counting
 from services.scheduler.firing import Firing
 from services.scheduler.rules.timers import Timer
+from services.scheduler.shelves.timers import Timers
 from services.scheduler.store import timers as store
-from services.scheduler.waiting import Timers
 from tests.kit.bus.support import delete, until_true
 from tests.kit.bus.support import make as make_topics
 from tests.services.scheduler.support import NOON, Listener, Owner, make, retry, scheduled

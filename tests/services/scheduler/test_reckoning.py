@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from kit.postgres import Database
-from services.scheduler.considering import Considering
 from services.scheduler.reckoning import Reckoning
-from services.scheduler.reminding import Deadlines
+from services.scheduler.shelves.considering import Considering
+from services.scheduler.shelves.deadlines import Deadlines
 from tests.services.scheduler.support import Owner
 from tests.services.scheduler.tracking import FEBRUARY, WEEK_BEFORE, ZONE, Desk, dossier, person
 

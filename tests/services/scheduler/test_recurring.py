@@ -21,11 +21,11 @@ from kit.bus.publisher import Publisher
 from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.recurrence.misfire import CAP
-from services.scheduler import recurring
 from services.scheduler.alarm import Alarm
 from services.scheduler.firing import Firing
-from services.scheduler.recurring import Schedules
 from services.scheduler.rules.schedules import Row
+from services.scheduler.shelves import schedules as recurring
+from services.scheduler.shelves.schedules import Schedules
 from tests.kit.bus.support import until_true
 from tests.services.scheduler.schedules import DAY, HOUR, MINUTE, ZONES, Said, gone, run_now, schedule
 from tests.services.scheduler.support import NOON, Listener, Owner

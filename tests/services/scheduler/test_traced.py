@@ -11,10 +11,10 @@ from contracts import trace
 from kit.bus.publisher import Publisher
 from kit.postgres import Database
 from kit.tracing.exporting import Exporting
-from services.scheduler.considering import Considering
 from services.scheduler.firing import Shelf
-from services.scheduler.recurring import Schedules
-from services.scheduler.reminding import Deadlines
+from services.scheduler.shelves.considering import Considering
+from services.scheduler.shelves.deadlines import Deadlines
+from services.scheduler.shelves.schedules import Schedules
 from tests.services.scheduler.schedules import NOON, ZONES, Said, schedule
 from tests.services.scheduler.support import Listener, Owner
 from tests.services.scheduler.tracking import WEEK_BEFORE, ZONE, Desk, dossier, person

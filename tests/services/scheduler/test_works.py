@@ -14,13 +14,13 @@ from kit.bus.publisher import Publisher
 from kit.metrics import Metrics
 from kit.postgres import Database
 from services.scheduler.alarm import Alarm
-from services.scheduler.considering import Considering
 from services.scheduler.firing import Firing
 from services.scheduler.handlers.jobs import CHECKS, Works
-from services.scheduler.recurring import Schedules
-from services.scheduler.reminding import Deadlines
+from services.scheduler.shelves.considering import Considering
+from services.scheduler.shelves.deadlines import Deadlines
+from services.scheduler.shelves.schedules import Schedules
+from services.scheduler.shelves.timers import Timers
 from services.scheduler.store import overview
-from services.scheduler.waiting import Timers
 from tests.services.scheduler.schedules import ZONES, Said, gone, run_now, schedule
 from tests.services.scheduler.support import NOON, Listener, Owner, make, scheduled
 from tests.services.scheduler.tracking import DAY_BEFORE, WEEK_BEFORE, ZONE, Desk, dossier, person

@@ -16,10 +16,10 @@ from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.stage import Message
 from services.scheduler.alarm import Alarm
-from services.scheduler.considering import Considering, Job
 from services.scheduler.firing import Firing
 from services.scheduler.handlers.deadlines import Follow
-from services.scheduler.reminding import Deadlines
+from services.scheduler.shelves.considering import Considering, Job
+from services.scheduler.shelves.deadlines import Deadlines
 
 ZONE = "Europe/Paris"
 DUE = "2027-03-10"

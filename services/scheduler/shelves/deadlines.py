@@ -11,12 +11,12 @@ from kit.bus.record import Outgoing
 from kit.deadline_plan import earliest
 from kit.postgres import Connection
 from kit.tracing import OFF, Tracer
-from services.scheduler.considering import Considering, Job, cancelled, put_back
 from services.scheduler.firing import Fired
 from services.scheduler.rules.deadlines import Watch
 from services.scheduler.rules.refusals import refused as ended
 from services.scheduler.rules.reporting import Report
 from services.scheduler.saying import published, traced
+from services.scheduler.shelves.considering import Considering, Job, cancelled, put_back
 from services.scheduler.store import deadlines
 from services.scheduler.store import reminding as store
 from services.scheduler.store.looking import Look
