@@ -40,8 +40,8 @@ def run(
 class Waiting:
     """Says who is still at it, whenever that changes."""
 
-    def __init__(self) -> None:
-        self._progress = Progress(PATIENCE)
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._progress = Progress(patience)
         self._said = ""
 
     def __call__(self, seen: RunSeen) -> None:

@@ -30,8 +30,6 @@ async def test_run_and_listed(place: Place) -> None:
         assert "scheduler" in done.out and "fired 7" in done.out
     waiting = await place.tocsin("jobs", "run", "check_urgent", "--seconds", "0", "--json")
     assert waiting.code == 1 and waiting.json["state"] == "waiting"
-    patient = await place.tocsin("jobs", "run", "check_urgent", "--seconds", "2")
-    assert patient.code == 1 and "waiting for scheduler" in patient.err, "who waits sees for whom"
     listed = await place.tocsin("jobs", "list")
     assert listed.code == 0 and all(job in listed.out for job in JOBS)
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from contextlib import redirect_stderr
 from io import StringIO
 
+from cli.jobs import Waiting
 from cli.output import Progress
+from client.operations import RunSeen
 
 
 class Terminal(StringIO):
@@ -49,3 +51,20 @@ def test_what_is_soon_over_is_not_worth_a_word() -> None:
 
 def test_nothing_to_do_is_all_done() -> None:
     assert said(StringIO(), lambda progress: progress.progress("read", 0, 0)) == "  read: 0 of 0\n"
+
+
+def run(**parts: str) -> RunSeen:
+    states = {service: {"state": state} for service, state in parts.items()}
+    return RunSeen(run_id="7", job="cleanup", state="running", results=states)
+
+
+def test_who_waits_for_a_job_sees_for_whom_whenever_that_changes() -> None:
+    with redirect_stderr(StringIO()) as said:
+        waiting = Waiting(patience=0)
+        for seen in (
+            run(gateway="running", intake="waiting"),
+            run(gateway="running", intake="running"),
+            run(gateway="running", intake="done"),
+        ):
+            waiting(seen)
+    assert said.getvalue() == "  waiting for gateway, intake\n  waiting for gateway\n"
