@@ -74,6 +74,7 @@ class ConsoleProvider(ProviderSection):
     """No SMS leaves: it is written to logs/sms_simulation.log."""
 
     type: Literal["console"] = "console"
+    connections: ClassVar[None] = None
 
 
 class TwilioProvider(ProviderSection):
@@ -84,6 +85,7 @@ class TwilioProvider(ProviderSection):
     auth_token: Secret
     sender: Line = Field(alias="from")
     api_base: HttpUrl = "https://api.twilio.com"
+    connections: Connections | None = None
 
 
 class SnsProvider(ProviderSection):
@@ -98,6 +100,7 @@ class SnsProvider(ProviderSection):
     session_token: Secret | None = None
     sender_id: Line | None = None
     max_price: Price | None = None
+    connections: Connections | None = None
 
 
 EmailProvider = Annotated[SmtpProvider | GmailProvider, Field(discriminator="type")]

@@ -228,6 +228,7 @@ class TwilioSettings(Section):
     auth_token: Secret | None = None
     sender: Line | None = Field(default=None, alias="from")
     api_base: HttpUrl = "https://api.twilio.com"
+    connections: Connections | None = None
 
 
 class AwsSettings(Section):
@@ -240,6 +241,7 @@ class AwsSettings(Section):
     session_token: Secret | None = None
     sender_id: Line | None = None
     max_price: Price | None = None
+    connections: Connections | None = None
 
 
 class SmsSettings(Section):

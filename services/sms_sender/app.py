@@ -63,7 +63,7 @@ async def build(settings: Settings) -> Parts:
         providers=[parts.add(f"provider {one.name}", provider(one, settings)) for one in settings.sms_providers],
         policies=policies(notifications.sms),
         lease=LEASE_SECONDS,
-        hands=HANDS,
+        hands=max(HANDS, *(SPARE + (one.connections or 0) for one in settings.sms_providers)),
         spare=SPARE,
         closed_because=None if notifications.enabled else "notifications_disabled",
         simulator=Simulator(measure),
@@ -111,6 +111,6 @@ def provider(wanted: ConsoleProvider | TwilioProvider | SnsProvider, settings: S
             return Console(name, settings.logs_dir)
         case TwilioProvider():
             account = Account(wanted.account_sid, wanted.auth_token, wanted.sender, wanted.api_base)
-            return Twilio(wanted.name, account, settings.public_url)
+            return Twilio(wanted.name, account, settings.public_url, connections=wanted.connections)
         case SnsProvider():
             return opened(wanted)

@@ -25,7 +25,7 @@ def opened(told: SnsProvider) -> "Sns":
         told.sender_id,
         told.max_price,
     )
-    sns = Sns(told.name, account)
+    sns = Sns(told.name, account, connections=told.connections)
     if sns.region is None:
         raise SettingsError([NO_REGION])
     return sns

@@ -32,6 +32,7 @@ from services.sms_sender.rules.sns import outcome
 TIMEOUT: Final = 10.0
 """Seconds for one message in all; a third of them at most to find or renew credentials."""
 CONNECTIONS: Final = 64
+"""At a time, and so many more as the settings say: urgent messages need some, too."""
 
 NOT_AWS: Final = Unknown(UNKNOWN_OUTCOME, "an answer that is not AWS's")
 
@@ -58,8 +59,11 @@ class Account:
 class Sns:
     """The provider `aws_sns`. It knows of no single message what became of it later: there are no receipts."""
 
-    def __init__(self, name: str, account: Account, *, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, name: str, account: Account, *, timeout: float = TIMEOUT, connections: int | None = None
+    ) -> None:
         self.name = name
+        self._connections = CONNECTIONS + (connections or 0)
         self.timeout = timeout
         self._account = account
         self._session = get_session()
@@ -122,7 +126,7 @@ class Sns:
                 retries={"total_max_attempts": 1},
                 connect_timeout=wait / 2,
                 read_timeout=wait,
-                max_pool_connections=CONNECTIONS,
+                max_pool_connections=self._connections,
             ),
         )
 

@@ -29,6 +29,9 @@ hours."""
 ASK_SOON: Final = (15.0, 45.0, 240.0, *ASK_AFTER)
 """Where it cannot call back, asking is the only way to know."""
 ASKS_PER_SECOND: Final = 10
+CONNECTIONS: Final = 64
+"""Kept open for the next message, where the settings do not ask for more. How many are needed at a time is not for the
+client to say: a message that waited for one would have waited in vain."""
 
 # Raised before the request was on its way, and so surely not sent; the client itself tries nothing twice.
 _NOT_BEGUN: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -47,7 +50,15 @@ class Account:
 class Twilio:
     """The provider `twilio`. `public_url` is where Twilio can call back; the address of this machine alone is none."""
 
-    def __init__(self, name: str, account: Account, public_url: str, *, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        name: str,
+        account: Account,
+        public_url: str,
+        *,
+        timeout: float = TIMEOUT,
+        connections: int | None = None,
+    ) -> None:
         self.name = name
         self.timeout = timeout
         self._account = account
@@ -55,7 +66,9 @@ class Twilio:
         self.ask_after: Sequence[float] = ASK_AFTER if self._callbacks else ASK_SOON
         self.asks_per_second = ASKS_PER_SECOND
         self._http = httpx.AsyncClient(
-            auth=(account.sid, account.token), timeout=httpx.Timeout(None, connect=timeout / 2, pool=timeout / 2)
+            auth=(account.sid, account.token),
+            timeout=httpx.Timeout(None, connect=timeout / 2, pool=timeout / 2),
+            limits=httpx.Limits(max_keepalive_connections=max(connections or 0, CONNECTIONS)),
         )
         self._home = f"{account.base.rstrip('/')}/2010-04-01/Accounts/{account.sid}"
         self._url = f"{self._home}/Messages"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from services.sms_sender.providers.sns_trying import SANDBOX
 from services.sms_sender.settings import LEASE_SECONDS
 from tests.kit.delivery.support import due
 from tests.services.sms_sender.sns_server import SnsServer, moto_server, resetting_server, sns_server
+from tests.waiting import eventually
 
 NUMBER = "+33612345678"
 LOST = Unknown("unknown_outcome", "no answer from AWS SNS")
@@ -60,9 +62,11 @@ def moto() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def sns(base: str, *, timeout: float = TIMEOUT, **more: Any) -> AsyncIterator[Sns]:
+async def sns(
+    base: str, *, timeout: float = TIMEOUT, connections: int | None = None, **more: Any
+) -> AsyncIterator[Sns]:
     fields = {"region": "eu-west-3", "access_key_id": "AKIA0", "secret_access_key": "secret"} | more
-    provider = Sns("aws_sns", Account(endpoint=base, **fields), timeout=timeout)
+    provider = Sns("aws_sns", Account(endpoint=base, **fields), timeout=timeout, connections=connections)
     try:
         yield provider
     finally:
@@ -271,6 +275,15 @@ async def test_nobody_listens_and_so_it_is_surely_not_sent() -> None:
 async def test_a_certificate_that_nobody_trusts_is_surely_not_sent(server: SnsServer) -> None:
     said = await said_by(server.base.replace("http:", "https:"))
     assert isinstance(said, Unavailable) and said.reason == TRANSIENT
+
+
+async def test_as_many_at_a_time_as_the_settings_say(server: SnsServer) -> None:
+    server.answer = "silence"
+    async with sns(server.base, connections=150) as provider:
+        said = asyncio.gather(*(provider.hand_over(parcel()) for _ in range(150)))
+        await eventually(lambda: len(server.messages) == 150)
+        server.goes_on.set()
+        assert {type(one) for one in await said} == {Accepted}
 
 
 async def test_without_credentials_nothing_is_tried_and_they_are_found_once_they_are_there(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from services.sms_sender.rules.twilio import meant_by
 from services.sms_sender.settings import LEASE_SECONDS
 from tests.kit.delivery.support import due, now
 from tests.services.sms_sender.twilio_server import NUMBER, SID, TOKEN, TwilioServer, twilio_server
+from tests.waiting import eventually
 
 PUBLIC = "https://notify.example.org"
 LOST = Unknown("unknown_outcome", "no answer from Twilio")
@@ -187,6 +189,16 @@ def test_the_time_out_leaves_a_lease_room() -> None:
     assert TIMEOUT < LEASE_SECONDS / 2
 
 
+async def test_as_many_at_a_time_as_the_settings_say(server: TwilioServer) -> None:
+    """None waits for another one's connection: all of them are there before the first is answered."""
+    server.answer = "silence"
+    async with twilio(server.base, connections=150) as provider:
+        said = asyncio.gather(*(provider.hand_over(parcel()) for _ in range(150)))
+        await eventually(lambda: len(server.messages) == 150)
+        server.goes_on.set()
+        assert {type(one) for one in await said} == {Accepted}
+
+
 async def test_chosen_and_put_together_by_the_settings(server: TwilioServer, tmp_path: Path) -> None:
     variables = {
         "DATABASE_URL": "postgresql://nobody@127.0.0.1/none",
@@ -195,10 +207,13 @@ async def test_chosen_and_put_together_by_the_settings(server: TwilioServer, tmp
         "TWILIO_AUTH_TOKEN": TOKEN,
         "TWILIO_FROM": NUMBER,
         "TWILIO_API_BASE": server.base,
+        "TWILIO_CONNECTIONS": "150",
         "TOCSIN_PUBLIC_URL": PUBLIC,
     }
     told = load(tmp_path, variables)
-    provider = made(told.sms_providers[0], told)
+    [first] = told.sms_providers
+    assert first.connections == 150
+    provider = made(first, told)
     assert isinstance(await provider.hand_over(parcel()), Accepted)
     assert server.messages[0]["StatusCallback"].startswith(PUBLIC)
     await provider.close()
