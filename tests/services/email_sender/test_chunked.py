@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from time import sleep
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from deploy.local.sink import Sink
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.provider import Parcel
 from services.email_sender.providers.smtp.chunked import DEEP
+from services.email_sender.providers.smtp.dialogue import Dialogue
 from services.email_sender.providers.smtp.pool import Pool
 from services.email_sender.providers.smtp.provider import Smtp
 from tests.kit.delivery.support import due
@@ -23,6 +25,7 @@ from tests.services.email_sender.mail_server import DROP, SILENCE, Scripted, scr
 from tests.services.email_sender.test_smtp import parcel, smtp
 
 OFFERS = ("PIPELINING", "CHUNKING", "SIZE 10000000")
+TURN = 0.02
 UNANSWERED = Unknown("unknown_outcome", "no answer after the end of the message")
 BAD = "bad@example.com"
 
@@ -139,6 +142,28 @@ async def test_a_slow_relay_is_given_more_connections() -> None:
         session._pace = 1.0  # type: ignore[attr-defined]
         await at_once(provider, "a@example.com", "b@example.com", "c@example.com")
         assert script.connections == 3
+
+
+async def test_that_we_are_busy_ourselves_is_no_slowness_of_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer waits for three turns of our own loop: where one takes ten seconds, the relay took nothing."""
+    async with chunked({}) as (_, provider):
+        await provider.hand_over(parcel())
+        [session] = provider.pool._idle
+        session._pace = 1.0  # type: ignore[attr-defined]
+        monkeypatch.setattr(Dialogue, "lag", property(lambda _: 10.0, lambda *_: None), raising=False)
+        await provider.hand_over(parcel())
+        assert session._pace == pytest.approx(1.0 - 1.0 / DEEP)  # type: ignore[attr-defined]
+
+
+async def test_what_a_writing_waited_for_its_turn_is_known() -> None:
+    async with chunked({}) as (_, provider):
+        await provider.hand_over(parcel())
+        [session] = provider.pool._idle
+        dialogue = session._dialogue
+        dialogue.write(b"NOOP\r\n")
+        sleep(TURN)  # noqa: ASYNC251  # nobody else gets a turn
+        await dialogue.replies(1)
+        assert dialogue.lag >= TURN
 
 
 async def test_where_connections_are_many_mails_ride_all_the_same() -> None:

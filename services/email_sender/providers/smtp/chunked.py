@@ -18,6 +18,8 @@ MUCH: Final = 256 * 1024
 """Bytes that have not left yet, behind which nobody queues: large mails take connections of their own."""
 QUICK: Final = 0.003
 """Seconds a relay takes for one mail, up to which more of them on one connection are better than more connections."""
+TURNS: Final = 3
+"""So often an answer waits for a turn of our own loop: when the mail leaves, when it arrives, and when it is read."""
 SILENT: Final = 0.25
 """Seconds without an answer after which nobody else rides behind."""
 STEPS: Final = (Step.MAIL, Step.RCPT, Step.DOT)
@@ -60,7 +62,8 @@ class Chunked(Session):
         not_the_first = self.mails > 1
         replies = await self._dialogue.replies(len(STEPS) + rides)
         self._heard_at = self._loop.time()
-        self._pace += ((self._heard_at - begun) / here - self._pace) / DEEP
+        took = max(self._heard_at - begun - TURNS * self._dialogue.lag, 0.0)
+        self._pace += (took / here - self._pace) / DEEP
         return self._meaning(replies[rides:], end, movable=not_the_first)
 
     def _piece(self, mail: Mail, *, rides: bool) -> bytes:

@@ -5,6 +5,7 @@ from collections import deque
 from functools import lru_cache
 from typing import Final, cast
 
+from kit.clock import monotonic
 from services.email_sender.rules.replies import Reply
 
 LONGEST_LINE: Final = 8192
@@ -26,6 +27,7 @@ class Dialogue(asyncio.Protocol):
         self._replies: deque[Reply] = deque()
         self._waiters: deque[tuple[int, asyncio.Future[list[Reply]]]] = deque()
         self._gathered: list[bytes] = []
+        self._gathered_at = 0.0
         self._octets = 0
         self.ended = transport.is_closing()
         """Perhaps already: whoever held it before us heard that, and we do not."""
@@ -33,6 +35,8 @@ class Dialogue(asyncio.Protocol):
         """The server said 421: it did nothing of what it was asked afterwards (RFC 5321, 3.8)."""
         self.written = 0
         """Bytes since we took over."""
+        self.lag = 0.0
+        """Seconds for which the last writing waited for its turn: so busy are we ourselves."""
         self.unsent = 0
         """So many of the last bytes had not even left our own end when the connection was given up."""
         transport.set_protocol(self)
@@ -56,6 +60,7 @@ class Dialogue(asyncio.Protocol):
         self._gathered.append(data)
         self._octets += len(data)
         if len(self._gathered) == 1:
+            self._gathered_at = monotonic()
             self._loop.call_soon(self._send)
 
     async def replies(self, count: int) -> list[Reply]:
@@ -106,6 +111,7 @@ class Dialogue(asyncio.Protocol):
 
     def _send(self) -> None:
         data, self._gathered, self._octets = self._gathered, [], 0
+        self.lag = monotonic() - self._gathered_at
         if data and not self.ended:
             self._transport.write(b"".join(data))
 
