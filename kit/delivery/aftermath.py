@@ -9,9 +9,9 @@ from kit.bus.consumer import Consumer
 from kit.bus.fetching import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.delivery.asking import Asking
+from kit.delivery.called_back import CalledBack
 from kit.delivery.provider import Askable, Provider
 from kit.delivery.receipts import Receipts
-from kit.delivery.rules import CalledBack
 from kit.postgres import Database
 from kit.service import Parts
 from kit.settings import KafkaSettings

@@ -11,8 +11,9 @@ from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.clock import utc_now
 from kit.delivery.awaiting import Awaited, due_to_be_asked, is_anybody_due
+from kit.delivery.called_back import CalledBack
 from kit.delivery.provider import Answer, Askable
-from kit.delivery.rules import CalledBack, Result
+from kit.delivery.rules import Result
 from kit.postgres import Database
 from kit.service import Repeating
 

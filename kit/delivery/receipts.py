@@ -11,7 +11,7 @@ from contracts.status import Status
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.delivery import events
-from kit.delivery.rules import Callbacks, CalledBack
+from kit.delivery.called_back import Callbacks, CalledBack
 from kit.delivery.store import receipts as store
 from kit.delivery.store.receipts import Place
 from kit.metrics import Metrics

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from contracts.events import Due
 from contracts.status import FINAL, TAKEN, End, Status
-from contracts.suppression import SUPPRESSED, Cause
+from contracts.suppression import SUPPRESSED
 from kit.delivery.outcomes import PROVIDER_UNAVAILABLE, Accepted, Refused, Unavailable, Unknown
 from kit.retry import PATIENT, Over, RetryPolicy, next_attempt
 
@@ -87,39 +87,6 @@ class Conclusion(NamedTuple):
     segments: int | None = None
     encoding: str | None = None
     suppress: str | None = None
-
-
-class CalledBack(NamedTuple):
-    """What a receipt makes of a message that was handed over; `suppress`: why nothing is to go to its address any more.
-
-    `SENT` says that the provider has it, which is news only where nobody knew (P5.9).
-    """
-
-    result: Result
-    suppress: Cause | None = None
-
-
-class Callbacks(NamedTuple):
-    """All that was called back about one hand-over; `provider_id`: what the provider calls the message."""
-
-    result: Result
-    received_at: datetime
-    detail: str | None = None
-    suppress: str | None = None
-    provider_id: str | None = None
-
-    def and_then(self, other: "Callbacks") -> "Callbacks":
-        """Both together, whichever came first: the further one, and beside it what blames the address (P5.9). Of two
-        that blame it, always the same one."""
-        causes = sorted(filter(None, (self.suppress, other.suppress)))
-        further = other if other._weight > self._weight else self
-        return further._replace(
-            suppress=causes[-1] if causes else None, provider_id=self.provider_id or other.provider_id
-        )
-
-    @property
-    def _weight(self) -> tuple[int, bool]:
-        return self.result.rank, self.suppress is not None
 
 
 @dataclass(frozen=True, slots=True)

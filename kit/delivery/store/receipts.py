@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from kit.delivery.rules import PERHAPS_SENT, TAKEN_RESULTS, Callbacks, Result
+from kit.delivery.called_back import Callbacks
+from kit.delivery.rules import PERHAPS_SENT, TAKEN_RESULTS, Result
 from kit.delivery.store.results import ATTEMPTS, IS_TAKEN, Unsaid, columns, unsaid_of
 from kit.postgres import Connection
 

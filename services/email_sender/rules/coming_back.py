@@ -6,7 +6,8 @@ from typing import Final
 from contracts.events import Receipt
 from contracts.status import Channel
 from contracts.suppression import Cause
-from kit.delivery.rules import CalledBack, Result
+from kit.delivery.called_back import CalledBack
+from kit.delivery.rules import Result
 from services.email_sender.rules.report import Kind
 
 WORDS: Final[Mapping[Kind, str]] = {

@@ -9,8 +9,9 @@ from typing import Final
 from contracts.events import Receipt
 from contracts.status import Channel
 from contracts.suppression import Cause
+from kit.delivery.called_back import CalledBack
 from kit.delivery.outcomes import Outcome
-from kit.delivery.rules import CalledBack, Result
+from kit.delivery.rules import Result
 from services.sms_sender.rules.meanings import Meaning, of_status, outcome_of
 
 _CODES: Final[Mapping[int, Meaning]] = {

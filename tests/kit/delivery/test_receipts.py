@@ -14,9 +14,10 @@ from contracts.suppression import Cause
 from contracts.topics import RECEIPTS
 from kit.bus.consumer import Consumer
 from kit.bus.record import Outgoing, Received
+from kit.delivery.called_back import Callbacks, CalledBack
 from kit.delivery.outcomes import Accepted, Refused, Unknown
 from kit.delivery.receipts import Receipts, forget_receipts
-from kit.delivery.rules import Callbacks, CalledBack, Policy, Result
+from kit.delivery.rules import Policy, Result
 from kit.metrics import Metrics
 from kit.stage import Message, Stage
 from tests.kit.bus.support import make

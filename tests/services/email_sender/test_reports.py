@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from contracts.events import Receipt
 from contracts.suppression import Cause
-from kit.delivery.rules import CalledBack, Result
+from kit.delivery.called_back import CalledBack
+from kit.delivery.rules import Result
 from services.email_sender.rules.coming_back import WORDS, meant_by
 from services.email_sender.rules.report import Kind, Report
 from services.email_sender.rules.reports import LOOKED_AT, Tangled, is_automatic, read

@@ -14,7 +14,8 @@ from contracts.events import Receipt
 from contracts.topics import RECEIPTS
 from kit.bus.publisher import Publisher
 from kit.clock import utc_now
-from kit.delivery.rules import CalledBack, Result
+from kit.delivery.called_back import CalledBack
+from kit.delivery.rules import Result
 from kit.settings import KafkaSettings
 from kit.web_server import PortTaken
 from services.email_sender.returned.conversation import LARGEST, MOST

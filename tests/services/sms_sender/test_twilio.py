@@ -16,9 +16,10 @@ from contracts.events import Content, Receipt
 from contracts.status import Channel
 from contracts.suppression import Cause
 from deploy.local.ports import free_port
+from kit.delivery.called_back import CalledBack
 from kit.delivery.outcomes import Accepted, Halted, Outcome, Refused, Unavailable, Unknown
 from kit.delivery.provider import Answer, Parcel
-from kit.delivery.rules import CalledBack, Result
+from kit.delivery.rules import Result
 from kit.settings import load
 from services.sms_sender.app import provider as made
 from services.sms_sender.providers.twilio import TIMEOUT, Account, Twilio
