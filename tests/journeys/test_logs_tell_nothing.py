@@ -44,6 +44,8 @@ DOES_BADLY: Final = ("provider_takes_nothing", "provider_ailing")
 """Which of the two hangs on what it took a moment before."""
 EACH: Final = 24
 """Text messages at a time: enough for each of three senders to get some."""
+MANY: Final = 90
+"""Enough for each of them to get ten, after which a provider that fails them all is found to do badly."""
 CONFIG = """
 notifications:
   email: {retry: {max_attempts: 2, retry_delay_seconds: 1}}
@@ -115,10 +117,12 @@ async def mails(stack: Stack) -> list[str]:
     return [(await stack.post(one))["id"] for one in asked]
 
 
-async def texts(stack: EveryProvider, twilio: Any, sns: Any, text: str, to: str = PHONE) -> list[str]:
+async def texts(
+    stack: EveryProvider, twilio: Any, sns: Any, text: str, to: str = PHONE, count: int = EACH
+) -> list[str]:
     """So many that each provider gets some, and answers like this."""
     stack.twilio.answer, stack.twilio.text, stack.sns.answer = twilio, text, sns
-    return [(await stack.post(message(to)))["id"] for _ in range(EACH)]
+    return [(await stack.post(message(to)))["id"] for _ in range(count)]
 
 
 async def bad_requests(stack: Stack) -> None:
@@ -173,7 +177,7 @@ async def written(stack: EveryProvider) -> dict[Path, bytes]:
         ids += await texts(stack, twilio, sns, text)
         await stack.finals(ids, within=PATIENCE)
     # From here on what is under way waits for a provider that does badly: nobody waits for its end.
-    await texts(stack, "drop", "drop", "as told", ANOTHER)
+    await texts(stack, "drop", "drop", "as told", ANOTHER, MANY)
     await said(stack, *DOES_BADLY, by=("sms_sender1", "sms_sender2"))
     refused = (403, "AuthorizationError", f"not for {ANOTHER}")
     await texts(stack, (401, 20003), refused, "Authenticate, for {to}", ANOTHER)

@@ -27,7 +27,7 @@ from services.sms_sender.rules.twilio import meant_by
 from services.sms_sender.settings import LEASE_SECONDS
 from tests.kit.delivery.support import due, now
 from tests.services.sms_sender.twilio_server import NUMBER, SID, TOKEN, TwilioServer, twilio_server
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 PUBLIC = "https://notify.example.org"
 LOST = Unknown("unknown_outcome", "no answer from Twilio")
@@ -193,7 +193,7 @@ def test_the_time_out_leaves_a_lease_room() -> None:
 async def test_as_many_at_a_time_as_the_settings_say(server: TwilioServer) -> None:
     """None waits for another one's connection: all of them are there before the first is answered."""
     server.answer = "silence"
-    async with twilio(server.base, connections=150) as provider:
+    async with twilio(server.base, connections=150, timeout=2 * PATIENCE) as provider:
         said = asyncio.gather(*(provider.hand_over(parcel()) for _ in range(150)))
         await eventually(lambda: len(server.messages) == 150)
         server.goes_on.set()
