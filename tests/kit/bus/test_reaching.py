@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
 from cli.topics import look
 from contracts import acls
@@ -25,6 +31,7 @@ from kit.bus.reaching import reaching
 from kit.bus.record import Outgoing, Received, reached
 from kit.bus.served import served
 from kit.bus.topics import TopicKeeper
+from kit.clock import monotonic
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import IDS, ids_of, joined, publisher, read, say, until_true
 from tests.secured.certificates import Authority
@@ -140,7 +147,11 @@ async def reading(kafka: KafkaSettings, group: str, topic: Topic) -> Exception:
 
 async def test_an_operator_sees_how_far_all_are_and_no_message(secured: SecuredKafka) -> None:
     await TopicKeeper(known(secured, "intake")).look()
-    seen = await look(known(secured, "operator"))
+    seen, deadline = None, monotonic() + PATIENCE
+    while seen is None:
+        assert monotonic() < deadline, "a Kafka that has just begun has no coordinator yet, but soon"
+        with suppress(GroupCoordinatorNotAvailableError):
+            seen = await look(known(secured, "operator"))
     assert set(seen.partitions) == {topic.name for topic in ALL}
 
 

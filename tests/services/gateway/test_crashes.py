@@ -38,7 +38,7 @@ class Process:
             except httpx.TransportError:
                 return False
 
-        await until(answers)
+        await until(answers, 3 * PATIENCE)
 
     async def post(self, key: str) -> httpx.Response:
         return await self.http.post("/v1/notifications", json=EMAIL, headers=ALICE | {"Idempotency-Key": key})
