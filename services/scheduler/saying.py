@@ -10,6 +10,7 @@ from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
 from kit.tracing import Tracer
 from services.scheduler.rules import timers as rules
+from services.scheduler.rules.refusals import refused as ended
 from services.scheduler.rules.timers import Timer
 
 log = logs.get(__name__)
@@ -44,8 +45,18 @@ async def published(
     return set(), []
 
 
+async def ask(publisher: Publisher, tracer: Tracer, words: Iterable[e.Event]) -> set[UUID]:
+    """Says what nobody has asked for, its time has come; the subjects of what Kafka may not have. A request begins a
+    trace, and one that Kafka refuses for what it is ends on `failed`."""
+    with _traced(tracer, words) as said:
+        unheard, refused = await published(publisher, map(Outgoing.of, said))
+    ends = [ended(word, why) for word, why in refused if isinstance(word, e.Requested)]
+    unended, _ = await published(publisher, map(Outgoing.of, ends))
+    return unheard | unended
+
+
 @contextmanager
-def traced(tracer: Tracer, words: Iterable[e.Event]) -> Iterator[list[e.Event]]:
+def _traced(tracer: Tracer, words: Iterable[e.Event]) -> Iterator[list[e.Event]]:
     """The same words; each that asks for a notification has a trace, which begins here: nobody else asked for it."""
     said = list(words)
     begun = tracer.begin("fire", (word.id for word in said if isinstance(word, e.Requested)))

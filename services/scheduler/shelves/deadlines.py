@@ -4,18 +4,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from contracts import events as e
 from kit import logs
 from kit.bus.publisher import Publisher
-from kit.bus.record import Outgoing
 from kit.deadline_plan import earliest
 from kit.postgres import Connection
 from kit.tracing import OFF, Tracer
 from services.scheduler.firing import Fired
 from services.scheduler.rules.deadlines import Watch
-from services.scheduler.rules.refusals import refused as ended
 from services.scheduler.rules.reporting import Report
-from services.scheduler.saying import published, traced
+from services.scheduler.saying import ask
 from services.scheduler.shelves.considering import Considering, Job, cancelled, put_back
 from services.scheduler.store import deadlines
 from services.scheduler.store import reminding as store
@@ -54,11 +51,8 @@ class Deadlines:
 
     async def say(self, publisher: Publisher, taken: Sequence[Job], now: datetime) -> Sequence[Job]:
         """A job was heard when all of its words were. A word that Kafka refuses for what it is ends on `failed`."""
-        with traced(self._tracer, (word for job in taken for word in job.words)) as words:
-            unheard, refused = await published(publisher, map(Outgoing.of, words))
-        ends = [ended(word, why) for word, why in refused if isinstance(word, e.Requested)]
-        still, _ = await published(publisher, map(Outgoing.of, ends))
-        return [job for job in taken if any(word.subject in unheard | still for word in job.words)]
+        unheard = await ask(publisher, self._tracer, (word for job in taken for word in job.words))
+        return [job for job in taken if any(word.subject in unheard for word in job.words)]
 
     async def settle(
         self, connection: Connection, taken: Sequence[Job], unheard: Sequence[Job], now: datetime

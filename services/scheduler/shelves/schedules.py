@@ -1,10 +1,9 @@
 """The schedules on their shelf: one that fires says a request for each recipient, and moves on to its next instant."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 import asyncpg
 
@@ -12,14 +11,12 @@ from contracts import events as e
 from contracts.schedule import MOST_RECIPIENTS
 from kit import logs
 from kit.bus.publisher import Publisher
-from kit.bus.record import Outgoing
 from kit.postgres import Connection, Database
 from kit.tracing import OFF, Tracer
 from services.scheduler.firing import Fired
 from services.scheduler.rules import schedules as rules
-from services.scheduler.rules.refusals import refused as ended
 from services.scheduler.rules.schedules import Row
-from services.scheduler.saying import published, traced
+from services.scheduler.saying import ask
 from services.scheduler.store import schedules as store
 from services.scheduler.store.looking import Look
 
@@ -57,8 +54,7 @@ class Schedules:
 
     async def say(self, publisher: Publisher, taken: Sequence[Row], now: datetime) -> Sequence[Row]:
         words = {row.number: found for row in taken if (found := _words(row, now)) is not None}
-        with traced(self._tracer, (word for each in words.values() for word in each)) as said:
-            unheard = await _publish(publisher, said)
+        unheard = await ask(publisher, self._tracer, (word for each in words.values() for word in each))
         readable = [row for row in taken if row.number in words]
         mute = [row for row in taken if row.number not in words]
         return mute + [row for row in readable if any(word.id in unheard for word in words[row.number])]
@@ -103,14 +99,6 @@ def _words(row: Row, now: datetime) -> Sequence[e.Requested] | None:
     except ValueError as error:
         log.error("schedule_cannot_fire", tenant=row.version.tenant, schedule=row.version.id, error=str(error))
         return None
-
-
-async def _publish(publisher: Publisher, words: Iterable[e.Event]) -> Collection[UUID]:
-    """The ids of those that Kafka may not have. One that it refuses for what it is ends on `failed`."""
-    unheard, refused = await published(publisher, map(Outgoing.of, words))
-    ends = [ended(word, why) for word, why in refused if isinstance(word, e.OfNotification)]
-    unended, _ = await published(publisher, map(Outgoing.of, ends))
-    return unheard | unended
 
 
 async def recompute_on(db: Database, tzdata: str) -> None:
