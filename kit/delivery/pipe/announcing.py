@@ -1,15 +1,14 @@
 """Beside the pipe: acceptances that came after the lease are said until Kafka has them (P5.6)."""
 
-import json
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
+from contracts.events import Event, Taken
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.delivery import events
 from kit.delivery.store import late as store
-from kit.delivery.store.results import Unsaid
 from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.service import Repeating
@@ -31,17 +30,14 @@ class Announcing(Repeating):
         """One look; whether there may be more to say."""
         async with self._database.connection() as connection:
             late = await store.unannounced(connection, MOST)
-        if said := await self._publisher.heard([(one, Outgoing.of(events.unsaid(one))) for one in late]):
+        told = [(one, events.unsaid(one)) for one in late]
+        if said := await self._publisher.heard([(pair, Outgoing.of(pair[1])) for pair in told]):
             async with self._database.connection() as connection:
-                first = await store.announced(connection, said)
-            self._count([one for one in said if (one.id, one.try_) in first])
+                first = await store.announced(connection, [one for one, _ in said])
+            self._count([event for one, event in said if (one.id, one.try_) in first])
         return len(said) == MOST
 
-    def _count(self, said: Sequence[Unsaid]) -> None:
-        taken = Counter((_about(one).get("channel", ""), one.provider or "") for one in said)
+    def _count(self, said: Iterable[Event]) -> None:
+        taken = Counter((one.channel or "", one.provider or "") for one in said if isinstance(one, Taken))
         for (channel, provider), n in taken.items():
             self._metrics.sent(channel, provider, n)
-
-
-def _about(late: Unsaid) -> dict[str, Any]:
-    return dict(json.loads(late.about))
