@@ -23,6 +23,11 @@ class OfDirectory(Event):
         raise NotImplementedError
 
     @property
+    def key(self) -> str:
+        """As the topic is compacted: by what the object is called."""
+        return f"{self.tenant}/{self.name}"
+
+    @property
     def subject(self) -> UUID:
         return identity.object_id(self.tenant, self.kind, self.name)
 
@@ -46,10 +51,6 @@ class Recipient(OfDirectory):
     def name(self) -> str:
         return self.user_id
 
-    @property
-    def key(self) -> str:
-        return f"{self.tenant}/{self.user_id}"
-
 
 class Preference(OfDirectory):
     """What a person wants (`subject_name`: "categories", "quiet_hours"), key tenant/user/subject."""
@@ -63,10 +64,6 @@ class Preference(OfDirectory):
     @property
     def name(self) -> str:
         return f"{self.user_id}/{self.subject_name}"
-
-    @property
-    def key(self) -> str:
-        return f"{self.tenant}/{self.name}"
 
 
 class Setting(OfDirectory):
@@ -82,10 +79,6 @@ class Setting(OfDirectory):
     def name(self) -> str:
         return f"{self.what}/{self.id}"
 
-    @property
-    def key(self) -> str:
-        return f"{self.tenant}/{self.name}"
-
 
 class Tombstone(OfDirectory):
     """An empty value on a compacted topic: forget what this key names. `name` is the key without the tenant."""
@@ -97,10 +90,6 @@ class Tombstone(OfDirectory):
     @property
     def name(self) -> str:
         return self.path
-
-    @property
-    def key(self) -> str:
-        return f"{self.tenant}/{self.path}"
 
 
 class Deadline(OfDirectory):
@@ -134,7 +123,3 @@ class Deadline(OfDirectory):
     @property
     def name(self) -> str:
         return self.id
-
-    @property
-    def key(self) -> str:
-        return f"{self.tenant}/{self.id}"
