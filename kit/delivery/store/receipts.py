@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from kit.delivery.called_back import Callbacks
 from kit.delivery.rules import PERHAPS_SENT, TAKEN_RESULTS, Result
 from kit.delivery.store.results import ATTEMPTS, IS_TAKEN, Unsaid, columns, unsaid_of
@@ -58,11 +60,12 @@ async def apply(connection: Connection, limit: int) -> None:
 
 async def arrivals(connection: Connection, limit: int) -> list[Arrival]:
     """What stands in the claims, and is to be said."""
-    return [
-        Arrival(one._replace(conclusion=one.conclusion._replace(suppress=row["why"])), Result(row["heard"]))
-        for row in await connection.fetch(_ARRIVALS, limit)
-        if (one := unsaid_of(row))
-    ]
+    return [_arrival(row) for row in await connection.fetch(_ARRIVALS, limit)]
+
+
+def _arrival(row: asyncpg.Record) -> Arrival:
+    one = unsaid_of(row)
+    return Arrival(one._replace(conclusion=one.conclusion._replace(suppress=row["why"])), Result(row["heard"]))
 
 
 async def said(connection: Connection, acknowledged: Iterable[Arrival]) -> None:

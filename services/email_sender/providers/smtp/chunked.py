@@ -51,7 +51,7 @@ class Chunked(Session):
 
     @property
     def invites(self) -> bool:
-        return self._pace < QUICK and self.has_room and self._loop.time() - self._heard_at < SILENT
+        return self.quick and self.has_room and self._loop.time() - self._heard_at < SILENT
 
     async def _said(self, mail: Mail) -> Outcome | None:
         here, rides, begun = self._mails_here, self._mails_here > 1, self._loop.time()
