@@ -110,7 +110,7 @@ async def place(session: real.Session, kafka_address: str, postgres_url: str, te
     async with real.copied_database(postgres_url, template) as database:
         folder = session.new_folder("place")
         async with Stack(kafka, database, folder, session.look_after, services=("gateway",)) as stack:
-            publisher = Publisher(kafka, "email_sender")
+            publisher = Publisher(kafka, "email_sender", deadline=PATIENCE)
             await publisher.start()
             try:
                 yield Place(stack, publisher)

@@ -15,6 +15,7 @@ from kit.postgres import Database
 from tests.journeys.stack import Stack
 from tests.kit.bus.support import until_true
 from tests.kit.control.support import order
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -79,7 +80,7 @@ async def test_run_while_an_owner_is_down(stack: Stack) -> None:
 
 async def test_a_switch_outlives_the_process_that_heard_of_it(stack: Stack) -> None:
     """Ordered on Kafka, stored by the sender; killed and started again, it is still there."""
-    voice = Publisher(stack.kafka, "gateway")
+    voice = Publisher(stack.kafka, "gateway", deadline=PATIENCE)
     await voice.start()
     await order(voice, "pause", service="email_sender", provider="smtp")
     await voice.stop()

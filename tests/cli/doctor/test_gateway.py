@@ -20,6 +20,7 @@ from tests.journeys.stack import SECRET, Stack
 from tests.kit.bus.support import make, until_true
 from tests.kit.control.support import instance
 from tests.services.gateway.conftest import due_of
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -81,7 +82,7 @@ async def test_limits_that_are_used_up(
     kafka, folder = real.kafka_settings(kafka_address), session.new_folder("limited")
     async with real.copied_database(postgres_url, template) as database:
         async with Stack(kafka, database, folder, session.look_after, services=("gateway",), config=LIMITED) as stack:
-            place = Place(stack, Publisher(kafka, "intake"))
+            place = Place(stack, Publisher(kafka, "intake", deadline=PATIENCE))
             await place.publisher.start()
             assert findings(await doctor(place, "--user", "bob"))["limits"]["state"] == "ok"
             await place.says(due_of(uuid4()))

@@ -23,6 +23,7 @@ from tests.cli.doctor.test_by_itself import STRONG, assert_trouble, findings
 from tests.cli.test_looking import make
 from tests.kit.bus.support import make as make_topics
 from tests.services.email_sender.mail_server import scripted
+from tests.waiting import PATIENCE
 
 
 async def doctor(folder: Path, nowhere: dict[str, str], **settings: str) -> Done:
@@ -61,7 +62,7 @@ async def test_too_few_partitions_and_a_reader_that_stands_still(
 async def test_poison_of_the_last_hour(folder: Path, nowhere: dict[str, str], kafka: KafkaSettings) -> None:
     await make_topics(kafka, *ALL)
     assert findings(await doctor(folder, nowhere, **of(kafka)))["poison"]["state"] == "ok"
-    publisher = Publisher(kafka, "intake")
+    publisher = Publisher(kafka, "intake", deadline=PATIENCE)
     await publisher.start()
     report = {"topic": SENT.name, "partition": 0, "offset": 1, "timestamp": utc_now(), "error": "is no JSON"}
     more = {"size": 2, "sha256": "0" * 64, "value": b"eA==", "reported_by": "gateway"}

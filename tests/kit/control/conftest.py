@@ -9,6 +9,7 @@ from kit.bus.publisher import Publisher
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import make
 from tests.kit.control.support import Ear
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ async def ear(kafka: KafkaSettings) -> AsyncIterator[Ear]:
 
 @pytest.fixture
 async def voice(kafka: KafkaSettings, ear: Ear) -> AsyncIterator[Publisher]:
-    publisher = Publisher(kafka, "gateway")
+    publisher = Publisher(kafka, "gateway", deadline=PATIENCE)
     await publisher.start()
     yield publisher
     await publisher.stop()

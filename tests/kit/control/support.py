@@ -35,7 +35,7 @@ async def instance(
     about: Callable[[], Mapping[str, Any]] = dict,
 ) -> AsyncIterator[Parts]:
     """One instance of a service, with these works, which says this of itself."""
-    db, publisher = await Database.open(database, service), Publisher(kafka, service)
+    db, publisher = await Database.open(database, service), Publisher(kafka, service, deadline=PATIENCE)
     parts = Parts(service)
     parts.add("pool", db)
     parts.add("publisher", publisher)

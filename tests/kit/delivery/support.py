@@ -253,7 +253,7 @@ class Running:
 async def house(kafka: KafkaSettings, url: str) -> AsyncIterator[House]:
     await make(kafka, *TOPICS)
     database = await Database.open(url, "email_sender", size=6, settings=BY_INDEX)
-    publisher = Publisher(kafka, "email_sender")
+    publisher = Publisher(kafka, "email_sender", deadline=PATIENCE)
     await publisher.start()
     one = House(kafka, url, database, publisher)
     listening = asyncio.create_task(one.listen())

@@ -39,6 +39,7 @@ from services.gateway.outbox.writer import Writer
 from services.gateway.settings import Limits, Pace, StreamPace
 from services.gateway.stream.admission import Admission
 from services.gateway.stream.hub import Hub
+from tests.waiting import PATIENCE
 
 SECRET = "a secret of this test session, which is long enough for every one of its uses"
 
@@ -165,7 +166,7 @@ async def opened(
     async with AsyncExitStack() as stack:
         database = await Database.open(settings.database_url, "gateway", size=8)
         stack.push_async_callback(database.close)
-        publisher = publisher or Publisher(settings.kafka, "gateway")
+        publisher = publisher or Publisher(settings.kafka, "gateway", deadline=PATIENCE)
         pace = Pace.of(settings)
         announcer = Announcer(database, publisher, pace)
         writer = Writer(database, announcer, pace, Metrics())

@@ -114,7 +114,7 @@ async def others(
 ) -> AsyncIterator[Others]:
     """Topics that are there, and somebody who reads `topics` as that group."""
     await make(kafka, *ALL)
-    publisher, consumer = Publisher(kafka, "intake"), Consumer(kafka, group, [topics])
+    publisher, consumer = Publisher(kafka, "intake", deadline=PATIENCE), Consumer(kafka, group, [topics])
     await publisher.start()
     await consumer.start()
     try:

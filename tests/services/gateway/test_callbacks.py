@@ -24,6 +24,7 @@ from kit.stage import Message
 from services.gateway.rules.opting import Wish, wish_of
 from tests.services.gateway.conftest import House, opened, settings_of
 from tests.services.gateway.support import others
+from tests.waiting import PATIENCE
 
 TOKEN, PUBLIC = "the account's token", "https://notify.example.org"
 PATH = "/v1/callbacks/twilio"
@@ -59,7 +60,7 @@ async def called(
 
 async def test_p5_9_what_twilio_signed_is_passed_on(kafka: KafkaSettings, database: str, tmp_path: Path) -> None:
     async with others(kafka, [RECEIPTS], "sms_sender.receipts") as sender:
-        publisher = Publisher(kafka, "gateway")
+        publisher = Publisher(kafka, "gateway", deadline=PATIENCE)
         await publisher.start()
         async with opened(with_twilio(kafka, database, tmp_path), publisher) as house:
             assert (await called(house)).status_code == 204
@@ -148,7 +149,7 @@ def test_what_twilio_has_understood_counts(told: str, wish: Wish | None) -> None
 async def test_p3_10_stop_and_start_over_again(kafka: KafkaSettings, database: str, tmp_path: Path) -> None:
     """START takes back a STOP, and nothing else."""
     async with others(kafka, [SETTINGS], "intake.directory") as services:
-        publisher = Publisher(kafka, "gateway")
+        publisher = Publisher(kafka, "gateway", deadline=PATIENCE)
         await publisher.start()
         async with opened(with_twilio(kafka, database, tmp_path), publisher) as house:
 

@@ -14,6 +14,7 @@ from services.gateway.gathering import Gathering
 from services.gateway.http.desk import new_id
 from tests.kit.bus.support import make
 from tests.services.gateway.support import until
+from tests.waiting import PATIENCE
 
 
 async def say(publisher: Publisher, count: int) -> list[Sent]:
@@ -30,7 +31,7 @@ def ids(records: Iterable[Received]) -> set[bytes | None]:
 async def test_all_that_is_gathered_is_given_out(kafka: KafkaSettings) -> None:
     """Three handfuls in a row: each record comes once, in as many batches as it takes."""
     await make(kafka, SENT)
-    publisher, consumer = Publisher(kafka, "email_sender"), Gathering(kafka, "gathering", [[SENT]])
+    publisher, consumer = Publisher(kafka, "email_sender", deadline=PATIENCE), Gathering(kafka, "gathering", [[SENT]])
     await publisher.start()
     await consumer.start()
     read: list[Received] = []
@@ -52,7 +53,7 @@ async def test_all_that_is_gathered_is_given_out(kafka: KafkaSettings) -> None:
 async def test_what_was_read_before_the_partitions_were_lost_is_left_out(kafka: KafkaSettings) -> None:
     """It is read again by whoever owns it then: given out here, it would be committed over his head."""
     await make(kafka, SENT)
-    publisher, consumer = Publisher(kafka, "email_sender"), Losing(kafka, "gathering", [[SENT]])
+    publisher, consumer = Publisher(kafka, "email_sender", deadline=PATIENCE), Losing(kafka, "gathering", [[SENT]])
     await publisher.start()
     await consumer.start()
     try:

@@ -40,7 +40,7 @@ class Place:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self.kafka = kafka
-        self.voice = Publisher(kafka, "gateway")
+        self.voice = Publisher(kafka, "gateway", deadline=PATIENCE)
         self.listener = Listener(kafka, SPOKEN)
         # `ops.status` has one partition, whatever the others have.
         self.counts = Listener(kafka.model_copy(update={"partitions": 1}), [STATUS])

@@ -27,6 +27,7 @@ from services.scheduler.store import jobs as store
 from services.scheduler.timing import Timing
 from tests.kit.bus.support import make
 from tests.services.scheduler.support import NOON, Listener, Owner
+from tests.waiting import PATIENCE
 
 PARIS = Plan("0 2 * * *", "Europe/Paris")
 PLANS = {id: PARIS if id == "cleanup" else None for id in JOBS}
@@ -45,7 +46,7 @@ async def orders(kafka: KafkaSettings) -> AsyncIterator[Listener]:
 
 @pytest.fixture
 async def voice(kafka: KafkaSettings, orders: Listener) -> AsyncIterator[Publisher]:
-    publisher = Publisher(kafka, "scheduler")
+    publisher = Publisher(kafka, "scheduler", deadline=PATIENCE)
     await publisher.start()
     yield publisher
     await publisher.stop()

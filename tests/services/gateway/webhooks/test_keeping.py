@@ -31,6 +31,7 @@ from tests.services.gateway.webhooks.support import (
     shown,
     tried,
 )
+from tests.waiting import PATIENCE
 
 
 async def test_a_person_who_is_forgotten_is_told_of_no_more(house: House, receiver: Receiver) -> None:
@@ -47,7 +48,7 @@ async def test_a_person_who_is_forgotten_is_told_of_no_more(house: House, receiv
     async with house.database.connection() as connection:
         await connection.execute("delete from outbox")
     who = Forget(tenant="default", user_id="bob", address_hashes=(), through=utc_now())
-    announcer = Announcer(house.database, Publisher(house.settings.kafka, "gateway"), Pace())
+    announcer = Announcer(house.database, Publisher(house.settings.kafka, "gateway", deadline=PATIENCE), Pace())
     erasing = Erasing(house.database, announcer, house.settings.archive_dir)
     done = await erasing.forget(who.model_dump(mode="json"))
     assert done["webhooks"] == 2
@@ -99,7 +100,8 @@ async def test_a_secret_is_kept_for_as_long_as_it_signs(house: House, receiver: 
 
 async def cleaned_up(house: House) -> Mapping[str, Any]:
     """What the job says."""
-    announcer, nothing = Announcer(house.database, Publisher(house.settings.kafka, "gateway"), Pace()), cast(Any, None)
+    publisher, nothing = Publisher(house.settings.kafka, "gateway", deadline=PATIENCE), cast(Any, None)
+    announcer = Announcer(house.database, publisher, Pace())
     folder = house.settings.archive_dir
     cleaning = Cleaning(house.database, house.settings.cleanup, folder, Metrics())
     erasing = Erasing(house.database, announcer, folder)
