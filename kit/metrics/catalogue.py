@@ -26,6 +26,7 @@ LABELS: Final[dict[str, str]] = {
     "outcome": "`failed`, `rejected`, `cancelled`, `expired`; "
     "of an attempt of a webhook: `delivered`, `retried`, `failed`, `gone`",
     "per": "`second`, `minute`, `day`",
+    "pool": "`pool`; of the gateway also `front_pool`, of those who ask",
     "provider": "a name from the settings, `inbox`, or `simulator`",
     "python": "the version of Python",
     "reason": "a stable word of P2 (docs/protocol.md)",
@@ -260,9 +261,11 @@ ALERTS: Final = _counter(
 # --------------------------------------------------------------------------------------------------------- the process
 
 POOL: Final = _gauge(
-    "database_pool_connections", "connections", EVERYWHERE, "state", "Connections to PostgreSQL that are open"
+    "database_pool_connections", "connections", EVERYWHERE, "pool state", "Connections to PostgreSQL that are open"
 )
-POOL_MOST: Final = _gauge("database_pool_connections_max", "connections", EVERYWHERE, "", "The most that may be open")
+POOL_MOST: Final = _gauge(
+    "database_pool_connections_max", "connections", EVERYWHERE, "pool", "The most that may be open"
+)
 LOOP_DELAY: Final = _histogram(
     "event_loop_delay_seconds", "seconds", EVERYWHERE, "", "How late the event loop comes to what is due in it", DELAY
 )

@@ -208,10 +208,10 @@ class Metrics:
 
     # ---------------------------------------------------------------------------------------------------- the process
 
-    def pool(self, busy: int, idle: int, most: int) -> None:
-        self._book.set(c.POOL, busy, "busy")
-        self._book.set(c.POOL, idle, "idle")
-        self._book.set(c.POOL_MOST, most)
+    def pool(self, name: str, busy: int, idle: int, most: int) -> None:
+        self._book.set(c.POOL, busy, name, "busy")
+        self._book.set(c.POOL, idle, name, "idle")
+        self._book.set(c.POOL_MOST, most, name)
 
     def loop_delayed(self, seconds: float) -> None:
         self._book.spread(c.LOOP_DELAY).put([seconds])

@@ -91,7 +91,7 @@ class Parts:
         if needed and hasattr(part, "ready"):
             self.health.ready_when(name, lambda: bool(part.ready))
         if isinstance(part, Pooled):
-            self.metrics.when_read(lambda: self.metrics.pool(*part.usage))
+            self.metrics.when_read(lambda: self.metrics.pool(name, *part.usage))
         return part
 
     def watch(self, name: str, alive: Callable[[], Awaitable[bool]]) -> None:

@@ -57,6 +57,8 @@ from services.gateway.webhooks.posting import Poster
 
 NAME: Final = "gateway"
 
+FRONT: Final = 8
+"""Connections for those who ask. Who gets none within ten seconds is told to come back (503)."""
 BEHIND: Final = 5_000
 """Records that are not projected yet, at which the clean-up pauses."""
 
@@ -72,6 +74,8 @@ async def build(settings: Settings) -> Parts:
     tracer = parts.add("traces", tracer_of(NAME, os.environ))
 
     database = parts.add("pool", await Database.open(settings.database_url, NAME, size=12))
+    # Who asks has connections of his own: be there a thousand, what happens goes on being taken down.
+    front = parts.add("front_pool", await Database.open(settings.database_url, NAME, size=FRONT))
     parts.watch("postgresql", database.alive)
     parts.add("topics", TopicKeeper(kafka))
     # Ready without Kafka: what is accepted meanwhile is safe in the outbox (P6.1).
@@ -113,10 +117,10 @@ async def build(settings: Settings) -> Parts:
         parts.add(name, stage, needed=False)
 
     calls = parts.add("calls", Calls(database, settings.notifications.limits.per_caller.minute, utc_now))
-    tokens, admission = _tokens(settings, database, calls), Admission(database, hub)
+    tokens, admission = _tokens(settings, front, calls), Admission(front, hub)
     desk = Desk(
         settings,
-        database,
+        front,
         writer,
         announcer,
         publisher,
@@ -125,7 +129,7 @@ async def build(settings: Settings) -> Parts:
         admission,
         calls,
         parts.metrics,
-        Outcomes(database, hub),
+        Outcomes(front, hub),
         tracer,
     )
     posting = WebhookPace()

@@ -57,8 +57,8 @@ async def build(settings: Settings) -> Parts:
     # One connection for each firing, one to look at each shelf, one for each stage, one each to count, for health, and
     # to compute again, two for jobs.
     connections = (FIRINGS + APART + SCHEDULE_FIRINGS + DEADLINE_FIRINGS + 4) + 4 + 3 + 2
-    db = parts.add("postgresql", await Database.open(settings.database_url, NAME, size=connections, settings=BY_INDEX))
-    parts.watch("postgresql_answers", db.alive)
+    db = parts.add("pool", await Database.open(settings.database_url, NAME, size=connections, settings=BY_INDEX))
+    parts.watch("postgresql", db.alive)
     parts.add("topics", TopicKeeper(settings.kafka))
     catching_up = parts.add(CATCHING_UP, CatchingUp(db, settings.kafka, parts.metrics))
     parts.health.degraded_while(CATCHING_UP, lambda: not catching_up.over)

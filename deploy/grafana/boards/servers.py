@@ -47,8 +47,8 @@ BOARD: Final = Board(
                     "Connections",
                     "Of each process: those at work, beside the most that may be open.",
                     [
-                        now("tocsin_database_pool_connections", "job", "state"),
-                        ("sum by (job) (tocsin_database_pool_connections_max)", "{{job}} most"),
+                        now("tocsin_database_pool_connections", "job", "pool", "state"),
+                        ("sum by (job, pool) (tocsin_database_pool_connections_max)", "{{job}} {{pool}} most"),
                     ],
                 ),
                 Panel(
