@@ -102,6 +102,24 @@ def test_the_daily_one_goes_by_the_clock_of_the_person() -> None:
 
 
 @pytest.mark.parametrize(
+    ("heard", "over"),
+    [
+        pytest.param("2027-03-27T12:00Z", "2027-03-28T01:00Z", id="the gap's end, where there is no half past two"),
+        pytest.param("2027-03-28T01:00Z", "2027-03-29T00:30Z", id="behind the gap's end it is tomorrow's"),
+        pytest.param("2027-10-31T00:29Z", "2027-10-31T00:30Z", id="of two the first"),
+        pytest.param("2027-10-31T00:31Z", "2027-11-01T01:30Z", id="between the two it is tomorrow's, and ends once"),
+        pytest.param("2027-10-31T01:30Z", "2027-11-01T01:30Z", id="the second one ends nothing"),
+    ],
+)
+def test_the_daily_one_where_the_clocks_change(heard: str, over: str) -> None:
+    """Paris, at half past two: none on 28 March 2027, two on 31 October."""
+    intake = Intake(facts(digests={"news": DigestRule(Channel.EMAIL, at="02:30")}, time_zone="Europe/Paris"))
+    seconds = (datetime.fromisoformat(heard) - NOON).total_seconds()
+    wanted = requested(accepted=seconds, **NEWS)
+    assert waits(intake.hear(wanted, seconds)) == datetime.fromisoformat(over)
+
+
+@pytest.mark.parametrize(
     ("lane", "fields"),
     [
         (Lane.URGENT, NEWS),
