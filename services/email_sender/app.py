@@ -6,27 +6,20 @@ from typing import Final, NoReturn
 
 from contracts.status import Channel as Name
 from contracts.topics import EMAIL_SENDER, EMAIL_SENDER_DIRECTORY, EMAIL_SENDER_RECEIPTS, due_lanes
-from kit.bus.consumer import Consumer
-from kit.bus.fetching import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
-from kit.clock import monotonic
 from kit.control.controlled import controlled
-from kit.control.switches import Switches
-from kit.delivery.aftermath import aftermath
+from kit.delivery.delivering import Groups, delivering
 from kit.delivery.forgetting import works
 from kit.delivery.operating import trials
 from kit.delivery.pace.limits import paces
 from kit.delivery.policies import policies
-from kit.delivery.sender import Channel, Sender
+from kit.delivery.sender import Channel
 from kit.delivery.store.claims import BY_INDEX
-from kit.delivery.suppressed import Suppressed
-from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import GmailProvider, Settings, SettingsError, SmtpProvider, TenantSettings, need
 from kit.settings.names import name_of
-from kit.stage import Stage
 from kit.tracing import tracer_of
 from services.email_sender.composing.mail import Author
 from services.email_sender.composing.words import Unsafe
@@ -55,11 +48,11 @@ async def build(settings: Settings) -> Parts:
     parts.add("topics", TopicKeeper(kafka))
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
-    lanes, returns = due_lanes(Name.EMAIL), return_addresses(settings)
+    returns = return_addresses(settings)
     channel = Channel(
         name=Name.EMAIL,
         service=NAME,
-        lanes=lanes,
+        lanes=due_lanes(Name.EMAIL),
         providers=[
             parts.add(f"provider {one.name}", provider(one, notifications.email.tenants, returns))
             for one in settings.email_providers
@@ -72,35 +65,16 @@ async def build(settings: Settings) -> Parts:
         paces=paces(settings.email_providers, notifications.limits),
         time_zone=notifications.default_time_zone,
     )
-    sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics, tracer))
-    parts.add("switches", Switches(database, sender.obey))
-    due_reader = Consumer(kafka, EMAIL_SENDER.name, [[lane] for lane in lanes])
-    engine = Engine(
-        due_reader,
-        [[lane] for lane in lanes],
-        sender,
-        name=Name.EMAIL,
-        limits=IN_FLIGHT,
-        metrics=parts.metrics,
-        clock=monotonic,
-    )
-    parts.add("engine", engine)
-    directory_reader = Consumer(
-        kafka, EMAIL_SENDER_DIRECTORY.name, [EMAIL_SENDER_DIRECTORY.topics], fetch_wait_ms=CALM_MS
-    )
-    suppressed = Stage(
-        "directory", directory_reader, database, publisher, Suppressed(Name.EMAIL).hear, metrics=parts.metrics
-    )
-    parts.add("directory", suppressed, needed=False)
-    aftermath(
+    sender = delivering(
         parts,
         kafka,
         database,
         publisher,
-        channel=Name.EMAIL,
-        group=EMAIL_SENDER_RECEIPTS,
+        tracer,
+        channel=channel,
+        groups=Groups(EMAIL_SENDER, EMAIL_SENDER_DIRECTORY, EMAIL_SENDER_RECEIPTS),
+        in_flight=IN_FLIGHT,
         meaning=meant_by,
-        providers=[*channel.providers, channel.simulator],
     )
     if returns:
         port, setting = settings.ports.returned_mail, name_of(("ports", "returned_mail")) or ""

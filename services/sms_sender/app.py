@@ -5,27 +5,20 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from contracts.status import Channel as Name
 from contracts.topics import SMS_SENDER, SMS_SENDER_DIRECTORY, SMS_SENDER_RECEIPTS, due_lanes
-from kit.bus.consumer import Consumer
-from kit.bus.fetching import CALM_MS
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
-from kit.clock import monotonic
 from kit.control.controlled import controlled
-from kit.control.switches import Switches
-from kit.delivery.aftermath import aftermath
+from kit.delivery.delivering import Groups, delivering
 from kit.delivery.forgetting import works
 from kit.delivery.operating import trials
 from kit.delivery.pace.limits import paces
 from kit.delivery.policies import policies
-from kit.delivery.sender import Channel, Sender
+from kit.delivery.sender import Channel
 from kit.delivery.simulator import Simulator
 from kit.delivery.store.claims import BY_INDEX
-from kit.delivery.suppressed import Suppressed
-from kit.engine import Engine
 from kit.postgres import Database
 from kit.service import Parts, run
 from kit.settings import ConsoleProvider, Settings, SnsProvider, TwilioProvider
-from kit.stage import Stage
 from kit.tracing import tracer_of
 from services.sms_sender.providers.aws import opened
 from services.sms_sender.providers.console import Console
@@ -55,11 +48,10 @@ async def build(settings: Settings) -> Parts:
     parts.add("topics", TopicKeeper(kafka))
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
-    lanes = due_lanes(Name.SMS)
     channel = Channel(
         name=Name.SMS,
         service=NAME,
-        lanes=lanes,
+        lanes=due_lanes(Name.SMS),
         providers=[parts.add(f"provider {one.name}", provider(one, settings)) for one in settings.sms_providers],
         policies=policies(notifications.sms),
         lease=LEASE_SECONDS,
@@ -71,33 +63,16 @@ async def build(settings: Settings) -> Parts:
         parts_of=parts_of,
         time_zone=notifications.default_time_zone,
     )
-    sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics, tracer))
-    parts.add("switches", Switches(database, sender.obey))
-    due_reader = Consumer(kafka, SMS_SENDER.name, [[lane] for lane in lanes])
-    engine = Engine(
-        due_reader,
-        [[lane] for lane in lanes],
-        sender,
-        name=Name.SMS,
-        limits=IN_FLIGHT,
-        metrics=parts.metrics,
-        clock=monotonic,
-    )
-    parts.add("engine", engine)
-    directory_reader = Consumer(kafka, SMS_SENDER_DIRECTORY.name, [SMS_SENDER_DIRECTORY.topics], fetch_wait_ms=CALM_MS)
-    suppressed = Stage(
-        "directory", directory_reader, database, publisher, Suppressed(Name.SMS).hear, metrics=parts.metrics
-    )
-    parts.add("directory", suppressed, needed=False)
-    aftermath(
+    sender = delivering(
         parts,
         kafka,
         database,
         publisher,
-        channel=Name.SMS,
-        group=SMS_SENDER_RECEIPTS,
+        tracer,
+        channel=channel,
+        groups=Groups(SMS_SENDER, SMS_SENDER_DIRECTORY, SMS_SENDER_RECEIPTS),
+        in_flight=IN_FLIGHT,
         meaning=meant_by,
-        providers=[*channel.providers, channel.simulator],
     )
     orders = works(database, parts.metrics) | trials(channel.providers)
     controlled(parts, kafka, database, publisher, orders, about=sender.about)
