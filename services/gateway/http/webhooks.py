@@ -24,7 +24,7 @@ from services.gateway.rules import webhooks as rules
 from services.gateway.rules.trust import Caller
 from services.gateway.store import webhook_deliveries
 from services.gateway.store import webhooks as store
-from services.gateway.store.webhooks import Asked, Webhook
+from services.gateway.store.webhooks import Described, Webhook
 from services.gateway.webhooks.notice import Notice
 
 
@@ -150,7 +150,7 @@ def _not_there(version: int | None) -> Problem:
     return stale() if version is not None else not_found("webhook")
 
 
-async def _asked(desk: Desk, request: Request) -> Asked:
+async def _asked(desk: Desk, request: Request) -> Described:
     """The body, with a URL that may be reached. Raises Problem 413, 422."""
     asked = await bodies.model(request, WebhookRequest, desk.limits.notification_bytes)
     allowed = desk.settings.gateway.webhooks
@@ -158,4 +158,4 @@ async def _asked(desk: Desk, request: Request) -> Asked:
     if problem := reaching.url_problem(asked.url, allowed.allow_http, networks):
         raise invalid([("url", problem)])
     channels = tuple(dict.fromkeys(asked.channels)) if asked.channels else None
-    return Asked(asked.url, asked.description, tuple(dict.fromkeys(asked.events)), channels, asked.enabled)
+    return Described(asked.url, asked.description, tuple(dict.fromkeys(asked.events)), channels, asked.enabled)

@@ -11,7 +11,7 @@ from services.gateway.rules.webhooks import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Described:
     """What an admin says about a webhook."""
 
     url: str
@@ -59,7 +59,7 @@ select id, tenant, events, channels from webhooks where tenant = any($1::text[])
 
 
 async def add(
-    connection: Connection, id: UUID, tenant: str, owner: str, asked: Asked, secret: bytes, most: int
+    connection: Connection, id: UUID, tenant: str, owner: str, asked: Described, secret: bytes, most: int
 ) -> Webhook | None:
     """A new one; None when the tenant has `most` already."""
     row = await connection.fetchrow(
@@ -93,7 +93,7 @@ async def one(connection: Connection, tenant: str, id: UUID) -> Webhook | None:
     return _webhook(row) if row else None
 
 
-async def change(connection: Connection, id: UUID, version: int | None, asked: Asked) -> Webhook | None:
+async def change(connection: Connection, id: UUID, version: int | None, asked: Described) -> Webhook | None:
     """What is said of it now; None when it is not of this `version` any more. Enabled anew it begins anew."""
     said = (asked.url, asked.description, asked.events, asked.enabled, asked.channels)
     row = await connection.fetchrow(_CHANGE, id, version, *said)

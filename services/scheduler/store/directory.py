@@ -104,11 +104,15 @@ cross join lateral (
 ) as p
 """
 
-_BEGIN_REPLANS: Final = """
-insert into replans as r (tenant, name, what, changed_at, next_at)
-select tenant, name, $3, $4, $4 from unnest($1::text[], $2::text[]) as g(tenant, name)
+_FROM_THE_FIRST: Final = """
 on conflict (tenant, what, name) do update
 set changed_at = excluded.changed_at, next_at = excluded.next_at, done_to = '{"", ""}'
+"""
+
+_BEGIN_REPLANS: Final = f"""
+insert into replans as r (tenant, name, what, changed_at, next_at)
+select tenant, name, $3, $4, $4 from unnest($1::text[], $2::text[]) as g(tenant, name)
+{_FROM_THE_FIRST}
 """
 
 _REPLACE_BASIS: Final = """
@@ -118,9 +122,8 @@ returning one
 """
 
 # Who is told of a deadline has a row of reports.
-_BEGIN_ALL_REPLANS: Final = """
+_BEGIN_ALL_REPLANS: Final = f"""
 insert into replans as r (tenant, name, what, changed_at, next_at)
 select tenant, user_id, 'person', $1, $1 from reports order by tenant, user_id
-on conflict (tenant, what, name) do update
-set changed_at = excluded.changed_at, next_at = excluded.next_at, done_to = '{"", ""}'
+{_FROM_THE_FIRST}
 """
