@@ -1,5 +1,6 @@
 """A WebSocket that is written to without waiting, by one who looks how much it has not taken yet."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -60,6 +61,16 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(GOODBYE_SECONDS, self.transport.abort)
+
+    def shutdown(self) -> None:
+        """Who is not in yet is told to come back, where uvicorn says that something is wrong (500)."""
+        if not (self.handshake_complete or self.initial_response or self.close_sent):
+            answer = self.conn.reject(HTTPStatus.SERVICE_UNAVAILABLE, "this server stops: try again")
+            answer.headers["Retry-After"] = "1"
+            self.conn.send_response(answer)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+        super().shutdown()
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
