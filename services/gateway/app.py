@@ -13,6 +13,7 @@ from kit.archive.marking import mark_of
 from kit.bus.consumer import Consumer
 from kit.bus.fetching import CALM_MS
 from kit.bus.follower import Follower
+from kit.bus.gathering import ENOUGH, Gathering
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.bus.served import served, served_by_topic
@@ -27,7 +28,6 @@ from kit.tracing import tracer_of
 from kit.web_server import WebServer
 from kit.web_socket import SocketProtocol
 from services.gateway.calls import Calls
-from services.gateway.gathering import ENOUGH, Gathering
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
 from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.erasing import Erasing

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 from contracts.topics import INTAKE, INTAKE_DIRECTORY, INTAKE_OUTCOMES, RECIPIENTS, REQUESTED, SETTINGS, Group
 from kit.bus.consumer import Consumer
 from kit.bus.fetching import CALM_MS
+from kit.bus.gathering import Gathering
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.bus.served import served, served_by_topic
@@ -48,7 +49,7 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     database = parts.add("pool", await Database.open(settings.database_url, NAME))
     parts.watch("postgresql", database.alive)
     parts.add("topics", TopicKeeper(kafka))
-    outcome_reader = Consumer(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics], fetch_wait_ms=CALM_MS)
+    outcome_reader = Gathering(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics], fetch_wait_ms=CALM_MS)
     catching_up = parts.add(
         CATCHING_UP, CatchingUp(database, kafka, parts.metrics, partial(hear_in_turn, outcome_reader))
     )

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from contracts.events import Sent
 from contracts.topics import SENT
+from kit.bus.gathering import Gathering
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing, Received
 from kit.clock import utc_now
 from kit.settings import KafkaSettings
-from services.gateway.gathering import Gathering
 from services.gateway.http.desk import new_id
 from tests.kit.bus.support import make
 from tests.services.gateway.support import until

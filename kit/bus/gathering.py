@@ -1,4 +1,4 @@
-"""Under load a batch is worth waiting for: what the projector reads comes in handfuls, each as dear as a hundred."""
+"""Under load a batch is worth waiting for, where nobody waits for it: a handful costs as much as a hundred."""
 
 import asyncio
 from collections.abc import Sequence
