@@ -213,6 +213,15 @@ def test_the_servers_are_the_versions_that_we_are_tried_with() -> None:
     assert all(re.search(r":v?\d+\.\d+(\.\d+)?$", image) for image in pulled), pulled
 
 
+def test_postgresql_is_set_as_the_one_that_we_are_tried_with(tmp_path: Path) -> None:
+    """Connections for more than one of each; and no row that it refuses, with an address in it, in its log."""
+    embedded = postgres.Postgres(tmp_path)._options()
+    said = PARTS["postgres"]["command"]
+    assert said[::2] == ["-c"] * (len(said) // 2)
+    assert set(said[1::2]) <= set(embedded[1::2])
+    assert {"max_connections=300", "log_error_verbosity=terse"} <= set(said[1::2])
+
+
 def test_our_images_are_tagged_with_our_version() -> None:
     version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     ours = [part["image"] for part in PARTS.values() if "build" in part]
