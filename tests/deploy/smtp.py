@@ -7,6 +7,8 @@ from email.message import EmailMessage
 
 import aiosmtplib
 
+from tests.waiting import PATIENCE
+
 
 def letter(to: str, message_id: str = "<1@test>", subject: str = "Hello", text: str = "Good day\n") -> EmailMessage:
     """A small mail."""
@@ -19,7 +21,7 @@ def letter(to: str, message_id: str = "<1@test>", subject: str = "Hello", text: 
     return mail
 
 
-async def send(port: int, mail: EmailMessage, *, timeout: float = 5.0) -> aiosmtplib.response.SMTPResponse | str:
+async def send(port: int, mail: EmailMessage, *, timeout: float = PATIENCE) -> aiosmtplib.response.SMTPResponse | str:
     """Sends over a connection of its own and returns the last answer's text."""
     async with aiosmtplib.SMTP(hostname="127.0.0.1", port=port, timeout=timeout, start_tls=False) as client:
         _, answer = await client.send_message(mail)
@@ -47,7 +49,7 @@ class Wire:
     async def codes(self, count: int) -> list[int]:
         """The codes of the next answers, each of which may have several lines."""
         codes: list[int] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while len(codes) < count:
                 line = await self.reader.readline()
                 if not line:
@@ -58,7 +60,7 @@ class Wire:
 
     async def closed(self) -> bool:
         """Waits for the other side's end; False when it said something instead."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await self.reader.read() == b""
 
     def close(self) -> None:

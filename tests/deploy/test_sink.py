@@ -6,6 +6,7 @@ import pytest
 
 from deploy.local.sink import Sink, ask, header
 from tests.deploy.smtp import Wire, letter, send
+from tests.waiting import PATIENCE
 
 MAIL = b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n"
 
@@ -32,7 +33,7 @@ async def test_pipelined_mails_are_counted(size: int) -> None:
             wire.write(stream[start : start + size])
             await wire.writer.drain()
         assert await wire.codes(16) == [250, 250, 354, 250] * 4
-        await sink.wait_for(4, timeout=5)
+        await sink.wait_for(4, timeout=PATIENCE)
         wire.close()
         told = await ask(sink.port)
         assert {key: told[key] for key in ("mails", "distinct", "copies", "marked")} == {

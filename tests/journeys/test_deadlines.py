@@ -16,6 +16,7 @@ from kit.settings import KafkaSettings
 from tests import servers as real
 from tests.journeys.stack import SERVICES, Stack
 from tests.journeys.test_first_journeys import publish
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -83,7 +84,7 @@ async def person(stack: Stack, user: str, **more: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
-async def bells(stack: Stack, user: str, count: int, within: float = 20) -> list[dict[str, Any]]:
+async def bells(stack: Stack, user: str, count: int, within: float = PATIENCE) -> list[dict[str, Any]]:
     """The person's inbox once it holds so many entries, the oldest first."""
     items: list[dict[str, Any]] = []
     async with asyncio.timeout(within):
@@ -130,7 +131,7 @@ async def test_a_reminder_comes_by_mail(stack: Stack, clock: Clock) -> None:
     await put(stack, "mail", "amy", plan={"reminders": [by_mail]})
     await person(stack, "amy", email="amy@example.com")
     await clock.set(INSTANTS[1][2])
-    [caught] = await stack.catcher.wait_for(to="amy@example.com", timeout=20)
+    [caught] = await stack.catcher.wait_for(to="amy@example.com")
     assert "Dossier mail" in caught.subject
     assert not stack.catcher.mails(to="old@example.com")
 
@@ -205,7 +206,7 @@ async def test_p7_a_deadline_that_is_none_is_reported_once_and_stops_nobody(stac
     await put(stack, "p7-good", "hal")
     connection = await asyncpg.connect(stack.database)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not (found := await connection.fetch("select * from gateway.poison")):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     finally:
@@ -225,7 +226,7 @@ async def test_two_schedulers_one_killed_inside_a_firing(stack: Stack, clock: Cl
     stack.start(first)
     await clock.set(INSTANTS[0][2])
     assert first.process is not None
-    await asyncio.wait_for(asyncio.to_thread(first.process.wait), 30)
+    await asyncio.wait_for(asyncio.to_thread(first.process.wait), PATIENCE)
     stack.start(second)
     stack.start(first)
     await stack.ready()
@@ -242,7 +243,7 @@ async def reminders(stack: Stack, user: str) -> list[dict[str, Any]]:
 
 async def until(stack: Stack, user: str, count: int) -> list[dict[str, Any]]:
     """The reminders once there are so many."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while len(found := await reminders(stack, user)) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert len(found) == count, [(one["kind"], one["title"]) for one in found]
@@ -251,7 +252,7 @@ async def until(stack: Stack, user: str, count: int) -> list[dict[str, Any]]:
 
 async def notifications(stack: Stack, user: str, status: str) -> list[dict[str, Any]]:
     """The person's notifications, once one has this status."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             answer = await stack.call("GET", f"/v1/notifications?user_id={user}&status={status}", user="a", admin=True)
             if items := answer.json()["items"]:
@@ -261,7 +262,7 @@ async def notifications(stack: Stack, user: str, status: str) -> list[dict[str, 
 
 async def shown(stack: Stack, id: str, fits: Any) -> None:
     """The deadline once REST shows it so."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             answer = await stack.call("GET", f"/v1/deadlines/{id}", user="a", admin=True)
             if answer.status_code == 200 and fits(answer.json()):

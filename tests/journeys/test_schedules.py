@@ -14,6 +14,7 @@ from kit.settings import KafkaSettings
 from tests import servers as real
 from tests.journeys.stack import Stack
 from tests.services.gateway.support import until
+from tests.waiting import PATIENCE
 
 SERVICES = ("intake", "scheduler", "gateway")
 BELL: dict[str, Any] = {
@@ -77,7 +78,7 @@ async def test_what_was_foreseen_is_what_fires(stack: Stack) -> None:
     """With two schedulers, each once: to both recipients, seen by who made it, and nothing after it is deleted."""
     id = await make(stack)
     ids = await foreseen(stack, id, 3)
-    done = await stack.finals(ids, within=40)
+    done = await stack.finals(ids, within=PATIENCE)
     assert {one["status"] for one in done.values()} == {"sent"}
     for one in done.values():
         assert one["group"] == f"schedule/{id}"
@@ -94,7 +95,7 @@ async def test_run_now(stack: Stack) -> None:
     runs = [(await stack.call("POST", f"/v1/schedules/{id}/run", user="alice")).json() for _ in range(2)]
     ids = [one for run in runs for one in run["notifications"]]
     assert len(set(ids)) == 4
-    done = await stack.finals(ids, within=40)
+    done = await stack.finals(ids, within=PATIENCE)
     assert {one["status"] for one in done.values()} == {"sent"}
     assert len(await shown(stack, "bob")) == 2
 
@@ -114,7 +115,7 @@ class TestKilled:
         await until(lambda: _dead(victims))
         for victim in victims:
             stack.start(victim)
-        done = await stack.finals(ids, within=60)
+        done = await stack.finals(ids, within=PATIENCE)
         assert {one["status"] for one in done.values()} == {"sent"}
         every = await planned(stack, id, 100, "&from=2026-01-01T00:00:00Z")
         for who in ("bob", "carol"):

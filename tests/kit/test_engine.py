@@ -24,7 +24,7 @@ from kit.metrics import Metrics
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import IDS, commits, delete, make, publisher
 from tests.kit.delivery.support import due
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 URGENT, NORMAL, BULK = (DUE[Channel.EMAIL, lane] for lane in LaneName)
 GROUP = "email_sender"
@@ -171,7 +171,7 @@ async def committed(kafka: KafkaSettings, topic: Topic = NORMAL) -> int | None:
 
 
 async def commit_is(kafka: KafkaSettings, offset: int, topic: Topic = NORMAL) -> None:
-    deadline = monotonic() + 15
+    deadline = monotonic() + PATIENCE
     while (found := await committed(kafka, topic)) != offset:
         assert monotonic() < deadline, f"committed {found}, not {offset}"
 

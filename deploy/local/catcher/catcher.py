@@ -79,7 +79,7 @@ class Catcher:
         to: str | None = None,
         subject: str | None = None,
         message_id: str | None = None,
-        timeout: float = 10.0,
+        timeout: float = 60.0,
     ) -> list[Mail]:
         """The fitting mails as soon as there are `count`. Raises TimeoutError saying how many there were."""
         await self._until(
@@ -89,7 +89,7 @@ class Catcher:
         )
         return self.mails(to=to, subject=subject, message_id=message_id)
 
-    async def wait_for_tries(self, recipient: str, count: int = 1, *, timeout: float = 10.0) -> list[Try]:
+    async def wait_for_tries(self, recipient: str, count: int = 1, *, timeout: float = 60.0) -> list[Try]:
         """The tries for a recipient as soon as there are `count`. Raises TimeoutError saying how many there were."""
         await self._until(
             lambda: len(self.tries(recipient)) >= count,

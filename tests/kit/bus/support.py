@@ -69,7 +69,9 @@ async def say_in_a_transaction(kafka: KafkaSettings, topic: Topic) -> None:
 
 
 @asynccontextmanager
-async def publisher(kafka: KafkaSettings, source: str = "intake", *, deadline: float = 5.0) -> AsyncIterator[Publisher]:
+async def publisher(
+    kafka: KafkaSettings, source: str = "intake", *, deadline: float = PATIENCE
+) -> AsyncIterator[Publisher]:
     publisher = Publisher(kafka, source, deadline=deadline)
     await publisher.start()
     yield publisher

@@ -12,6 +12,7 @@ from typing import Final
 
 from deploy.local.ports import free_port
 from tests.services.email_sender.conftest import CERTIFICATE
+from tests.waiting import PATIENCE
 
 HERE: Final = "here.test"
 LARGEST: Final = 50_000
@@ -92,7 +93,7 @@ async def _command(folder: Path, what: str) -> None:
     assert process.returncode == 0, said.decode()
 
 
-async def _listens(port: int, seconds: float = 20.0) -> None:
+async def _listens(port: int, seconds: float = PATIENCE) -> None:
     async with asyncio.timeout(seconds):
         while True:
             try:

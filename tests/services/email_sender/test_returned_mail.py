@@ -24,6 +24,7 @@ from services.email_sender.rules.coming_back import meant_by
 from services.email_sender.rules.return_address import ReturnAddress
 from tests.services.email_sender.test_reports import sample
 from tests.services.gateway.support import Others, others
+from tests.waiting import PATIENCE
 
 ID = UUID("01a3ffe3-8e05-73fd-a35f-04dc8c462986")
 OURS = ReturnAddress("bounces@example.org", "a secret of the tests, long enough for signing")
@@ -49,7 +50,7 @@ class Client:
     async def hear(self) -> str:
         """A whole answer, of several lines where it has them."""
         said = ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not said or said.splitlines()[-1][3:4] == "-":
                 line = (await self.reader.readline()).decode()
                 if not line:
@@ -310,5 +311,5 @@ async def test_it_ends_though_somebody_is_still_talking(services: Others) -> Non
     async with listening(services.publisher) as desk:
         async with calling(desk) as client:
             await client.say("EHLO x")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await desk.stop()

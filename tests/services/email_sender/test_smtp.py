@@ -22,7 +22,7 @@ from services.email_sender.providers.smtp.provider import Smtp
 from tests.kit.delivery.support import due
 from tests.services.email_sender.mail_server import DROP, SILENCE, scripted
 from tests.services.email_sender.relayed import AUTHOR, BUSY, RETURNS, SILENT_DOT, parcel, said_by, smtp
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 def awaiting(silence: bool) -> float:
@@ -158,7 +158,7 @@ async def test_logged_in_once_for_many_mails() -> None:
 
 async def test_a_silent_banner_ends_with_the_time_out() -> None:
     async with scripted({"BANNER": SILENCE}) as script:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             said = await said_by(script, timeout=0.3)
         assert isinstance(said, Unavailable)
 

@@ -12,8 +12,10 @@ from kit.postgres import Database
 from kit.settings import KafkaSettings
 from services.scheduler.store.timers import BY_INDEX
 from tests.kit.bus.support import make
+from tests.kit.bus.support import publisher as speaking
 from tests.services.scheduler.support import Listener, Owner
 from tests.services.scheduler.tracking import FEBRUARY, Desk
+from tests.waiting import PATIENCE
 
 SPOKEN = (*REQUESTED.values(), *(DUE[Channel.EMAIL, lane] for lane in Lane), FAILED)
 """The topics on which timers speak."""
@@ -51,8 +53,13 @@ async def listener(kafka: KafkaSettings) -> AsyncIterator[Listener]:
 
 @pytest.fixture
 async def publisher(kafka: KafkaSettings, listener: Listener) -> AsyncIterator[Publisher]:
-    """A publisher that is quick to give up; the topics are there."""
-    publisher = Publisher(kafka, "scheduler", deadline=1.0)
-    await publisher.start()
-    yield publisher
-    await publisher.stop()
+    """A publisher that waits for a Kafka that is busy; the topics are there."""
+    async with speaking(kafka, "scheduler", deadline=PATIENCE) as publisher:
+        yield publisher
+
+
+@pytest.fixture
+async def hasty(kafka: KafkaSettings, listener: Listener) -> AsyncIterator[Publisher]:
+    """A publisher that is quick to give up, for a topic that takes nothing."""
+    async with speaking(kafka, "scheduler", deadline=1.0) as publisher:
+        yield publisher

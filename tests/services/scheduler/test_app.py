@@ -22,10 +22,8 @@ from kit.settings import KafkaSettings
 from tests import servers as real
 from tests.journeys.stack import Stack
 from tests.kit.bus.support import make, until_true
-from tests.kit.bus.support import publisher as patient
 from tests.services.scheduler.support import Listener, Owner, retry, scheduled
 from tests.services.scheduler.support import make as arm
-from tests.waiting import PATIENCE
 
 DISABLED = "notifications: {scheduler: {enabled: false}}"
 ENABLED = "notifications: {scheduler: {enabled: true}}"
@@ -173,13 +171,6 @@ async def test_poison_is_reported_and_stops_nobody(
 @pytest.fixture(autouse=True)
 async def _inputs(kafka: KafkaSettings) -> None:
     await make(kafka, SCHEDULED, RETRY, *REQUESTED.values())
-
-
-@pytest.fixture
-async def publisher(kafka: KafkaSettings) -> AsyncIterator[Publisher]:
-    """One that waits for a Kafka that is busy."""
-    async with patient(kafka, "scheduler", deadline=PATIENCE) as publisher:
-        yield publisher
 
 
 def _parts(stack: Stack) -> list[str]:

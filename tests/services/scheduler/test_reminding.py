@@ -325,14 +325,14 @@ async def test_fired_to_kafka_and_on_to_the_next(
 
 
 async def test_without_kafka_it_waits_and_says_the_same(
-    desk: Desk, owner: Owner, publisher: Publisher, listener: Listener, kafka: KafkaSettings
+    desk: Desk, owner: Owner, hasty: Publisher, listener: Listener, kafka: KafkaSettings
 ) -> None:
     """The pause grows; nothing moves on that was not heard."""
     await desk.hears(person(), dossier())
     await desk.fires()
     await delete(kafka, REQUESTED[Lane.NORMAL])
     await owner.set_clock(WEEK_BEFORE)
-    async with reminding(desk.db, publisher):
+    async with reminding(desk.db, hasty):
         await until_true(lambda: _failed(owner))
         row = await owner.connection.fetchrow("select * from scheduler.reminders")
         assert row is not None and list(row["said"]) == [] and not row["spoke"]
