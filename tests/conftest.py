@@ -63,7 +63,7 @@ def session() -> Iterator[real.Session]:
 @pytest.fixture(scope="session")
 def kafka_address(session: real.Session) -> str:
     """The session's Kafka, started when the first test asks."""
-    return os.environ.get(sharing.KAFKA) or _started(session.kafka()).address
+    return os.environ.get(sharing.KAFKA) or _started(session.kafka(real.LastingKafka)).address
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,17 @@ ROOM = 4 << 30
 """Bytes that must be free there: several times what servers of a whole run have held at once."""
 
 
+class LastingKafka(Kafka):
+    """One that nobody kills: it need not be missed within three seconds, as it would be on a busy machine while it is
+    there, and for that moment take nothing from anybody."""
+
+    def _configure(self, name: str, data: Path) -> Path:
+        file = super()._configure(name, data)
+        with file.open("a", encoding="ascii") as properties:
+            properties.write("broker.session.timeout.ms=60000\n")
+        return file
+
+
 class Session:
     """What one test session runs: servers on temporary data, and a watchdog that outlives us and ends them."""
 
@@ -60,9 +71,9 @@ class Session:
         """That process ends, by this signal, when this session ends, however it ends."""
         self._tell(f"process {pid} {int(number)}")
 
-    def kafka(self) -> Kafka:
+    def kafka(self, kind: type[Kafka] = Kafka) -> Kafka:
         """A Kafka of its own, not started yet."""
-        return self.keep(Kafka(self._data_folder("kafka"), port=free_port(), cache=CACHE, partitions=PARTITIONS))
+        return self.keep(kind(self._data_folder("kafka"), port=free_port(), cache=CACHE, partitions=PARTITIONS))
 
     def postgres(self) -> Postgres:
         """A PostgreSQL of its own, not started yet."""

@@ -17,7 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from deploy.local.server import Server
-from tests.servers import ROOT, Session, migrated_template
+from tests.servers import ROOT, LastingKafka, Session, migrated_template
 
 KAFKA = "TOCSIN_TEST_KAFKA"
 DATABASE = "TOCSIN_TEST_DATABASE"
@@ -48,7 +48,7 @@ class Shared:
         with ExitStack() as ends:
             session = Session()
             ends.callback(session.close)
-            own: dict[str, Server] = {KAFKA: session.kafka(), DATABASE: session.postgres()}
+            own: dict[str, Server] = {KAFKA: session.kafka(LastingKafka), DATABASE: session.postgres()}
             wanted = {name: server for name, server in own.items() if not os.environ.get(name)}
             with ThreadPoolExecutor() as threads:
                 list(threads.map(Server.start, wanted.values()))
