@@ -7,10 +7,12 @@ names them in the environment that its workers inherit.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
-from typing import Self
+from itertools import chain
+from typing import Any, Self
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -29,6 +31,15 @@ ALONE = (
     "tests/benchmarks/",
 )
 """Never beside each other: they load the machine, or measure it."""
+FIRST = (
+    "alone",
+    "tests/deploy/test_containers.py",
+    "tests/chaos/",
+    "tests/services/gateway/test_any_request.py",
+)
+"""The longest ones, minutes each, in this order: begun late, one of them would be what all others wait for."""
+IN_ONE_BROWSER = "tests/web/"
+"""It is started once per worker, and that takes longer than most of what is looked at in it."""
 LAST = ("tests/chaos/test_storm.py",)
 """When all others are done: they count copies, which a busy machine makes likelier."""
 
@@ -69,15 +80,34 @@ class Scheduling(LoadScopeScheduling):
     """Each test goes to the next free worker, but what must stay together.
 
     In place of `--dist loadgroup`, which xdist 3.8 forgets under pytest 9.2 (pytest-dev/pytest-xdist#1386).
+
+    Half of the workers at most have a large one at a time, as long as there is anything else: these start processes,
+    then mostly wait. All side by side, they would be in each other's way first, and leave the machine idle later.
     """
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        super().__init__(config, log)
+        self._in_order = False
+        self._large: dict[WorkerController, str] = {}
 
     def _split_scope(self, nodeid: str) -> str:
         return together(nodeid)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        if "last" in self.workqueue:
-            self.workqueue.move_to_end("last")
+        if not self._in_order:
+            for unit in sorted(self.workqueue, key=turn):
+                self.workqueue.move_to_end(unit)
+            self._in_order = True
+        busy = [self._has_a_large_one(one) for one in self.nodes]
+        room = sum(busy) < (len(busy) + 1) // 2 and not self._has_a_large_one(node)
+        unit = next_unit(self.workqueue, room=room)
+        if is_large(unit):
+            self._large[node] = unit
+        self.workqueue.move_to_end(unit, last=False)
         super()._assign_work_unit(node)
+
+    def _has_a_large_one(self, node: WorkerController) -> bool:
+        return node in self._large and not all(self.assigned_work[node][self._large[node]].values())
 
     def _reschedule(self, node: WorkerController) -> None:
         """While others still work, who is out of tests ends instead of beginning with the last ones."""
@@ -90,16 +120,39 @@ class Scheduling(LoadScopeScheduling):
 
 
 def together(nodeid: str) -> str:
-    """What this test belongs to: those that count copies, those that load the machine, a shared stack, or itself."""
+    """What this test belongs to: those that count copies, those that load the machine, those in a browser, a shared
+    stack, or itself."""
     module, _, _ = nodeid.partition("::")
     if module.startswith(LAST):
         return "last"
     if module.startswith(ALONE):
         return "alone"
+    if module.startswith(IN_ONE_BROWSER):
+        return IN_ONE_BROWSER
     return module if _shares_a_stack(module) else nodeid
+
+
+def turn(unit: str) -> int:
+    """Lower ones begin earlier: the longest, what else is large, single tests, the last."""
+    if unit == "last":
+        return len(FIRST) + 2
+    places = [place for place, prefix in enumerate(FIRST) if unit.startswith(prefix)]
+    return places[0] if places else len(FIRST) + (not is_large(unit))
+
+
+def is_large(unit: str) -> bool:
+    """Whether it has servers or services of its own: a shared stack, or one of the longest."""
+    return "::" not in unit or unit.startswith(FIRST)
+
+
+def next_unit(waiting: Iterable[str], *, room: bool) -> str:
+    """Which of those that wait, in their order, begins now; without room, a large one when nothing else is left."""
+    units = iter(waiting)
+    first = next(units)
+    return first if room else next((unit for unit in chain([first], units) if not is_large(unit)), first)
 
 
 @cache
 def _shares_a_stack(module: str) -> bool:
-    """Whether its tests run on the event loop of their module, on which what they share was started."""
-    return 'loop_scope="module"' in (ROOT / module).read_text()
+    """Whether its tests share what was started for their module."""
+    return 'scope="module"' in (ROOT / module).read_text()

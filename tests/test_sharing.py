@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from tests.servers import ROOT
-from tests.sharing import ALONE, LAST, together
+from tests.sharing import ALONE, FIRST, LAST, is_large, next_unit, together, turn
 
 
 @pytest.mark.parametrize("place", ALONE)
@@ -24,14 +24,47 @@ def test_what_counts_copies_comes_last(module: str) -> None:
     assert together(f"{module}::test_one") == "last"
 
 
-def test_a_stack_that_a_module_shares_is_started_once() -> None:
-    module = "tests/journeys/test_kcat.py"
+@pytest.mark.parametrize("module", ["tests/journeys/test_kcat.py", "tests/kit/bus/test_reaching.py"])
+def test_a_stack_that_a_module_shares_is_started_once(module: str) -> None:
     assert together(f"{module}::test_one") == together(f"{module}::test_two[a::b]") == module
+
+
+def test_a_browser_is_started_once() -> None:
+    assert together("tests/web/test_bell.py::test_one") == together("tests/web/test_docs.py::test_two")
 
 
 def test_all_others_go_where_there_is_room() -> None:
     test = "tests/kit/test_retry.py::test_one[1]"
     assert together(test) == test
+
+
+STACK, SMALL = "tests/journeys/test_kcat.py", "tests/kit/test_retry.py::test_one[1]"
+LONG = "tests/chaos/test_streams.py::test_one"
+
+
+@pytest.mark.parametrize("place", FIRST[1:])
+def test_what_takes_minutes_is_there(place: str) -> None:
+    assert (ROOT / place).exists()
+
+
+def test_what_takes_minutes_begins_first_and_what_counts_copies_last() -> None:
+    assert sorted(["last", SMALL, STACK, LONG, "alone"], key=turn) == ["alone", LONG, STACK, SMALL, "last"]
+    assert [is_large(unit) for unit in ("last", SMALL, STACK, LONG, "alone")] == [True, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "room", "next"),
+    [
+        ([STACK, SMALL, "last"], True, STACK),
+        ([STACK, SMALL, "last"], False, SMALL),
+        ([STACK, "last"], False, STACK),
+        ([SMALL, "last"], True, SMALL),
+        (["last"], False, "last"),
+    ],
+    ids=["room for a stack", "no room for a stack", "nothing else is left", "no stack is left", "the end"],
+)
+def test_a_large_one_begins_where_there_is_room(waiting: list[str], room: bool, next: str) -> None:
+    assert next_unit(waiting, room=room) == next
 
 
 def test_no_test_is_drawn_from_a_set() -> None:
