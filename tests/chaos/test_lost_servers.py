@@ -1,11 +1,15 @@
-"""Kafka and PostgreSQL stop, die and lose their disk while services run, and nobody restarts a service."""
+"""Kafka and PostgreSQL stop, die and lose their disk while services run, and nobody restarts a service.
+
+One stack goes through all of it: a service that came through one loss comes through the next one, too.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
@@ -13,12 +17,28 @@ from tests import servers as real
 from tests.chaos.storm import Load
 from tests.journeys.stack import Stack
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.asyncio(loop_scope="module")]
 
 RECOVERY = 180.0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def own_kafka(session: real.Session) -> Iterator[Kafka]:
+    kafka = session.kafka()
+    kafka.start()
+    yield kafka
+    kafka.kill()
+
+
+@pytest.fixture(scope="module")
+def own_postgres(session: real.Session) -> Iterator[Postgres]:
+    postgres = session.postgres()
+    postgres.start()
+    yield postgres
+    postgres.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(own_kafka: Kafka, own_postgres: Postgres, session: real.Session) -> AsyncIterator[Stack]:
     """One instance of every service on a Kafka and a PostgreSQL that this test may break."""
     folder: Path = session.new_folder("faults")

@@ -1,7 +1,7 @@
 """Kafka goes, comes back, loses all it had: services that run need nobody's help."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -15,9 +15,18 @@ from kit.settings import KafkaSettings
 from tests.kit.bus.support import IDS, commits, ids_of, joined, make, poll_until, publisher, read, until_true
 from tests.kit.bus.test_consumer import Heard
 from tests.kit.bus.test_publisher import take_back
-from tests.servers import kafka_settings
+from tests.servers import Session, kafka_settings
 
 TOPIC = SCHEDULED
+
+
+@pytest.fixture(scope="module")
+def own_kafka(session: Session) -> Iterator[Kafka]:
+    """One for all of them, one after the other: a broker's start takes longer than what they see."""
+    kafka = session.kafka()
+    kafka.start()
+    yield kafka
+    kafka.kill()
 
 
 @pytest.fixture
