@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from uuid import UUID
 import httpx
 import jwt
 import pytest
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts import events as e
 from contracts.status import Channel
@@ -179,7 +180,12 @@ async def opened(
         desk = Desk(
             settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, metrics, outcomes
         )
-        whole = face(desk, Health("gateway", metrics.registry))
+        made = cache(lambda: face(desk, Health("gateway", metrics.registry)))
+
+        async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+            """Made at the first request: a hundred routes take longer than most tests, and many ask none."""
+            await made()(scope, receive, send)
+
         asgi = httpx.ASGITransport(whole)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=asgi, base_url="http://gateway"))
         yield House(settings, database, writer, calls, client, whole, desk)
