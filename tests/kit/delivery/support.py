@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -111,6 +112,7 @@ class House:
     database: Database
     publisher: Publisher
     heard: list[tuple[str, Event]] = field(default_factory=list)
+    _about: defaultdict[UUID, list[Event]] = field(default_factory=lambda: defaultdict(list))
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
@@ -165,7 +167,7 @@ class House:
 
     def said(self, one: Due | UUID, kind: type[Event] = Event) -> list[Any]:
         id = one if isinstance(one, UUID) else one.id
-        return [event for _, event in self.heard if event.subject == id and isinstance(event, kind)]
+        return [event for event in self._about[id] if isinstance(event, kind)]
 
     async def hears(self, one: Due | UUID, kind: type[Event], count: int = 1, seconds: float = PATIENCE) -> Any:
         """The newest of at least `count` events of that kind about it."""
@@ -218,6 +220,7 @@ class House:
                         event = Received.of(name, record).event(BY_NAME[name])
                         if event:
                             self.heard.append((name, event))
+                            self._about[event.subject].append(event)
                     self._changed.set()
         finally:
             await close_consumer(kafka)
