@@ -13,6 +13,7 @@ import pytest
 from deploy.local.catcher import Catcher, Mailbox
 from deploy.local.catcher.behaviour import CATALOGUE, Behave, behaviour
 from tests.deploy.smtp import Wire, letter, send
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -202,7 +203,7 @@ async def test_mails_outlive_the_process_in_a_file(tmp_path: Path) -> None:
 @pytest.fixture
 async def page() -> AsyncIterator[tuple[Catcher, httpx.AsyncClient]]:
     async with Catcher(page_port=0) as catcher:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{catcher.page_port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{catcher.page_port}", timeout=PATIENCE) as client:
             yield catcher, client
 
 
@@ -246,7 +247,7 @@ async def test_a_long_poll_answers_when_the_mail_comes(page: tuple[Catcher, http
 async def test_who_waits_is_let_go_at_the_end() -> None:
     """A long poll is answered when the catcher stops."""
     async with Catcher(page_port=0) as catcher:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{catcher.page_port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{catcher.page_port}", timeout=PATIENCE) as client:
             waiting = asyncio.create_task(client.get("/api/messages", params={"wait": 50}))
             await client.get("/health/ready")
             stopping = asyncio.create_task(catcher.stop())

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from kit.health import Health
 from kit.metrics import MOST_VALUES, Metrics
 from kit.web_server import PortTaken, WebServer
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def health(metrics: Metrics) -> Health:
 async def http(health: Health) -> AsyncIterator[httpx.AsyncClient]:
     server = WebServer(health.app, "127.0.0.1", 0, "TOCSIN_INTAKE_PORT")
     await server.start()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=PATIENCE) as client:
         yield client
     await server.stop()
 
@@ -137,7 +138,7 @@ async def test_a_taken_port_names_the_setting(health: Health) -> None:
 async def test_a_stopped_server_gives_its_port_back(health: Health) -> None:
     server = WebServer(health.app, "127.0.0.1", 0, "TOCSIN_INTAKE_PORT")
     await server.start()
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         await client.get(f"http://127.0.0.1:{server.port}/health/live")
         await asyncio.wait_for(server.stop(), 6)
     again = WebServer(health.app, "127.0.0.1", server.port, "TOCSIN_INTAKE_PORT")

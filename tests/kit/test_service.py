@@ -49,7 +49,7 @@ class Running:
             return await self.process.wait()
 
     async def asks(self, path: str) -> httpx.Response:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
             return await client.get(f"http://127.0.0.1:{self.port}{path}")
 
     def toys(self, event: str) -> list[str]:

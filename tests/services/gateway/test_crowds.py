@@ -52,7 +52,7 @@ async def test_who_is_turned_away_at_the_door_hears_what_the_route_says(house: H
     request = NotificationRequest.model_validate(EMAIL)
     waiting = asyncio.create_task(full.accept([Asked.of(new_id(), "default", "user:alice", request)]))
     await eventually(lambda: full.is_full)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=PATIENCE) as http:
         turned_away = [await http.post("/v1/notifications", content=b"x" * size) for size in (0, 5, 300_000)]
         by_the_route = await http.post("/v1/notifications", headers={"Origin": "https://example.org"})
         assert (await http.get("/v1/notifications", headers=ALICE)).status_code == 200

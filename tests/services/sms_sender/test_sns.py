@@ -25,7 +25,7 @@ from services.sms_sender.providers.sns_trying import SANDBOX
 from services.sms_sender.settings import LEASE_SECONDS
 from tests.kit.delivery.support import due
 from tests.services.sms_sender.sns_server import SnsServer, moto_server, resetting_server, sns_server
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 NUMBER = "+33612345678"
 LOST = Unknown("unknown_outcome", "no answer from AWS SNS")
@@ -89,7 +89,7 @@ async def test_taken_by_motos_server_with_its_parts(moto: str) -> None:
     said = await said_by(moto, parcel("“" + "a" * 70))
     assert isinstance(said, Accepted)
     assert said.provider_id and (said.segments, said.encoding) == (2, "UCS-2")
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
         backend = (await http.get(f"{moto}/moto-api/data.json")).json()
     assert NUMBER in str(backend["sns"]), "moto has kept the message"
 
