@@ -6,15 +6,19 @@ import asyncio
 import json as text
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import shutil
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
 import asyncpg
 import typer
 from aiokafka.errors import KafkaError
 
+from cli.database import reached
 from cli.output import Json, Progress, emit
 from cli.place import root
 from contracts.status import Channel
@@ -53,19 +57,56 @@ PositionsOnly = Annotated[
 def backup(folder: Folder, positions_only: PositionsOnly = False, json: Json = False) -> None:
     """Write the database into a new folder, and how far everybody has come on Kafka; everything goes on meanwhile."""
     settings = load(root(), os.environ)
+    with _new(folder), Progress() as progress:
+        # First of all: what is read twice after a restore does no harm, what is not read at all would be lost.
+        progress.say("the places of all groups")
+        positions = asyncio.run(_on_kafka(lambda: look(settings.kafka)))
+        told: dict[str, Any] = {
+            "taken_at": utc_now().isoformat(),
+            "prefix": settings.kafka.topic_prefix,
+            "groups": positions.as_json(),
+        }
+        if not positions_only:
+            _dump(settings.database_url, folder / DUMP, progress)
+            told["dump_bytes"] = (folder / DUMP).stat().st_size
+        # Last of all: without it a folder is no backup.
+        (folder / POSITIONS).write_text(text.dumps(told, indent=1))
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    shown = {"folder": str(folder), "taken_at": told["taken_at"], "bytes": size}
+    emit(shown, as_json=json, people=lambda: print(f"{folder}: {size} bytes, as of {told['taken_at']}"))
+
+
+@contextmanager
+def _new(folder: Path) -> Iterator[None]:
+    """The folder, which goes again where no backup comes of it. Raises Trouble."""
     try:
         folder.mkdir(parents=True, mode=0o700)
     except FileExistsError:
         raise Trouble(f"{folder} is there already", "name a new folder for each backup") from None
-    # First of all: what is read twice after a restore does no harm, what is not read at all would be lost.
-    positions = asyncio.run(_on_kafka(lambda: look(settings.kafka)))
-    told = {"taken_at": utc_now().isoformat(), "prefix": settings.kafka.topic_prefix, "groups": positions.as_json()}
-    (folder / POSITIONS).write_text(text.dumps(told, indent=1))
-    if not positions_only:
-        dumping.dump(settings.database_url, [SHARED, *all_schemas()], folder / DUMP)
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    shown = {"folder": str(folder), "taken_at": told["taken_at"], "bytes": size}
-    emit(shown, as_json=json, people=lambda: print(f"{folder}: {size} bytes, as of {told['taken_at']}"))
+    except OSError as error:
+        raise Trouble(f"{folder} cannot be made ({error.strerror})", "name a folder where you may write") from None
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _dump(url: str, file: Path, progress: Progress) -> None:
+    schemas = [SHARED, *all_schemas()]
+    with reached(url):
+        tables = asyncio.run(_tables(url, schemas))
+    dumping.dump(url, schemas, file, lambda table, done: progress.progress("the database", done, tables, table))
+    progress.progress("the database", tables, tables)
+
+
+async def _tables(url: str, schemas: Sequence[str]) -> int:
+    owner = await asyncpg.connect(url)
+    try:
+        n: int = await owner.fetchval("select count(*) from pg_tables where schemaname = any($1)", schemas)
+    finally:
+        await owner.close()
+    return n
 
 
 def restore(
@@ -76,40 +117,62 @@ def restore(
 ) -> None:
     """Put a backup in the place of what is in the database, and go on from there. All services must be stopped."""
     settings = load(root(), os.environ)
-    positions = _positions(folder, settings.kafka)
+    positions, dump_bytes = _told(folder, settings.kafka)
+    dump = None if positions_only else Dump.checked(folder / DUMP, dump_bytes)
     if not yes:
         raise Trouble("this replaces everything that is in the database", "say --yes when that is what you want")
-    told = asyncio.run(_restore(settings, None if positions_only else folder / DUMP, positions))
+    with reached(settings.database_url):
+        told = asyncio.run(_restore(settings, dump, positions))
     words = f"{told['results']} results were rebuilt from Kafka, of {told['unknown']} tries nobody knows the outcome."
     emit(told, as_json=json, people=lambda: print(f"Restored. {words} {NEXT}"))
 
 
-def _positions(folder: Path, kafka: KafkaSettings) -> Positions:
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """One that is whole, as far as can be seen before anything is replaced by it."""
+
+    file: Path
+    entries: int
+
+    @classmethod
+    def checked(cls, file: Path, size: int | None) -> Self:
+        """`size`: in bytes, when it was written; None: nobody noted it. Raises Trouble."""
+        if not file.exists():
+            raise Trouble(
+                f"{file.parent} holds no {DUMP}, only how far all were on Kafka",
+                "name a backup that has one, or say --positions-only once tools of your own have restored the database",
+            )
+        if size not in (None, there := file.stat().st_size):
+            raise Trouble(f"{file} has {there} bytes, and had {size} when it was written", "copy it again, whole")
+        return cls(file, dumping.entries(file))
+
+
+def _told(folder: Path, kafka: KafkaSettings) -> tuple[Positions, int | None]:
+    """The positions, and how large the dump was made. Raises Trouble."""
     try:
         told = text.loads((folder / POSITIONS).read_text())
-        found, prefix = Positions.read(told["groups"]), told["prefix"]
+        found, prefix, size = Positions.read(told["groups"]), told["prefix"], told.get("dump_bytes")
     except FileNotFoundError:
         raise Trouble(f"{folder} is no backup: it holds no {POSITIONS}", "name the folder that was given") from None
     except (ValueError, KeyError, TypeError) as error:
         raise Trouble(f"{folder / POSITIONS} cannot be read: {error!r}", "take another backup") from None
     if prefix != kafka.topic_prefix:
         raise Trouble(f"the backup is of topics that begin with '{prefix}'", "set KAFKA_TOPIC_PREFIX to that")
-    return found
+    return found, size
 
 
-async def _restore(settings: Settings, dump: Path | None, positions: Positions) -> dict[str, Any]:
+async def _restore(settings: Settings, dump: Dump | None, positions: Positions) -> dict[str, Any]:
     """The groups are set back last: until that is done, the services must not start, and it can be done again."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
     with Progress() as progress:
         return await _put_back(settings, dump, positions, progress)
 
 
-async def _put_back(settings: Settings, dump: Path | None, positions: Positions, progress: Progress) -> dict[str, Any]:
+async def _put_back(settings: Settings, dump: Dump | None, positions: Positions, progress: Progress) -> dict[str, Any]:
     await _check_stopped(settings.database_url)
     there = await _on_kafka(lambda: ends(settings.kafka))
-    progress.say("the database")
     if dump:
-        await _replace(settings.database_url, dump)
+        await _replace(settings.database_url, dump, progress)
     await _brought_up(settings.database_url)
     await _hold_back(settings.database_url, there, positions)
     told = {"results": 0, "unknown": 0}
@@ -140,7 +203,7 @@ where datname = current_database() and application_name like 'tocsin.%' order by
 """
 
 
-async def _replace(url: str, dump: Path) -> None:
+async def _replace(url: str, dump: Dump, progress: Progress) -> None:
     """Roles are no part of a dump: migrations make them."""
     await migrate(url, all_schemas())
     owner = await asyncpg.connect(url)
@@ -149,7 +212,13 @@ async def _replace(url: str, dump: Path) -> None:
             await owner.execute(f"drop schema if exists {schema} cascade")
     finally:
         await owner.close()
-    await asyncio.to_thread(dumping.restore, url, dump)
+    heard = partial(_heard_of, progress, dump.entries)
+    await asyncio.to_thread(dumping.restore, url, dump.file, heard)
+    progress.progress("the database", dump.entries, dump.entries)
+
+
+def _heard_of(progress: Progress, total: int, what: str, done: int) -> None:
+    progress.progress("the database", done, total, what)
 
 
 async def _brought_up(url: str) -> None:

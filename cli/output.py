@@ -41,6 +41,7 @@ class Progress:
         self._silent_until = monotonic() + patience
         self._said: dict[str, int] = {}
         self._changing = False
+        self._width = 0
 
     def __enter__(self) -> Self:
         return self
@@ -59,18 +60,24 @@ class Progress:
             self._end_line()
             print(f"  {text}", file=sys.stderr, flush=True)
 
-    def progress(self, text: str, done: int, total: int) -> None:
-        """A long step: one line that changes on a terminal, a line for every quarter elsewhere."""
+    def progress(self, text: str, done: int, total: int, now: str = "") -> None:
+        """A long step: one line that changes on a terminal, a line for every quarter elsewhere. `now`: what it is at,
+        which a terminal shows."""
         if not self.speaks:
             return
         part = done / total if total else 1.0
         if self._terminal:
-            self._change(f"{text}  {'━' * round(part * BAR):<{BAR}}  {done} of {total}")
+            self._change(f"{text}  {'━' * round(part * BAR):<{BAR}}  {done} of {total}{self._over(now)}")
             if done >= total:
                 self._end_line()
         elif (quarter := int(part * 4)) != self._said.get(text):
             self._said[text] = quarter
             print(f"  {text}: {done} of {total}", file=sys.stderr, flush=True)
+
+    def _over(self, now: str) -> str:
+        """As wide as the widest before it, which it covers."""
+        self._width = max(self._width, len(now))
+        return f"  {now:<{self._width}}" if self._width else ""
 
     def count(self, text: str, done: int) -> None:
         """A long step of which nobody knows how much is left."""

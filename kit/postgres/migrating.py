@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,9 @@ from kit.postgres.not_migrated import NotMigrated
 
 Migrations = Mapping[str, Sequence[Path]]
 """The folders of numbered SQL files of each schema, in the order in which they are applied."""
+
+Told = Callable[[str, int, int], None]
+"""Hears what is done now, how many files were applied before it, and of how many."""
 
 CLOCK: Final = "tocsin"
 """The schema of what all services share: clock(), which every role may read and none may move, and the pace that all of
@@ -44,21 +47,25 @@ def role_of(schema: str) -> str:
     return f"tocsin_{schema}"
 
 
-async def migrate(url: str, schemas: Migrations) -> list[str]:
+async def migrate(url: str, schemas: Migrations, told: Told = lambda what, done, total: None) -> list[str]:
     """Bring the database of the owner's `url` up to date; the names of the files applied now ("intake/0001_rows.sql").
 
-    Safe to run twice and side by side. Raises NotMigrated when a file that was applied has been edited since.
+    Safe to run twice and side by side. Raises NotMigrated when a file that was applied has been edited since, and
+    asyncpg.LockNotAvailableError where others hold what it needs for two minutes: what was applied by then stays.
     """
     connection = await asyncpg.connect(url, timeout=10, server_settings=_PATIENT)
     try:
-        await connection.execute("select pg_advisory_lock($1)", _LOCK)
-        applied = await _Schema(connection, CLOCK, [Path(__file__).parent / "migrations"]).bring_up_to_date()
+        if not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
+            told("another migration is at work", 0, len(await behind(connection, schemas)))
+            await connection.execute("select pg_advisory_lock($1)", _LOCK)
+        applied = _Applied(told, len(await behind(connection, schemas)))
+        await _Schema(connection, CLOCK, [Path(__file__).parent / "migrations"]).bring_up_to_date(applied)
         for schema, folders in schemas.items():
             await _ensure_role(connection, role_of(schema))
-            applied += await _Schema(connection, schema, folders, role_of(schema)).bring_up_to_date()
+            await _Schema(connection, schema, folders, role_of(schema)).bring_up_to_date(applied)
     finally:
         await connection.close(timeout=10)
-    return applied
+    return applied.names
 
 
 async def behind(connection: Connection, schemas: Migrations) -> list[str]:
@@ -98,6 +105,22 @@ def _files(folders: Sequence[Path]) -> list[_File]:
     return [_File(f"{path.parent.parent.name}/{path.name}", path.read_text(encoding="utf-8")) for path in found]
 
 
+@dataclass(slots=True)
+class _Applied:
+    """What was applied in this run, told before and after each."""
+
+    told: Told
+    total: int
+    names: list[str] = field(default_factory=list)
+
+    def begin(self, name: str) -> None:
+        self.told(name, len(self.names), self.total)
+
+    def finish(self, name: str) -> None:
+        self.names.append(name)
+        self.told(name, len(self.names), self.total)
+
+
 @dataclass(frozen=True, slots=True)
 class _Schema:
     """One schema on its way to the present. `role` None: the schema that every role reads."""
@@ -111,30 +134,34 @@ class _Schema:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", self.name):
             raise NotMigrated(f"“{self.name}” cannot name a schema: use small letters, digits and _")
 
-    async def bring_up_to_date(self) -> list[str]:
+    async def bring_up_to_date(self, applied: _Applied) -> None:
         await self.connection.execute(f"create schema if not exists {self.name}")
         # Before the grants, so that no role can rewrite its own history.
         await self.connection.execute(_BOOK.format(schema=self.name))
         await self._grant()
         rows = await self.connection.fetch(f"select name, sha256 from {self.name}.migrations")
         known = {row["name"]: row["sha256"] for row in rows}
-        return [file.name for file in _files(self.folders) if await self._apply(file, known.get(file.name))]
+        for file in _files(self.folders):
+            if self._is_new(file, known.get(file.name)):
+                applied.begin(file.name)
+                await self._apply(file)
+                applied.finish(file.name)
 
-    async def _apply(self, file: _File, known: str | None) -> bool:
-        if known == file.sha256:
-            return False
-        if known is not None:
+    def _is_new(self, file: _File, known: str | None) -> bool:
+        if known not in (None, file.sha256):
             raise NotMigrated(
                 f"{file.name} was edited after it had been applied to schema {self.name}: "
                 "restore it, and write the change as a file with the next number"
             )
+        return known is None
+
+    async def _apply(self, file: _File) -> None:
         async with self.connection.transaction():
             await self.connection.execute(f"set local search_path to {self.name}, {CLOCK}")
             await self.connection.execute(file.sql)
             await self.connection.execute(
                 f"insert into {self.name}.migrations (name, sha256) values ($1, $2)", file.name, file.sha256
             )
-        return True
 
     async def _grant(self) -> None:
         """By default privileges: what a file makes, the role may use at once, without a word in the file."""

@@ -40,6 +40,18 @@ def test_on_a_terminal_a_bar_that_grows_and_ends() -> None:
     assert lines[-1].endswith("8 of 8\n")
 
 
+def test_a_terminal_shows_what_it_is_at_and_nothing_of_what_it_was_at() -> None:
+    def at_tables(progress: Progress) -> None:
+        progress.progress("read", 0, 2, "a_long_name")
+        progress.progress("read", 1, 2, "short")
+        progress.progress("read", 2, 2)
+
+    lines = said(Terminal(), at_tables).split("\r")
+    assert lines[1].endswith("0 of 2  a_long_name") and lines[2].endswith("1 of 2  short      ")
+    assert {len(line.rstrip("\n")) for line in lines[1:]} == {len(lines[1])}
+    assert "name" not in said(StringIO(), at_tables)
+
+
 def test_what_stops_half_way_leaves_the_next_word_a_line_of_its_own() -> None:
     assert said(Terminal(), lambda progress: progress.progress("read", 1, 8)).endswith("1 of 8\n")
     assert said(Terminal(), lambda progress: progress.count("sent again", 7)) == "\r  sent again: 7\n"

@@ -13,7 +13,9 @@ from asyncpg.exceptions import _base
 
 from deploy.local.postgres import Postgres
 from kit.postgres import Database, NotMigrated, all_schemas, fate, migrate
+from kit.postgres.migrating import _LOCK
 from tests.servers import other_database
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -82,6 +84,30 @@ async def test_a_file_is_applied_once(empty: str, rooms: dict[str, list[Path]]) 
     assert await migrate(empty, rooms) == []
     (rooms["test_left"][0] / "0002_more.sql").write_text("alter table secrets add column n int;")
     assert await migrate(empty, rooms) == ["test_left/0002_more.sql"]
+
+
+async def test_who_watches_is_told_what_is_applied(empty: str, rooms: dict[str, list[Path]]) -> None:
+    """Each file before it and after it; nothing where nothing is to be done."""
+    told: list[tuple[str, int, int]] = []
+    applied = await migrate(empty, rooms, lambda *what: told.append(what))
+    assert told == [(name, n + after, 4) for n, name in enumerate(applied) for after in (0, 1)]
+    told.clear()
+    assert await migrate(empty, rooms, lambda *what: told.append(what)) == [] == told
+
+
+async def test_who_waits_for_another_migration_is_told(empty: str, rooms: dict[str, list[Path]]) -> None:
+    owner = await asyncpg.connect(empty)
+    await owner.execute("select pg_advisory_lock($1)", _LOCK)
+    waits = asyncio.Event()
+
+    def hear(what: str, done: int, total: int) -> None:
+        if what == "another migration is at work" and (done, total) == (0, 4):
+            waits.set()
+
+    second = asyncio.create_task(migrate(empty, rooms, hear))
+    await asyncio.wait_for(waits.wait(), PATIENCE)
+    await owner.close()
+    assert len(await asyncio.wait_for(second, PATIENCE)) == 4
 
 
 async def test_an_edited_file_is_refused(empty: str, rooms: dict[str, list[Path]]) -> None:
