@@ -265,6 +265,7 @@ class Engine:
             await asyncio.sleep(TELL_SECONDS)
             for share in self._shares:
                 self._metrics.in_flight(self.name, share.topics[0].lane or "", share.in_flight)
+            await self._consumer.look_ahead()
             for topic, left in self._consumer.lag().items():
                 self._metrics.lag(self._consumer.group, topic, left)
 

@@ -123,6 +123,7 @@ class Stage:
             if monotonic() - self._committed_at >= COMMIT_EVERY:
                 await self._consumer.commit()
                 self._committed_at, self._uncommitted = monotonic(), False
+                await self._consumer.look_ahead()
                 for topic, left in self._consumer.lag().items():
                     self._metrics.lag(self._consumer.group, topic, left)
 

@@ -16,10 +16,15 @@ from kit.bus.fetching import PROMPT_MS
 from kit.bus.membership import PATIENCE, Membership
 from kit.bus.placement import ANEW, Committed, First, start
 from kit.bus.record import Partition, Position, Received
+from kit.clock import monotonic
 from kit.settings import KafkaSettings
 
 DRAIN: Final = 5.0
 """Seconds that the work under way gets at a rebalance; what is not done by then is done again by the next owner."""
+
+LOOK_EVERY: Final = 5.0
+LOOK_SECONDS: Final = 1.0
+"""Seconds between two looks at where the log ends, and for one of them."""
 
 Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 Revoked = Callable[[], Awaitable[None]]
@@ -70,6 +75,8 @@ class Consumer:
         self._begun: set[str] = set()
         self._anew: set[str] = set()
         self._committing = asyncio.Lock()
+        self._ends: Mapping[TopicPartition, int] = {}
+        self._next_look = 0.0
 
     async def start(self) -> None:
         """Joins the group, or leaves that to the first poll where Kafka is away."""
@@ -101,8 +108,26 @@ class Consumer:
         left: Counter[str] = Counter()
         if kafka and held and held.placed:
             for place in held.partitions:
-                left[self._name(place)] += max((kafka.highwater(place) or 0) - held.position(place), 0)
+                left[self._name(place)] += self._left(kafka, held, place)
         return dict(left)
+
+    async def look_ahead(self) -> None:
+        """Asks where the log ends, every few seconds, of what is not fetched now: Kafka says it only along with
+        records, and of what is paused, or lies here unread, none come. Bounded; raises nothing."""
+        kafka, held = self._membership.kafka, self._membership.held
+        if kafka is None or held is None or not held.placed or monotonic() < self._next_look:
+            return
+        self._next_look, paused = monotonic() + LOOK_EVERY, kafka.paused()
+        places = [place for place in held.partitions if place in paused or self._left(kafka, held, place)]
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                self._ends = await kafka.end_offsets(places) if places else {}
+        except (KafkaError, TimeoutError):
+            self._ends = {}
+
+    def _left(self, kafka: AIOKafkaConsumer, held: Assignment, place: TopicPartition) -> int:
+        end = max(kafka.highwater(place) or 0, self._ends.get(place, 0))
+        return max(end - held.position(place), 0)
 
     # --------------------------------------------------------------------------------------------------------- reading
 

@@ -87,6 +87,20 @@ async def test_what_is_left_to_read_is_known(kafka: KafkaSettings, consumer: Cal
         assert reader.lag() == {TOPIC.name: 0}
 
 
+async def test_what_comes_while_nothing_is_read_is_known_too(
+    kafka: KafkaSettings, consumer: Callable[..., Consumer]
+) -> None:
+    """Of a lane that is held, and of one whose reader has its hands full."""
+    await make(kafka, TOPIC)
+    await say(kafka, TOPIC, IDS[:10])
+    async with joined(consumer()) as reader:
+        await read(reader, 10)
+        reader.pause([TOPIC])
+        await say(kafka, TOPIC, IDS[10:50])
+        await reader.look_ahead()
+        assert reader.lag() == {TOPIC.name: 40}
+
+
 async def test_the_last_committed_record_is_not_read_twice(
     kafka: KafkaSettings, consumer: Callable[..., Consumer]
 ) -> None:
