@@ -3,8 +3,9 @@
 import logging
 from typing import Final
 
-PASSING: Final = ("NotLeaderForPartition", "LeaderNotAvailable")
-"""What Kafka answers for a moment after a topic was made or a broker has started; its client asks again."""
+PASSING: Final = ("NotLeaderForPartition", "LeaderNotAvailable", "GroupCoordinatorNotAvailable")
+"""What Kafka answers for a moment after a topic was made or a broker has started, a new one for as long as it takes to
+make the topic of groups' offsets; its client asks again."""
 
 
 class PassingTrouble(logging.Filter):
