@@ -163,7 +163,6 @@ def _told(folder: Path, kafka: KafkaSettings) -> tuple[Positions, int | None]:
 
 async def _restore(settings: Settings, dump: Dump | None, positions: Positions) -> dict[str, Any]:
     """The groups are set back last: until that is done, the services must not start, and it can be done again."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
     with Progress() as progress:
         return await _put_back(settings, dump, positions, progress)
 
@@ -266,6 +265,7 @@ async def _heard(
 
 async def _on_kafka(question: Callable[[], Awaitable[T]]) -> T:
     """Asked again for a while: a Kafka that has just begun, or is busy, hesitates. Raises Trouble."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
     over = monotonic() + PATIENCE
     while True:
         try:

@@ -36,6 +36,10 @@ def configuration(places: Places, servers: Sequence[Program], services: Sequence
         "[rpcinterface:supervisor]",
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
         "",
+        # For people: `supervisorctl -c` with this file.
+        "[supervisorctl]",
+        f"serverurl=unix://{_plain(places.socket)}",
+        "",
     ]
     # The manager ends groups from the last to the first, and a group's programs side by side.
     for priority, (group, programs) in enumerate(((SERVERS, servers), (SERVICES, services)), 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,19 @@ def test_the_manager_starts_again_what_was_killed(house: House) -> None:
     house.up()
     for name in ("depot", "beta"):
         house.kill_and_see_again(name)
+
+
+def test_people_stop_services_by_supervisorctl_and_start_them_by_up(house: House) -> None:
+    """As docs/runbook.md says; servers stay."""
+    house.up()
+    before = house.pids()
+    control = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(house.places.run / "manager.conf")]
+    subprocess.run([*control, "restart", "services:alpha"], check=True)
+    until(lambda: house.pids().get("alpha", before["alpha"]) != before["alpha"])
+    subprocess.run([*control, "stop", "services:*"], check=True)
+    assert house.pids().keys() == {"manager", "depot"} and house.pids()["depot"] == before["depot"]
+    house.up()
+    assert house.pids().keys() == before.keys()
 
 
 def test_down_leaves_nothing_behind_and_touches_nobody_else(house: House) -> None:
