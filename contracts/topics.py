@@ -16,10 +16,8 @@ MESSAGE_BYTES = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic: `events` by model, `writers` and `readers` by service, `reporter` the reader who tells of poison.
-
-    `readers` is what was agreed; who reads today stands in `GROUPS`. Where the reporter has no group on a topic yet,
-    nobody tells of its poison: the others count it and pass on.
+    """One topic: `events` by model, `writers` and `readers` by service, `reporter` the reader who tells of poison; the
+    others count it and pass on. As which group somebody reads stands in `GROUPS`.
     """
 
     name: str
@@ -122,7 +120,7 @@ RECIPIENTS = Topic(
     "directory.recipients",
     (e.Recipient,),
     writers=(ANYONE, "gateway"),
-    readers=SERVICES,
+    readers=("intake", "scheduler", "gateway"),
     reporter="gateway",
     key="tenant/user_id",
     outside=True,
