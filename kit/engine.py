@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from contracts.topics import Topic
 from kit import logs
 from kit.bus.consumer import Consumer
+from kit.bus.lag import TELL_SECONDS, tell_lag
 from kit.bus.record import Partition, Position, Received
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
@@ -19,7 +20,6 @@ BUSY_SECONDS: Final = 0.02
 """How long a poll waits for records: shorter where a lane is left out, so that it is soon read again."""
 BATCH: Final = 500
 COMMIT_SECONDS: Final = 0.2
-TELL_SECONDS: Final = 1.0
 REVOKE_SECONDS: Final = 4.0
 """What is under way may end while the partitions are still ours: less than the consumer allows in all."""
 STOP_SECONDS: Final = 7.0
@@ -265,9 +265,7 @@ class Engine:
             await asyncio.sleep(TELL_SECONDS)
             for share in self._shares:
                 self._metrics.in_flight(self.name, share.topics[0].lane or "", share.in_flight)
-            await self._consumer.look_ahead()
-            for topic, left in self._consumer.lag().items():
-                self._metrics.lag(self._consumer.group, topic, left)
+            await tell_lag(self._consumer, self._metrics)
 
     # ------------------------------------------------------------------------------------------------- losing tenures
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from kit import logs, refused
 from kit.bus.consumer import Consumer
+from kit.bus.lag import TELL_SECONDS, tell_lag
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing, Received, reached
 from kit.clock import monotonic
@@ -73,6 +74,7 @@ class Stage:
         publisher's) is to report."""
         self.name = name
         self.task: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
         self._consumer = consumer
         self._database = database
         self._publisher = publisher
@@ -95,6 +97,7 @@ class Stage:
     async def start(self) -> None:
         await self._consumer.start()
         self.task = asyncio.create_task(self._run())
+        self._telling = asyncio.create_task(self._tell())
 
     async def stop(self) -> None:
         """Finishes the batch under way, if it can in time, commits, and leaves the group."""
@@ -104,9 +107,10 @@ class Stage:
                 await self._finish()
         except TimeoutError:
             log.warning("batch_left_at_stop", stage=self.name)
-        if self.task:
-            self.task.cancel()
-            await asyncio.wait([self.task])
+        if under_way := [task for task in (self.task, self._telling) if task]:
+            for task in under_way:
+                task.cancel()
+            await asyncio.wait(under_way)
         await self._consumer.stop()
 
     @property
@@ -123,9 +127,11 @@ class Stage:
             if monotonic() - self._committed_at >= COMMIT_EVERY:
                 await self._consumer.commit()
                 self._committed_at, self._uncommitted = monotonic(), False
-                await self._consumer.look_ahead()
-                for topic, left in self._consumer.lag().items():
-                    self._metrics.lag(self._consumer.group, topic, left)
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            await tell_lag(self._consumer, self._metrics)
 
     def _limit(self) -> int | Sequence[int]:
         return self._batch.limit(monotonic()) if isinstance(self._batch, Growing) else self._batch

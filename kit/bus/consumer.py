@@ -122,7 +122,7 @@ class Consumer:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 self._ends = await kafka.end_offsets(places) if places else {}
-        except (KafkaError, TimeoutError):
+        except Exception:  # a figure: whoever reads comes to the same, and knows what to do
             self._ends = {}
 
     def _left(self, kafka: AIOKafkaConsumer, held: Assignment, place: TopicPartition) -> int:
