@@ -38,7 +38,7 @@ def decide(due: e.Due, now: datetime) -> tuple[Status, str | None]:
     """The outcome and its reason, for a notification that has no row yet."""
     if due.end is not None:
         return due.end.outcome, due.end_reason or due.end
-    if due.expires_at < now:
+    if due.expires_at <= now:
         return Status.EXPIRED, "expired"
     if due.user_id is None or due.content is None:
         return Status.FAILED, "nothing_to_show"

@@ -36,14 +36,15 @@ END = due(content=None, end=End.COLLAPSED)
     ("asked", "outcome", "reason"),
     [
         (due(), Status.SENT, None),
-        (due(expires_at=NOW - timedelta(seconds=1)), Status.EXPIRED, "expired"),
+        (due(expires_at=NOW + timedelta(microseconds=1)), Status.SENT, None),
+        (due(expires_at=NOW), Status.EXPIRED, "expired"),
         (END, Status.CANCELLED, "collapsed"),
         (due(content=None, end=End.EXPIRED), Status.EXPIRED, "expired"),
         (due(content=None, end=End.CANCELLED, end_reason="acknowledged"), Status.CANCELLED, "acknowledged"),
         (due(user_id=None), Status.FAILED, "nothing_to_show"),
     ],
 )
-def test_verdict(asked: e.Due, outcome: Status, reason: str | None) -> None:
+def test_what_becomes_of_an_entry(asked: e.Due, outcome: Status, reason: str | None) -> None:
     assert decide(asked, NOW) == (outcome, reason)
 
 
