@@ -11,10 +11,8 @@ from kit.clock import monotonic
 GATHER: Final = 0.025
 """Seconds that a batch may grow, and within which it must have begun for that: what comes alone is not kept."""
 GATHER_BUSY: Final = 0.1
-"""The same behind a batch of `MANY`: then people wait for their mail, and nobody for its line in a list."""
+"""The same behind a batch of `MANY`: where so much happens at once, a tenth of a second is no time."""
 MANY: Final = 100
-ENOUGH: Final = 1000
-"""Records that are worth a transaction of their own."""
 
 
 class Gathering(Consumer):

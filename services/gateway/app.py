@@ -13,7 +13,7 @@ from kit.archive.marking import mark_of
 from kit.bus.consumer import Consumer
 from kit.bus.fetching import CALM_MS
 from kit.bus.follower import Follower
-from kit.bus.gathering import ENOUGH, Gathering
+from kit.bus.gathering import Gathering
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.bus.served import served, served_by_topic
@@ -57,6 +57,8 @@ from services.gateway.webhooks.posting import Poster
 
 NAME: Final = "gateway"
 
+ENOUGH: Final = 1_000
+"""Records that are worth a transaction of the projector's."""
 FRONT: Final = 8
 """Connections for those who ask. Who gets none within ten seconds is told to come back (503)."""
 BEHIND: Final = 5_000

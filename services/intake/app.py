@@ -49,6 +49,7 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     database = parts.add("pool", await Database.open(settings.database_url, NAME))
     parts.watch("postgresql", database.alive)
     parts.add("topics", TopicKeeper(kafka))
+    # Nobody waits for intake to know that a mail is sent; a transaction for two outcomes is as dear as one for fifty.
     outcome_reader = Gathering(kafka, INTAKE_OUTCOMES.name, [INTAKE_OUTCOMES.topics], fetch_wait_ms=CALM_MS)
     catching_up = parts.add(
         CATCHING_UP, CatchingUp(database, kafka, parts.metrics, partial(hear_in_turn, outcome_reader))

@@ -12,7 +12,7 @@ from contracts.request import SMS_CHARACTERS, NotificationRequest
 from contracts.status import Channel, End, Lane
 from kit.hours import next_time
 from services.intake.rules.ending import closed, end
-from services.intake.rules.facts import DEFAULT_LIFE, DigestRule, Facts
+from services.intake.rules.facts import DigestRule, Facts, default_expiry
 from services.intake.rules.row import Moment, Row, State, Step
 from services.intake.rules.saying import failed, handed, say, take_back
 
@@ -112,7 +112,7 @@ def _digest_of(members: Sequence[Row], first: Row, digest: UUID, template: str |
         fingerprint=fingerprint(body),
         planned_at=planned,
         reason=first.reason,
-        expires_at=planned + DEFAULT_LIFE[first.lane],
+        expires_at=default_expiry(first.lane, planned),
         trace=next((row.trace for row in members if row.trace), None),
         body=body,
         request=request,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from contracts.lives import DEFAULT_LIFE as DEFAULT_LIFE
+from contracts.lives import DEFAULT_LIFE
 from contracts.status import Channel, Lane
 from contracts.suppression import Suppression
 from kit.hours import Calendar, Span
