@@ -31,7 +31,7 @@ from services.intake.loops.group_ends import GroupEnds
 from services.intake.loops.retelling import Retelling
 from services.intake.loops.sweep import Served, Sweep
 from services.intake.loops.usage import Forgetting
-from services.intake.settings import BATCH, LARGE_BATCH, Pauses, pace_of, policy_of, remembered, sweeps
+from services.intake.settings import BATCH, LARGE_BATCH, Pauses, policy_of, remembered, sweep_pace_of, sweeps
 
 NAME: Final = "intake"
 
@@ -71,9 +71,9 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     shared = database, publisher
     parts.add("directory", Stage("directory", directory_reader, *shared, directory.project, metrics=parts.metrics))
     parts.add("outcomes", Stage("outcomes", outcome_reader, *shared, outcomes.hear, metrics=parts.metrics))
-    pace = Growing(BATCH, LARGE_BATCH)
+    batch = Growing(BATCH, LARGE_BATCH)
     judging = Stage(
-        "judge", request_reader, *shared, judge.handle, metrics=parts.metrics, batch=pace, after=after, tracer=tracer
+        "judge", request_reader, *shared, judge.handle, metrics=parts.metrics, batch=batch, after=after, tracer=tracer
     )
     parts.add("judge", judging)
 
@@ -83,7 +83,7 @@ async def build(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     parts.add("counts", Repeating("counts", Counts(database, publisher, parts.metrics).once, pauses.counts))
     parts.add("usage", Repeating("usage", Forgetting(database).once, pauses.usage))
     sweep = Sweep(
-        database, publisher, served_by(kafka), policy, parts.metrics, pace_of(settings), lambda: catching_up.over
+        database, publisher, served_by(kafka), policy, parts.metrics, sweep_pace_of(settings), lambda: catching_up.over
     )
     if sweeps(environ):
         parts.add("sweep", Repeating("sweep", sweep.once, pauses.sweep))

@@ -10,7 +10,7 @@ from kit.hours import Calendar, span
 from kit.settings import Settings
 from services.intake.rules.facts import DigestRule, Policy
 from services.intake.rules.limits import Caps
-from services.intake.rules.sweeping import Pace
+from services.intake.rules.sweeping import SweepPace
 
 SWEEPS: Final = "TOCSIN_TEST_SWEEPS"
 """`off` in the environment of a test: a sweep must not hide a broken rule."""
@@ -49,10 +49,10 @@ def remembered(settings: Settings) -> timedelta:
     return timedelta(days=max(REMEMBERED_DAYS, settings.cleanup.delete_sent_after_days + REMEMBERED_DAYS - 30))
 
 
-def pace_of(settings: Settings) -> Pace:
+def sweep_pace_of(settings: Settings) -> SweepPace:
     """The slack of P3.9 is two of the scheduler's intervals: 60 seconds make the two minutes."""
     slack = timedelta(seconds=2 * settings.notifications.scheduler.check_interval_seconds)
-    return Pace(slack=slack, pause=slack)
+    return SweepPace(slack=slack, pause=slack)
 
 
 def policy_of(settings: Settings) -> Policy:

@@ -12,7 +12,7 @@ from services.intake.rules.facts import Person, Tenanted
 from services.intake.store import directory
 from services.intake.store.directory import As, ObjectKey
 
-KEPT = ("template", "suppression", "budget")
+KEPT = ("template", "suppression")
 """The settings that concern intake; the others are passed over."""
 
 K = TypeVar("K", Tenanted, ObjectKey)

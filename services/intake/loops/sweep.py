@@ -26,7 +26,7 @@ from services.intake.handlers.gathering import Wanted, with_requests
 from services.intake.loops.one_by_one import one_by_one
 from services.intake.rules.facts import Facts, Policy
 from services.intake.rules.row import Moment, Row, Step
-from services.intake.rules.sweeping import PILES, Pace, Pile, driven, overdue, resting
+from services.intake.rules.sweeping import PILES, Pile, SweepPace, driven, overdue, resting
 from services.intake.store import counts, rows
 
 log = logs.get(__name__)
@@ -81,7 +81,7 @@ class Sweep:
         served: Served,
         policy: Policy,
         metrics: Metrics,
-        pace: Pace | None = None,
+        pace: SweepPace | None = None,
         may_look: Callable[[], bool] = lambda: True,
     ) -> None:
         """`may_look`: not before everything was read again after a restore. What has expired since the backup may have
@@ -91,7 +91,7 @@ class Sweep:
         self.served = served
         self.policy = policy
         self.metrics = metrics
-        self.pace = pace or Pace()
+        self.pace = pace or SweepPace()
         self.may_look = may_look
 
     async def once(self) -> bool:

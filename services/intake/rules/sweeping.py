@@ -15,7 +15,7 @@ OVERDUE: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class SweepPace:
     """How patient and how loud the sweep is. `pause` doubles with each time that a row was driven again."""
 
     slack: timedelta = timedelta(minutes=2)
@@ -68,13 +68,13 @@ def look_at(row: Row, moment: Moment) -> datetime | None:
             return None
 
 
-def driven(row: Row, facts: Facts, pace: Pace, moment: Moment) -> Step:
+def driven(row: Row, facts: Facts, pace: SweepPace, moment: Moment) -> Step:
     """Said again as stored, and left alone for twice as long as the last time."""
     row = resting(row, pace, moment)
     return Step(row, say(row, facts))
 
 
-def resting(row: Row, pace: Pace, moment: Moment) -> Row:
+def resting(row: Row, pace: SweepPace, moment: Moment) -> Row:
     """`row` after one more sweep."""
     sweeps = row.sweeps + 1
     rest = moment.real + pace.pause * 2 ** min(sweeps, 12)

@@ -70,7 +70,7 @@ async def test_wait_tells_the_outcome(judge: Others, gateway: Gateway) -> None:
     assert answer.json()["reason"] == "unknown_template"
 
 
-async def test_cancelled_and_moved(judge: Others, gateway: Gateway, database: str) -> None:
+async def test_a_move_and_a_cancel_are_said(judge: Others, gateway: Gateway, database: str) -> None:
     id = await gateway.post(EMAIL | {"send_at": "2030-01-01T08:00:00Z"})
     [asked] = await judge.hear(e.Requested)
     at = asked.request.planned_at
@@ -266,7 +266,9 @@ async def test_p6_1_sent_made_anew_what_is_open_is_asked_for(
         await gateway.shows(first.id, "expired")
 
 
-async def test_p6_1_a_kafka_that_never_heard_of_us(judge: Others, settings: Settings, kafka: KafkaSettings) -> None:
+async def test_p6_1_where_kafka_forgot_us_what_is_open_is_asked_for(
+    judge: Others, settings: Settings, kafka: KafkaSettings
+) -> None:
     """Topics were lost while we were away, and our offsets with them: that we know of a sending tells."""
     async with running(settings) as gateway:
         id = UUID(await gateway.post())

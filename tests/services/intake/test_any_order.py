@@ -12,7 +12,7 @@ from contracts.status import Status
 from services.intake.rules.hearing import heard, postponed
 from services.intake.rules.row import Row, State
 from services.intake.rules.saying import say
-from services.intake.rules.sweeping import Pace, driven, overdue
+from services.intake.rules.sweeping import SweepPace, driven, overdue
 from tests.services.intake.samples import FACTS, NOON, Intake, again, at, cancel, id_of, in_, move, requested, ripe
 
 NEXT = {
@@ -117,7 +117,7 @@ def hear_retry(life: Life) -> None:
 
 def sweep(life: Life) -> None:
     if (row := life.row()) and row.is_open:
-        step = driven(row, FACTS, Pace(), at(life.now))
+        step = driven(row, FACTS, SweepPace(), at(life.now))
         assert step.row
         life.replace(step.row)
         life.check(row, step.said)
@@ -126,7 +126,7 @@ def sweep(life: Life) -> None:
 
 def expire(life: Life) -> None:
     row = life.row()
-    if row and row.is_open and row.expires_at and row.expires_at + Pace().overdue < moment_of(life):
+    if row and row.is_open and row.expires_at and row.expires_at + SweepPace().overdue < moment_of(life):
         step = overdue(row, FACTS, at(life.now))
         assert step.row
         life.replace(step.row)

@@ -150,7 +150,7 @@ async def _knows(town: Town, email: str) -> None:
     await until_true(there)
 
 
-async def test_p3_4_cancel_after(town: Town) -> None:
+async def test_p3_4_of_what_was_handed_over_the_sender_is_asked_to_end_it(town: Town) -> None:
     async with town.intake():
         await town.put(mail())
         await town.hear(e.Due)

@@ -19,7 +19,7 @@ from kit.postgres import Database
 from services.intake.app import served_by
 from services.intake.loops.sweep import Sweep
 from services.intake.rules.facts import Policy
-from services.intake.rules.sweeping import Pace
+from services.intake.rules.sweeping import SweepPace
 from tests.kit.bus.support import until_true
 from tests.services.intake.running import Place, Town
 from tests.services.intake.samples import id_of
@@ -27,7 +27,7 @@ from tests.services.intake.test_fates import mail
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-IMPATIENT = Pace(slack=timedelta(0), pause=timedelta(hours=1))
+IMPATIENT = SweepPace(slack=timedelta(0), pause=timedelta(hours=1))
 
 
 class Swept(Town):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from contracts.status import Channel, Lane
 from services.intake.rules.row import State
-from services.intake.rules.sweeping import PILES, Pace, Pile, driven, look_at, pile_of
+from services.intake.rules.sweeping import PILES, Pile, SweepPace, driven, look_at, pile_of
 from tests.services.intake.samples import FACTS, NOON, Intake, at, cancel, in_, requested
 
 
@@ -13,7 +13,7 @@ def test_p3_9_the_pause_doubles_with_each_time() -> None:
     intake.hear(requested())
     row, pauses = intake.row(), []
     for _ in range(4):
-        step = driven(row, FACTS, Pace(), at(0))
+        step = driven(row, FACTS, SweepPace(), at(0))
         assert step.row and step.row.rest_until
         row = step.row
         pauses.append(step.row.rest_until - NOON)

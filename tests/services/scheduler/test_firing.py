@@ -353,7 +353,9 @@ async def test_what_is_armed_between_look_and_sleep_wakes() -> None:
     await asyncio.wait_for(alarm.sleep(NOON - SECOND, 3600), PATIENCE)
 
 
-async def test_counted(db: Database, owner: Owner, publisher: Publisher, listener: Listener) -> None:
+async def test_who_waits_and_who_is_late_is_counted(
+    db: Database, owner: Owner, publisher: Publisher, listener: Listener
+) -> None:
     """How many wait, how many are late, and how late those were that fired."""
     metrics = Metrics()
     await owner.set_clock(NOON)

@@ -190,7 +190,7 @@ async def test_a_shelf_of_schedules_says_whether_more_may_be_due(db: Database, o
 
 
 @pytest.mark.parametrize(("misfire", "expected"), [("fire_once", [3]), ("skip", []), ("fire_all", [0, 1, 2, 3])])
-async def test_nobody_was_there(
+async def test_missed_instants_fire_as_the_policy_says(
     db: Database, owner: Owner, publisher: Publisher, listener: Listener, said: Said, misfire: str, expected: list[int]
 ) -> None:
     """Four instants were missed; the next one fires whatever the policy."""
@@ -289,7 +289,9 @@ async def test_switched_on_again_it_goes_on_from_then(db: Database, owner: Owner
     assert await next_at(owner) == [NOON + 6 * HOUR]
 
 
-async def test_its_end(db: Database, owner: Owner, publisher: Publisher, listener: Listener, said: Said) -> None:
+async def test_its_end_may_be_the_last_firing(
+    db: Database, owner: Owner, publisher: Publisher, listener: Listener, said: Said
+) -> None:
     """ends_at may be the last firing itself."""
     await said(db, schedule(ends_at=(NOON + HOUR).isoformat(), misfire="fire_all"))
     await owner.set_clock(NOON + 5 * HOUR)
@@ -300,7 +302,9 @@ async def test_its_end(db: Database, owner: Owner, publisher: Publisher, listene
     assert set(listener.ids) == {named(NOON), named(NOON + HOUR)}
 
 
-async def test_run_now(db: Database, owner: Owner, publisher: Publisher, listener: Listener, said: Said) -> None:
+async def test_run_now_fires_once_and_moves_no_instant(
+    db: Database, owner: Owner, publisher: Publisher, listener: Listener, said: Said
+) -> None:
     """Once at once, under an id of its own; its recurrence is not touched, and the command heard again is one."""
     await owner.set_clock(NOON - 30 * timedelta(seconds=1))
     command = run_now()
