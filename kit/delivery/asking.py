@@ -47,9 +47,8 @@ class Asking(Repeating):
         self._publisher = publisher
         self._meaning = meaning
 
-    async def _round(self) -> bool:
+    async def _round(self) -> None:
         await self.once()
-        return False
 
     async def once(self) -> int:
         """One round; how many of them were answered with news."""

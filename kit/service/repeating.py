@@ -15,13 +15,17 @@ LONGEST: Final = 10.0
 """Seconds of the pause that doubles with each error in a row, where the work's own is not longer."""
 
 
+Work = Callable[[], Awaitable[int | None]]
+"""One turn; what is true says that there may be more to do."""
+
+
 class Repeating(Loop):
-    """A part that calls `work` every `seconds`, and at once after `wake()`. `work` says whether there is more to do.
+    """A part that calls `work` every `seconds`, and at once after `wake()`, or where it says that there is more to do.
 
     Its errors are logged under `name`: in a line where Kafka or the database is away, as a mistake of ours elsewhere.
     """
 
-    def __init__(self, name: str, work: Callable[[], Awaitable[bool]], seconds: float, *, at_once: bool = True) -> None:
+    def __init__(self, name: str, work: Work, seconds: float, *, at_once: bool = True) -> None:
         """`at_once` False: the first call comes after a pause."""
         super().__init__(self._go_on)
         self._at_once = at_once

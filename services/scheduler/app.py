@@ -21,7 +21,7 @@ from kit.bus.topics import TopicKeeper
 from kit.control.controlled import controlled
 from kit.postgres import Database
 from kit.restored import CATCHING_UP, CatchingUp
-from kit.service import Loop, Parts, run
+from kit.service import Parts, Repeating, run
 from kit.settings import Settings
 from kit.stage import Stage
 from kit.tracing import tracer_of
@@ -37,7 +37,7 @@ from services.scheduler.hearing import Hearing
 from services.scheduler.reckoning import Reckoning
 from services.scheduler.shelves.considering import Considering
 from services.scheduler.shelves.deadlines import Deadlines
-from services.scheduler.shelves.schedules import Schedules, recompute_on
+from services.scheduler.shelves.schedules import RECOMPUTE_EVERY, Schedules, recompute
 from services.scheduler.shelves.timers import Timers
 from services.scheduler.store.timers import BY_INDEX
 from services.scheduler.timing import Timing, plans_of
@@ -116,12 +116,12 @@ async def build(settings: Settings) -> Parts:
         parts.add("deadlines_heard", deadlines_heard)
         for name, firing in firings.items():
             parts.add(name, firing)
-        parts.add("recomputing", Loop(lambda: recompute_on(db, zones)))
+        parts.add("recomputing", Repeating("recomputing", lambda: recompute(db, zones), RECOMPUTE_EVERY))
     counting = parts.add("counting", Counting(db, parts.metrics))
 
     answer_reader = Consumer(settings.kafka, SCHEDULER_ANSWERS.name, [SCHEDULER_ANSWERS.topics], fetch_wait_ms=CALM_MS)
-    hearing = Stage("answers", answer_reader, db, publisher, answers.hear, metrics=parts.metrics, reporter=False)
-    parts.add("answers", hearing, needed=False)
+    answering = Stage("answers", answer_reader, db, publisher, answers.hear, metrics=parts.metrics, reporter=False)
+    parts.add("answers", answering, needed=False)
     parts.add("timing", Timing(db, publisher, plans_of(settings)))
     at_work = firings if plan.enabled else {}
     zone = settings.notifications.default_time_zone

@@ -1,30 +1,24 @@
 """How much waits on each shelf, how much is late, and how jobs did, for whoever watches."""
 
-import asyncio
 from typing import Any, Final
 
-import asyncpg
-
 from contracts.jobs import JOBS
-from kit import logs
 from kit.metrics import Metrics
 from kit.postgres import Database
 from kit.postgres.clocks import clock
-from kit.service import Loop
+from kit.service import Repeating
 from services.scheduler.rules import jobs as rules
 from services.scheduler.store import jobs, overview
 
 EVERY: Final = 5.0
 """Seconds between two counts."""
 
-log = logs.get(__name__)
 
-
-class Counting(Loop):
+class Counting(Repeating):
     """Sets the gauges every few seconds; without the database they stay as they were."""
 
     def __init__(self, db: Database, metrics: Metrics) -> None:
-        super().__init__(self._count_on)
+        super().__init__("counting", self.once, EVERY)
         self._db = db
         self._metrics = metrics
         self._waiting: dict[str, overview.Waiting] = {}
@@ -45,11 +39,3 @@ class Counting(Loop):
         """The last count, by the kind of what waits: for `ops.status`."""
         told = {kind: {"pending": one.pending, "overdue": one.overdue} for kind, one in self._waiting.items()}
         return {"timers": told}
-
-    async def _count_on(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.debug("timers_not_counted", error=repr(error))
-            await asyncio.sleep(EVERY)

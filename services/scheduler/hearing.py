@@ -48,10 +48,10 @@ class Hearing(Repeating):
             self.wake()
         return self._left == []
 
-    async def once(self) -> bool:
-        """One look, while there is anything to be heard; never more to do. Raises what Kafka raises."""
+    async def once(self) -> None:
+        """One look, while there is anything to be heard. Raises what Kafka raises."""
         if self._left == []:
-            return False
+            return
         marks, times_away = self._left, self._times_away
         if marks is None:
             marks = await marks_now(self._kafka, self._group, utc_now())
@@ -59,7 +59,6 @@ class Hearing(Repeating):
         if times_away == self._times_away:  # who was away meanwhile has found out where the topics ended before that
             self._left = [mark for mark in marks if mark not in done]
             self._say(self._left)
-        return False
 
     def _say(self, left: list[Mark]) -> None:
         if left and self._clock() - self._said_at >= SAY_AGAIN:

@@ -25,10 +25,10 @@ class Reckoning(Repeating):
         self._basis = " ".join(basis)
         self._done = False
 
-    async def once(self) -> bool:
-        """Never more to do. Raises what the database raises."""
+    async def once(self) -> None:
+        """The one time that it is needed. Raises what the database raises."""
         if self._done:
-            return False
+            return
         async with self._database.transaction() as connection:
             people = 0
             if await directory.is_another_basis(connection, self._basis):
@@ -36,4 +36,3 @@ class Reckoning(Repeating):
         self._done = True
         if people:
             log.info("reckoned_anew", basis=self._basis, people=people)
-        return False

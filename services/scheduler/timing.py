@@ -1,6 +1,5 @@
 """At its time a job is ordered on `ops.control`: once per instant, however many schedulers there are."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,7 +13,7 @@ from kit.clock import monotonic, utc_now
 from kit.control.instance import Instance
 from kit.postgres import Database
 from kit.postgres.clocks import clock
-from kit.service import Loop
+from kit.service import Repeating
 from kit.settings import Settings
 from services.scheduler.rules import jobs as rules
 from services.scheduler.rules.jobs import Plan, Row
@@ -38,7 +37,7 @@ def plans_of(settings: Settings) -> dict[str, Plan | None]:
     return plans
 
 
-class Timing(Loop):
+class Timing(Repeating):
     """Looks each second for jobs whose instant has come, by tocsin.clock(); tells of every change on `ops.status`.
 
     Whoever moves `next_run` on has started the run of that instant. Its order has an id made of job and instant, so
@@ -46,7 +45,7 @@ class Timing(Loop):
     """
 
     def __init__(self, database: Database, publisher: Publisher, plans: Mapping[str, Plan | None]) -> None:
-        super().__init__(self._time_on)
+        super().__init__("timing", self.once, EVERY)
         self._database = database
         self._publisher = publisher
         self._plans = plans
@@ -54,16 +53,8 @@ class Timing(Loop):
         self._prepared = False
         self._told_at = -TELL_ALL
 
-    async def _time_on(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except Exception as error:  # Kafka or the database may be away: what was not said is said later
-                log.warning("jobs_not_timed", error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(EVERY)
-
     async def once(self) -> None:
-        """One look."""
+        """One look. What could not be said is said at the next one."""
         async with self._database.transaction() as connection:
             now = await clock(connection)
             if not self._prepared:
@@ -74,7 +65,7 @@ class Timing(Loop):
                     await store.begin(connection, rules.begun(row, plan.after(now), now))
         self._prepared = True
         await self._order()
-        await self._tell()
+        await self._tell_changes()
 
     async def _order(self) -> None:
         async with self._database.connection() as connection:
@@ -84,7 +75,7 @@ class Timing(Loop):
             async with self._database.connection() as connection:
                 await store.said(connection, rows)
 
-    async def _tell(self) -> None:
+    async def _tell_changes(self) -> None:
         all_again = monotonic() - self._told_at >= TELL_ALL
         async with self._database.connection() as connection:
             rows = await store.changed(connection)

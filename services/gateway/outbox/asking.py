@@ -66,13 +66,12 @@ class Asking(Repeating):
             await self.topics_made_anew(unread)
         self._heard = None
 
-    async def _once(self) -> bool:
+    async def _once(self) -> None:
         await self._begin()
         await self.ask()
         if monotonic() - self._looked >= self._pace.look_every:
             self._looked = monotonic()
             await self.look()
-        return False
 
     async def ask(self) -> None:
         """Ask about what is due to be asked about."""

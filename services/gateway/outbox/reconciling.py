@@ -35,10 +35,9 @@ class Reconciling(Repeating):
         self._lost: set[datetime] = set()
         self._count_at = 0.0
 
-    async def _look(self) -> bool:
+    async def _look(self) -> None:
         """There is never more to do: what differs is looked at again after the pause."""
         await self.look()
-        return False
 
     async def look(self) -> Lost:
         """All that nobody accounts for, as is known now."""

@@ -52,10 +52,9 @@ class Renewing(Repeating):
             await self.topics_made_anew(lost)
         self._known = None
 
-    async def _once(self) -> bool:
+    async def _once(self) -> None:
         await self._begin()
         await self.renew()
-        return False
 
     async def renew(self) -> None:
         """Publish all that is to be published again."""

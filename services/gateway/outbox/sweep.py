@@ -55,9 +55,8 @@ class Sweep(Repeating):
         self._says_again = says_again
         self._looked = float("-inf")
 
-    async def _once(self) -> bool:
+    async def _once(self) -> None:
         await self.sweep()
-        return False
 
     async def sweep(self, *, at_once: bool = False) -> Swept:
         """One look at the outbox; `at_once`: also for what intake never answered, whenever that was last looked for."""

@@ -34,7 +34,7 @@ class Counts:
         self._missing = 0
         self._said_at = 0.0
 
-    async def once(self) -> bool:
+    async def once(self) -> None:
         """Says them, if there is anything to say; there is never more to do."""
         async with self.db.transaction() as connection:
             now = (await rows.moment(connection)).real
@@ -45,7 +45,6 @@ class Counts:
         if changed or monotonic() - self._said_at > AT_LEAST_EVERY:
             await self.publisher.publish([Outgoing.of(_status(hours, open_.missing, now))])
             self._said, self._missing, self._said_at = hours, open_.missing, monotonic()
-        return False
 
     def _show(self, open_: counts.Open) -> None:
         self.metrics.open_now(open_.best)

@@ -21,9 +21,8 @@ class DirectoryWatch:
         """Somebody waits."""
         self._wanted_until = monotonic() + PATIENCE
 
-    async def once(self) -> bool:
+    async def once(self) -> None:
         """Looks, if that matters now."""
         if monotonic() < self._wanted_until:
             known = [instant for instant in (self.until, await self.served()) if instant]
             self.until = max(known, default=None)
-        return False

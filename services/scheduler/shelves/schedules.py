@@ -1,11 +1,8 @@
 """The schedules on their shelf: one that fires says a request for each recipient, and moves on to its next instant."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
-
-import asyncpg
 
 from contracts import events as e
 from contracts.schedule import MOST_RECIPIENTS
@@ -101,19 +98,9 @@ def _words(row: Row, now: datetime) -> Sequence[e.Requested] | None:
         return None
 
 
-async def recompute_on(db: Database, tzdata: str) -> None:
-    """Computes next instants again that go by other zone data: at the start, and of what a scheduler of another edition
-    wrote beside us since."""
-    while True:
-        try:
-            while await _recompute(db, tzdata):
-                pass
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("not_recomputed", error=repr(error))
-        await asyncio.sleep(RECOMPUTE_EVERY)
-
-
-async def _recompute(db: Database, tzdata: str) -> int:
+async def recompute(db: Database, tzdata: str) -> int:
+    """Computes some next instants again that go by other zone data, be it since the start or since a scheduler of
+    another edition wrote beside us; how many: there may be more."""
     async with db.transaction() as connection:
         rows = await store.stale(connection, tzdata, RECOMPUTED)
         await store.write(connection, [rules.recomputed(row, tzdata) for row in rows])

@@ -108,7 +108,7 @@ class History:
     async def zone_data_come(self) -> None:
         """Another edition, in which this zone is as it was: nothing moves."""
         self.edition = EDITIONS[self.edition == EDITIONS[0]]
-        while await recurring._recompute(self.db, self.edition):
+        while await recurring.recompute(self.db, self.edition):
             pass
 
     async def fires(self) -> None:

@@ -336,7 +336,7 @@ async def test_other_zone_data_compute_again(db: Database, owner: Owner, said: S
     stale = "update scheduler.schedules set tzdata = '2001a', next_at = next_at + interval '7 min' where id = 'to come'"
     await owner.connection.execute(stale)
     await owner.connection.execute("update scheduler.schedules set tzdata = '2001a'")
-    assert await recurring._recompute(db, ZONES) == 1
+    assert await recurring.recompute(db, ZONES) == 1
     found = {row["id"]: (row["next_at"], row["tzdata"]) for row in await rows(owner)}
     assert found == {"due": (NOON, "2001a"), "to come": (NOON + 30 * MINUTE, ZONES)}
 
@@ -368,7 +368,7 @@ async def test_p4_4_a_time_of_day_that_has_fired_does_not_come_again(
         await until_true(lambda: settled(owner, NOON))
     moved = "update scheduler.schedules set tzdata = '2001a', value = replace(value, 'Europe/Paris', $1)"
     await owner.connection.execute(moved, moved_to)
-    assert await recurring._recompute(db, ZONES) == 1
+    assert await recurring.recompute(db, ZONES) == 1
     assert await next_at(owner) == [then]
 
 
@@ -383,7 +383,7 @@ async def test_p4_4_what_was_passed_over_stays_so_when_zone_data_change(
     async with firing(db, publisher):
         await until_true(lambda: settled(owner, now))
     await owner.connection.execute("update scheduler.schedules set tzdata = '2001a'")
-    assert await recurring._recompute(db, ZONES) == 2
+    assert await recurring.recompute(db, ZONES) == 2
     assert await next_at(owner) == [NOON + 3 * DAY + HOUR]
     assert await listener.hear_out() == []
 
@@ -399,8 +399,8 @@ async def test_a_zone_that_came_with_newer_zone_data_fires_once_they_are_here(
         later = (NOON + 10 * MINUTE).isoformat()
         await said(db, schedule(), schedule("edited", changed_at=later), schedule("off", enabled=False))
         assert [(row["id"], row["next_at"]) for row in await rows(owner) if row["next_at"]] == [("edited", NOON)]
-    assert await recurring._recompute(db, "2026z") == 4
-    assert await recurring._recompute(db, "2026z") == 0
+    assert await recurring.recompute(db, "2026z") == 4
+    assert await recurring.recompute(db, "2026z") == 0
     found = [(row["id"], row["next_at"]) for row in await rows(owner) if row["next_at"]]
     assert sorted(found) == [("edited", NOON), ("edited", NOON + HOUR), ("plants", NOON)]
 
