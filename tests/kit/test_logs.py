@@ -144,6 +144,25 @@ def test_what_passes_by_itself_is_no_error(tmp_path: Path) -> None:
     assert levels == ["warning", "warning", "error", "error"]
 
 
+def test_what_kafkas_client_says_again_at_once_is_left_out(tmp_path: Path) -> None:
+    """It says a hundred times a second that Kafka is away. Other words and loggers are heard, and where the clock was
+    put back, the same."""
+    logs.configure("intake", "INFO", tmp_path, stdout=False)
+
+    def said(logger: str, words: str, at: float) -> None:
+        record = logging.getLogger(logger).makeRecord(logger, logging.ERROR, "", 0, words, (), None)
+        record.created = at
+        logging.getLogger(logger).handle(record)
+
+    for at in (0.0, 0.01, 9.99, 10.0, 19.99, 5.0):
+        said("aiokafka.client", "refused", at)
+    said("aiokafka.client", "something else", 5.0)
+    said("x", "the same", 0.0)
+    said("x", "the same", 0.0)
+    written = [line["event"] for line in lines(tmp_path / "notifications.log")]
+    assert written == ["refused"] * 3 + ["something else", "the same", "the same"]
+
+
 @pytest.mark.parametrize(
     ("service", "fields", "expected"),
     [
