@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from deploy.local.kafka import Kafka
@@ -22,6 +23,13 @@ from tests import needs, sharing
 from tests import servers as real
 
 SHARED = pytest.StashKey[sharing.Shared]()
+
+
+def pytest_configure() -> None:
+    """How long an example takes, or is thought out, says how busy the machine is, and nothing of us."""
+    patient = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+    hypothesis.settings.register_profile("patient", **patient)
+    hypothesis.settings.load_profile("patient")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -161,7 +161,7 @@ def is_inside(calendar: Calendar, at: datetime) -> bool:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(opened=st.none() | calendars, quiet=st.none() | calendars, now=moments)
 @example(opened=Calendar((span("02:30", "02:45"),), PARIS), quiet=None, now=BEFORE_SPRING)
 @example(opened=Calendar((span("02:30", "02:45"),), PARIS), quiet=None, now=BEFORE_AUTUMN)

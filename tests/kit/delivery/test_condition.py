@@ -52,7 +52,6 @@ def test_p5_10_fifty_failures_in_a_row_within_a_minute_are_always_one(story: End
     assert found and found.kind is Kind.DOWN and found.total
 
 
-@settings(deadline=None)
 @given(ends)
 def test_p5_10_where_the_rest_is_well_a_tenth_of_failures_is_needed(story: Ends) -> None:
     """Among thousands of good ones, fifty bad ones are noise."""
@@ -77,7 +76,7 @@ outages = st.lists(st.tuples(st.floats(0.5, 5), st.booleans(), st.integers(0, 2*
 """Seconds it lasts, whether the provider works, some luck."""
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.floats(1, 30), st.floats(0.1, 0.9))
 def test_p5_10_traffic_does_not_flap(period: float, works: float) -> None:
     """A provider goes and comes back for five minutes, ten hand-overs a second: its gate turns a dozen times."""
@@ -93,7 +92,6 @@ def test_p5_10_traffic_does_not_flap(period: float, works: float) -> None:
     assert len(shut) <= 12
 
 
-@settings(deadline=None)
 @given(outages, st.floats(0, 1))
 def test_p5_10_traffic_is_back_within_its_longest_rest(weather: list[tuple[float, bool, int]], share: float) -> None:
     now = 0.0

@@ -49,7 +49,7 @@ rules = st.one_of(
 
 
 @given(rule=rules, then=instants, later=st.timedeltas(timedelta(0), 3 * DAY))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_next_one_is_after_and_none_is_left_out(rule: Rule, then: datetime, later: timedelta) -> None:
     """From any instant before it, it is the same one."""
     at = rule.after(then)
@@ -60,7 +60,7 @@ def test_the_next_one_is_after_and_none_is_left_out(rule: Rule, then: datetime, 
 
 
 @given(rule=rules, then=instants)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_preview_is_what_then_fires(rule: Rule, then: datetime) -> None:
     shown = preview(rule, then, 4)
     assert [one.at for one in shown] == sorted({one.at for one in shown})
@@ -74,7 +74,7 @@ def test_preview_is_what_then_fires(rule: Rule, then: datetime) -> None:
     policy=st.sampled_from(["fire_once", "skip", "fire_all"]),
     first=st.integers(0, 3),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_each_fires_once_as_its_policy_says(every: int, late: timedelta, policy: Policy, first: int) -> None:
     """Against a list of all: the newest one of the last minute fires, of the others what the policy makes up for."""
     rule = Rule(PARIS, every_seconds=every, anchor=NOON)
@@ -151,7 +151,7 @@ def test_what_is_no_rule_is_refused(given: dict[str, Any], field: str, sentence:
 
 
 @given(st.text(alphabet="0123456789*/,-LW#FRIJAN ", max_size=30))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_text_is_a_rule_or_a_sentence(text: str) -> None:
     """Nothing else is raised, and what is taken can be asked."""
     rule = Rule(PARIS, text)

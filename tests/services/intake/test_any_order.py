@@ -169,7 +169,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from([0.0, 3600.0]), st.lists(STEPS, max_size=25))
 def test_p3_any_order_and_repetition_ends_where_the_rules_allow(planned: float, steps: list[Any]) -> None:
     life = Life(Intake(), planned)

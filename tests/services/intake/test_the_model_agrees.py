@@ -177,7 +177,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.sampled_from([0, 30, 3600]), st.lists(STEPS, max_size=20))
 def test_p3_the_rules_say_what_the_model_says(planned: int, steps: list[Any]) -> None:
     both = Both(planned)

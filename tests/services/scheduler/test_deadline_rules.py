@@ -266,7 +266,7 @@ class Anything(RuleBasedStateMachine):
 
 
 TestAnything = Anything.TestCase
-TestAnything.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestAnything.settings = settings(max_examples=60, stateful_step_count=25)
 
 
 def test_p4_4_moved_into_the_past_says_once_what_was_missed() -> None:

@@ -225,5 +225,5 @@ class OneNotification(RuleBasedStateMachine):
             self.highest = self.timer.key
 
 
-OneNotification.TestCase.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+OneNotification.TestCase.settings = settings(max_examples=100, stateful_step_count=20)
 TestOneNotification = OneNotification.TestCase
