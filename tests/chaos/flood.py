@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -50,7 +50,8 @@ class Flood:
         self._port = port
         self._request = request
         self._open: set[Client] = set()
-        self._free: list[Client] = []
+        # The longest unused first: one that is left aside for seconds, the gateway may close just when it is used.
+        self._free: deque[Client] = deque()
         self._again: Callable[[], bool] = lambda: False
 
     async def ask_on(self, connections: int, seconds: float) -> float:
@@ -87,7 +88,7 @@ class Flood:
 
     def _ask(self) -> None:
         if self._free:
-            self._free.pop().ask(self._request)
+            self._free.popleft().ask(self._request)
         else:
             self.told.unasked += 1
 

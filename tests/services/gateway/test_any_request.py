@@ -50,7 +50,7 @@ WORKS: dict[str, Work] = dict.fromkeys((FORGET.id, *JOBS), nothing)
 
 def try_all(url: str) -> list[str]:
     """Each operation with requests that fit the document, and with ones that do not; what was wrong, if anything."""
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=PATIENCE)
     found = []
     for result in schema.get_all_operations():
         operation = result.ok()
