@@ -30,8 +30,10 @@ USUAL, MOST = 64, 1_800
 """Connections by which it is measured what the gateway takes, and over which it is asked for more: more than may wait
 for their turn, and fewer than the system keeps for a listener that is slow to take them (2,048). One too many there
 believes that it is connected, and hears nothing for a minute."""
+SHORTEST_BREATH: Final = 500.0
+"""A second: counts as what it takes, be it less, as it is where the machine was busy with something else just then."""
 LONGEST_BREATH: Final = 1_500.0
-"""A second: counts as what it takes, be it more. The clients share the machine with all that they ask for."""
+"""Or be it more. The clients share the machine with all that they ask for."""
 MOST_MEMORY: Final = 400 * 2**20
 RECOVERY: Final = 400.0
 MAIL: Final = {"channel": "email", "to": "customer@example.com", "subject": "Your order", "body": "It is on its way."}
@@ -62,7 +64,7 @@ async def test_what_is_too_much_is_refused_and_the_rest_arrives(stack: Stack) ->
     [gateway] = stack.of("gateway")
     assert gateway.process
     flood = Flood(gateway.port, request("/v1/notifications", stack.token(), json.dumps(MAIL).encode()))
-    takes = min(await flood.ask_on(USUAL, MEASURING), LONGEST_BREATH)
+    takes = min(max(await flood.ask_on(USUAL, MEASURING), SHORTEST_BREATH), LONGEST_BREATH)
     watching = asyncio.create_task(_most_memory(gateway.process.pid))
     await flood.offer(MOST, TIMES * takes, SECONDS)
     flood.close()

@@ -174,6 +174,7 @@ async def commit_is(kafka: KafkaSettings, offset: int, topic: Topic = NORMAL) ->
     deadline = monotonic() + PATIENCE
     while (found := await committed(kafka, topic)) != offset:
         assert monotonic() < deadline, f"committed {found}, not {offset}"
+        await asyncio.sleep(0.05)
 
 
 async def test_a_finished_one_behind_an_unfinished_one_is_not_committed(topics: KafkaSettings) -> None:

@@ -106,6 +106,7 @@ class World:
         deadline, found = monotonic() + PATIENCE, None
         while found != count:
             assert monotonic() < deadline, f"committed {found} of {count}"
+            await asyncio.sleep(0.05)
             with suppress(TimeoutError, KafkaError):
                 found = await self.offsets()
 
