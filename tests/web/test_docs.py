@@ -16,13 +16,13 @@ TRY = """
       const found = block.querySelector(css);
       if (found) return found;
       meanwhile(block);
-      await new Promise((again) => setTimeout(again, 20));
+      await new Promise((again) => setTimeout(again, 200));
     }
   };
   // The page is still drawing itself: what is clicked too early is drawn anew, and closed.
-  const open = (block) => block.matches(".is-open") || block.querySelector("button.opblock-summary-control").click();
-  (await find("button.try-out__btn", open)).click();
-  (await find("button.execute")).click();
+  const opened = (block) => block.matches(".is-open") || block.querySelector("button.opblock-summary-control").click();
+  const tryOut = (block) => opened(block) && block.querySelector("button.try-out__btn:not(.cancel)")?.click();
+  (await find("button.execute", tryOut)).click();
   return (await find(".live-responses-table tr.response .response-col_status")).textContent;
 })()
 """
