@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json as text
-import logging
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ import typer
 from aiokafka.errors import KafkaError
 
 from cli.database import reached
+from cli.kafka_said import kafka_said
 from cli.output import Json, Progress, emit
 from cli.place import root
 from contracts.status import Channel
@@ -60,7 +60,7 @@ def backup(folder: Folder, positions_only: PositionsOnly = False, json: Json = F
     with _new(folder), Progress() as progress:
         # First of all: what is read twice after a restore does no harm, what is not read at all would be lost.
         progress.say("the places of all groups")
-        positions = asyncio.run(_on_kafka(lambda: look(settings.kafka)))
+        positions = asyncio.run(_on_kafka(settings, lambda: look(settings.kafka)))
         told: dict[str, Any] = {
             "taken_at": utc_now().isoformat(),
             "prefix": settings.kafka.topic_prefix,
@@ -169,7 +169,7 @@ async def _restore(settings: Settings, dump: Dump | None, positions: Positions) 
 
 async def _put_back(settings: Settings, dump: Dump | None, positions: Positions, progress: Progress) -> dict[str, Any]:
     await _check_stopped(settings.database_url)
-    there = await _on_kafka(lambda: ends(settings.kafka))
+    there = await _on_kafka(settings, lambda: ends(settings.kafka))
     if dump:
         await _replace(settings.database_url, dump, progress)
     await _brought_up(settings.database_url)
@@ -181,7 +181,7 @@ async def _put_back(settings: Settings, dump: Dump | None, positions: Positions,
         results, unknown = await _rebuild(settings, channel, positions, there, partial(progress.progress, words))
         told = {"results": told["results"] + results, "unknown": told["unknown"] + unknown}
     progress.say("the places of all groups")
-    await _on_kafka(lambda: set_back(settings.kafka, positions, there))
+    await _on_kafka(settings, lambda: set_back(settings.kafka, positions, there))
     return told
 
 
@@ -244,7 +244,7 @@ async def _hold_back(url: str, there: Mapping[Partition, int], positions: Positi
 async def _rebuild(
     settings: Settings, channel: Channel, positions: Positions, there: Collection[Partition], read: Read
 ) -> tuple[int, int]:
-    heard = await _on_kafka(lambda: _heard(settings.kafka, channel, positions, there, read))
+    heard = await _on_kafka(settings, lambda: _heard(settings.kafka, channel, positions, there, read))
     database = await Database.open(settings.database_url, SENDERS[channel], size=1)
     try:
         return await rebuild(database, heard)
@@ -263,18 +263,14 @@ async def _heard(
     return heard
 
 
-async def _on_kafka(question: Callable[[], Awaitable[T]]) -> T:
+async def _on_kafka(settings: Settings, question: Callable[[], Awaitable[T]]) -> T:
     """Asked again for a while: a Kafka that has just begun, or is busy, hesitates. Raises Trouble."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
     over = monotonic() + PATIENCE
-    while True:
-        try:
-            return await question()
-        except (KafkaError, OSError, TimeoutError) as error:
-            if monotonic() > over:
-                raise _no_kafka(error) from None
-        await asyncio.sleep(HESITATION)
-
-
-def _no_kafka(error: BaseException) -> Trouble:
-    return Trouble(f"Kafka does not answer ({type(error).__name__})", "start it, or look at KAFKA_BOOTSTRAP_SERVERS")
+    with kafka_said() as said:
+        while True:
+            try:
+                return await question()
+            except (KafkaError, OSError, TimeoutError) as error:
+                if monotonic() > over:
+                    raise said.trouble(settings, error) from None
+            await asyncio.sleep(HESITATION)

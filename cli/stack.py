@@ -96,8 +96,8 @@ def _urls(settings: Settings) -> None:
         ("inbox", f"{home}/v1/inbox (with a token)"),
         ("health", f"{health}/health/ready, figures at /metrics"),
         ("logs", f"{settings.logs_dir}/notifications.log; text messages of the console: sms_simulation.log"),
-        ("a token", "tocsin token --user alice"),
-        ("what runs", "tocsin status"),
+        ("a token", ".venv/bin/tocsin token --user alice"),
+        ("what runs", ".venv/bin/tocsin status"),
         ("stop", "make stop"),
     ]
     print("Tocsin is up.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,15 +12,15 @@ from typing import Annotated, Final
 import typer
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
+from cli.kafka_said import KafkaSaid, kafka_said
 from cli.output import Json, emit, table
 from cli.place import root
 from cli.topics_made import make
 from contracts.acls import grants, options, principal
 from contracts.topics import ALL, DAY_MS, GROUPS, Topic
-from deploy.local.trouble import Trouble
 from kit.bus.admin import administrator, committed, partitions
 from kit.bus.served import spans
-from kit.settings import KafkaSettings, load
+from kit.settings import KafkaSettings, Settings, load
 
 HESITATIONS: Final = 20
 HESITATION_SECONDS: Final = 0.25
@@ -68,20 +67,26 @@ def topics(
     With --acls: the commands that allow each program what it does there and nothing else, for Kafka's own
     kafka-acls.sh; Kafka is not asked.
     """
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said below, in one sentence
-    kafka = load(root(), os.environ).kafka
+    settings = load(root(), os.environ)
+    kafka = settings.kafka
     if acls:
         _print_acls(kafka, as_json=json)
         return
+    with kafka_said() as said:
+        _asked(settings, said, making=making, json=json)
+
+
+def _asked(settings: Settings, said: KafkaSaid, *, making: bool, json: bool) -> None:
+    kafka = settings.kafka
     if making:
-        made = make(kafka)
+        made = make(settings, said)
         words = "\n".join(f"made  {name}" for name in made) or "all topics are there"
         emit({"made": made}, as_json=json, people=lambda: print(words))
         return
     try:
         seen, trouble = asyncio.run(look_patiently(kafka)), None
     except (KafkaError, OSError, TimeoutError) as error:
-        seen, trouble = None, _away(kafka, error)
+        seen, trouble = None, said.trouble(settings, error)
     listed = [_topic(topic, seen) for topic in ALL]
     groups = seen.groups if seen else ()
     shown = {"kafka": kafka.bootstrap_servers, "prefix": kafka.topic_prefix, "answers": seen is not None}
@@ -158,10 +163,3 @@ def _tables(topics: list[TopicSeen], groups: tuple[GroupSeen, ...]) -> None:
 
 def _count(partitions: int | None) -> object:
     return {None: "-", 0: "missing"}.get(partitions, partitions)
-
-
-def _away(kafka: KafkaSettings, error: Exception) -> Trouble:
-    return Trouble(
-        f"Kafka does not answer at {kafka.bootstrap_servers} ({type(error).__name__})",
-        "`tocsin up` starts it, or set KAFKA_BOOTSTRAP_SERVERS to where it is",
-    )

@@ -7,19 +7,20 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
+from cli.kafka_said import KafkaSaid
 from deploy.local.trouble import Trouble
 from kit.bus.topics import Made, make_missing
 from kit.clock import monotonic
-from kit.settings import KafkaSettings
+from kit.settings import Settings
 
 PATIENCE_SECONDS: Final = 60.0
 """A Kafka that starts beside us takes its time."""
 PAUSE_SECONDS: Final = 1.0
 
 
-def make(kafka: KafkaSettings, patience: float = PATIENCE_SECONDS) -> list[str]:
+def make(settings: Settings, said: KafkaSaid, patience: float = PATIENCE_SECONDS) -> list[str]:
     """The names that were made. Raises Trouble where Kafka does not answer so long, or does not want to."""
-    outcome = asyncio.run(_make_patiently(kafka, patience))
+    outcome = asyncio.run(_make_patiently(settings, said, patience))
     if outcome.refused:
         why = ", ".join(f"{name} ({reason})" for name, reason in outcome.refused.items())
         raise Trouble(
@@ -29,15 +30,12 @@ def make(kafka: KafkaSettings, patience: float = PATIENCE_SECONDS) -> list[str]:
     return list(outcome.made)
 
 
-async def _make_patiently(kafka: KafkaSettings, patience: float) -> Made:
+async def _make_patiently(settings: Settings, said: KafkaSaid, patience: float) -> Made:
     over = monotonic() + patience
     while True:
         try:
-            return await make_missing(kafka)
+            return await make_missing(settings.kafka)
         except (KafkaError, OSError, TimeoutError) as error:
             if monotonic() > over:
-                raise Trouble(
-                    f"Kafka does not answer at {kafka.bootstrap_servers} ({type(error).__name__})",
-                    "`tocsin up` starts it, or set KAFKA_BOOTSTRAP_SERVERS to where it is",
-                ) from None
+                raise said.trouble(settings, error) from None
         await asyncio.sleep(PAUSE_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from cli.doctor.finding import Finding, note, skipped, trouble, well
+from cli.kafka_said import KafkaSaid, kafka_said
 from cli.topics import Seen, look, look_patiently
 from contracts.events import Poison
 from contracts.topics import ALL, FAILED
@@ -34,26 +34,26 @@ READ_SECONDS: Final = 5.0
 
 async def kafka(settings: Settings, now: datetime) -> list[Finding]:
     """All of it; without Kafka, only that."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would print is said here, in a sentence
+    with kafka_said() as said:
+        return await _kafka(settings, said, now)
+
+
+async def _kafka(settings: Settings, said: KafkaSaid, now: datetime) -> list[Finding]:
     told = settings.kafka
     try:
         seen = await look_patiently(told)
     except (KafkaError, OSError, TimeoutError) as error:
-        return [_away(settings, error), *(skipped(check, "Kafka does not answer") for check in CHECKS[1:])]
+        away = said.trouble(settings, error)
+        return [
+            trouble("kafka", away.what, away.remedy),
+            *(skipped(check, "Kafka does not answer") for check in CHECKS[1:]),
+        ]
     topics = [
         well("kafka", f"answers at {told.bootstrap_servers}"),
         *_missing(seen),
         *_partitions(seen, told),
     ]
     return [*topics, *await asyncio.gather(_lag(seen, told), _poison(seen, told, now))]
-
-
-def _away(settings: Settings, error: Exception) -> Finding:
-    embedded = "kafka" in settings.embedded
-    start = "`tocsin up` starts it; its log is logs/kafka.log"
-    named = "start it, or set KAFKA_BOOTSTRAP_SERVERS to where it is (what it advertises must be reachable from here)"
-    what = f"Kafka does not answer at {settings.kafka.bootstrap_servers} ({type(error).__name__})"
-    return trouble("kafka", what, start if embedded else named)
 
 
 def _missing(seen: Seen) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ import pytest_asyncio
 
 from cli.main import main
 from contracts import events as e
+from contracts.topics import SERVICES
 from deploy.local.ports import free_port
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
@@ -121,8 +122,9 @@ async def place(session: real.Session, kafka_address: str, postgres_url: str, te
 
 @pytest.fixture
 def nowhere(folder: Path) -> dict[str, str]:
-    """Settings of an installation of which nothing runs."""
-    return {
+    """Settings of an installation of which nothing runs, whatever else may run on this machine."""
+    services = {f"TOCSIN_{name.upper()}_PORT": str(free_port()) for name in SERVICES if name != "gateway"}
+    return services | {
         "JWT_SECRET": "a secret of this test, long enough for HS256",
         "GATEWAY_PORT": str(free_port()),
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",

@@ -139,6 +139,7 @@ async def test_topics_are_listed_also_without_kafka(folder: Path, nowhere: dict[
     assert done.code == 1
     assert "notifications.requested" in done.out and "consumer group" not in done.out
     assert done.err.startswith("tocsin: Kafka does not answer at") and done.err.count("\n") == 1
+    assert "Connect call failed" in done.err
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import certifi
 import pytest
 import pytest_asyncio
 
@@ -113,6 +114,23 @@ async def test_the_command_sees_how_far_everybody_is(stack: Stack, kafka: Secure
     seen = await tocsin("topics", "--json", settings=settings, folder=stack.folder)
     assert seen.code == 0, seen.err
     assert {one["name"]: one["partitions"] > 0 for one in seen.json["topics"]} == {topic.name: True for topic in ALL}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"KAFKA_SASL_PASSWORD": "another's"}, "SaslAuthenticationFailed"),
+        ({"KAFKA_SSL_CA_LOCATION": certifi.where()}, "certificate verify failed"),
+    ],
+    ids=["password", "authority"],
+)
+async def test_who_is_not_let_in_is_told_why(
+    stack: Stack, kafka: SecuredKafka, wrong: dict[str, str], words: str
+) -> None:
+    """By the command, which has no log of its own, in one sentence."""
+    settings = login(kafka, acls.OPERATOR) | {"KAFKA_TOPIC_PREFIX": PREFIX} | wrong
+    seen = await tocsin("topics", settings=settings, folder=stack.folder)
+    assert seen.code == 1 and words in seen.err and "KAFKA_SASL_*" in seen.err and seen.err.count("\n") == 1, seen.err
 
 
 async def test_the_doctor_says_what_it_may_not_look_at(stack: Stack, kafka: SecuredKafka) -> None:
