@@ -5,7 +5,8 @@ from typing import Final
 from contracts.topics import SENDERS
 from kit.metrics.figure import EVERYWHERE, GATEWAY, INTAKE, SCHEDULER, WHO_SENDS, Figure
 
-LATENESS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0)
+LATENESS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+"""Close together also where it is minutes: between two of them a quantile is guessed, and told to people."""
 BATCH: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 RECORDS: Final = (1, 10, 50, 100, 250, 500, 1000, 2000)
 ANSWER: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
