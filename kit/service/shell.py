@@ -151,9 +151,9 @@ class Shell:
         log.info("stopping")
         self.health = _not_started(self.name)
         self._limit_the_end()
+        if self.door:  # the last to go: until then it says that we are not ready
+            self.running.insert(0, Named("health", self.door))
         await self._stop_parts()
-        if self.door:
-            await _stop_one(Named("health", self.door), SHORTEST_GOODBYE)
         log.info("stopped")
 
     async def _stop_parts(self) -> None:
