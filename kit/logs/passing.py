@@ -1,4 +1,4 @@
-"""What passes by itself is no error, and what is said again at once is no news: Kafka's client does both."""
+"""What passes by itself is no error: a library says so at a level at which nobody is woken."""
 
 import logging
 from typing import Final
@@ -16,30 +16,4 @@ class PassingTrouble(logging.Filter):
             text = record.getMessage()
             if any(name in text for name in PASSING):
                 record.levelno, record.levelname = logging.WARNING, "WARNING"
-        return True
-
-
-AGAIN: Final = 10.0
-"""Seconds after which Kafka's client may say the same again."""
-MOST: Final = 1000
-"""Sentences that are remembered: far more than there are at a time."""
-
-
-class SaidAgain(logging.Filter):
-    """Leaves out what Kafka's client has just said in the same words. While Kafka is away each service's clients say so
-    more than a hundred times a second, and what else was said would soon be pushed out of the files."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said: dict[str, float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if not record.name.startswith("aiokafka"):
-            return True
-        words = record.getMessage()
-        if 0 <= record.created - self._said.get(words, -AGAIN) < AGAIN:
-            return False
-        if len(self._said) == MOST:
-            self._said.clear()
-        self._said[words] = record.created
         return True

@@ -11,7 +11,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from kit.clock import utc_now
 from kit.logs.handler import LineHandler
 from kit.logs.masking import mask_line
-from kit.logs.passing import PassingTrouble, SaidAgain
+from kit.logs.passing import PassingTrouble
+from kit.logs.repeated import Repeated
 
 # Libraries that write lines per message (botocore with number and text), or at every hiccup of a server that is being
 # started again.
@@ -37,8 +38,8 @@ def configure(service: str, level: str, folder: Path | None, *, stdout: bool = T
     those about email and SMS also to the channel's own. Call it once, before anything logs."""
     handler = LineHandler(service, folder, stdout=stdout)
     handler.setFormatter(_formatter(service))
-    handler.addFilter(SaidAgain())
     handler.addFilter(PassingTrouble())
+    handler.addFilter(Repeated())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

@@ -19,6 +19,7 @@ from kit import logs
 from kit.logs.facts import OF_ONE, TOLD, name_of
 from kit.logs.files import SharedFile
 from kit.logs.masking import masked
+from kit.logs.repeated import REST, Repeated
 from tests.contracts.golden import everything
 from tests.kit.logged import lines
 
@@ -144,23 +145,20 @@ def test_what_passes_by_itself_is_no_error(tmp_path: Path) -> None:
     assert levels == ["warning", "warning", "error", "error"]
 
 
-def test_what_kafkas_client_says_again_at_once_is_left_out(tmp_path: Path) -> None:
-    """It says a hundred times a second that Kafka is away. Other words and loggers are heard, and where the clock was
-    put back, the same."""
-    logs.configure("intake", "INFO", tmp_path, stdout=False)
+def test_what_kafkas_client_repeats_is_said_now_and_then() -> None:
+    """With how often it was said; other words, and those of others, are not held back."""
+    now = [0.0]
+    repeated = Repeated(lambda: now[0])
 
-    def said(logger: str, words: str, at: float) -> None:
-        record = logging.getLogger(logger).makeRecord(logger, logging.ERROR, "", 0, words, (), None)
-        record.created = at
-        logging.getLogger(logger).handle(record)
+    def said(text: str, name: str = "aiokafka", level: int = logging.ERROR) -> str | None:
+        record = logging.LogRecord(name, level, "", 0, "%s", (text,), None)
+        return record.getMessage() if repeated.filter(record) else None
 
-    for at in (0.0, 0.01, 9.99, 10.0, 19.99, 5.0):
-        said("aiokafka.client", "refused", at)
-    said("aiokafka.client", "something else", 5.0)
-    said("x", "the same", 0.0)
-    said("x", "the same", 0.0)
-    written = [line["event"] for line in lines(tmp_path / "notifications.log")]
-    assert written == ["refused"] * 3 + ["something else", "the same", "the same"]
+    assert [said("refused"), said("refused"), said("refused"), said("other")] == ["refused", None, None, "other"]
+    assert [said("refused", "kit.bus"), said("refused", level=logging.INFO)] == ["refused", "refused"]
+    now[0] = REST
+    assert said("refused") == "refused (and 2 times more since the last line)"
+    assert said("refused") is None
 
 
 @pytest.mark.parametrize(
