@@ -13,7 +13,7 @@ from contracts.record import Encoded, Headers, Place, Undecodable, problems_of, 
 from contracts.status import Lane
 from contracts.topics import Topic
 
-__all__ = ["Encoded", "Headers", "Place", "Undecodable", "decode", "encode", "problems_of"]
+__all__ = ["Encoded", "Headers", "Place", "Undecodable", "decode", "encode", "problems_of", "source_header"]
 
 OURS = "tocsin."
 
@@ -32,13 +32,18 @@ def encode(event: e.Event, source: str) -> Encoded:
     return Encoded(event.key.encode(), value, headers)
 
 
+def source_header(source: str) -> bytes:
+    """`ce_source` of what `source` (a service's name) says."""
+    return f"/tocsin/{source}".encode()
+
+
 @lru_cache(maxsize=256)
 def _shared_headers(ce_type: str, source: str) -> tuple[tuple[str, bytes], ...]:
     """What all events of this type and speaker say alike."""
     return (
         ("ce_specversion", b"1.0"),
         ("ce_type", ce_type.encode()),
-        ("ce_source", f"/tocsin/{source}".encode()),
+        ("ce_source", source_header(source)),
     )
 
 

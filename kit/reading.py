@@ -1,7 +1,7 @@
 """Records become messages; what nobody can read, or store, is passed over and reported once (P7)."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,6 +10,13 @@ from contracts.events import Event, OfNotification, Poison, Ripe
 from contracts.topics import BY_NAME
 from kit.bus.record import Outgoing, Received
 from kit.poison import poison_of
+
+Glance = Callable[[Received], Event | None]
+"""What a record is, where its headers alone tell enough; None: it is to be read."""
+
+
+def no_glance(_: Received) -> None:
+    """Every record is to be read."""
 
 
 class Message(NamedTuple):
@@ -22,7 +29,7 @@ class Message(NamedTuple):
 class Batch:
     """What became of the records that nobody could read or store."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, glance: Glance = no_glance) -> None:
         self.poison: Counter[str] = Counter()
         self.first: dict[str, str] = {}
         self.reports: list[Outgoing] = []
@@ -31,13 +38,14 @@ class Batch:
         self.passed = False
         """Whether any transaction of this batch went through."""
         self._service = service
+        self._glance = glance
 
     def read(self, records: Iterable[Received]) -> list[Message]:
         """The messages; None of an event that this version does not know yet."""
         messages = []
         for received in records:
             try:
-                event = received.event(BY_NAME[received.topic])
+                event = self._glance(received) or received.event(BY_NAME[received.topic])
             except Exception as error:  # Undecodable, and whatever else a record may bring a reader to
                 self._pass_over(received, error)
             else:

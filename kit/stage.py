@@ -16,7 +16,7 @@ from kit.metrics import Metrics
 from kit.pacing import Growing
 from kit.poison import Brake
 from kit.postgres import Connection, Database, fate, timed_out
-from kit.reading import Batch, Message, in_short, traced
+from kit.reading import Batch, Glance, Message, in_short, no_glance, traced
 from kit.tracing import OFF, Tracer
 
 __all__ = ["After", "Handle", "Message", "Stage"]
@@ -67,11 +67,12 @@ class Stage:
         batch: int | Sequence[int] | Growing = BATCH,
         reporter: bool = True,
         after: After | None = None,
+        glance: Glance = no_glance,
         tracer: Tracer = OFF,
     ) -> None:
         """`batch`: the most records of one transaction; one number, one per lane of the consumer, or growing while
         nothing urgent comes. `reporter` False: poison is only counted here, even of topics that this service (the
-        publisher's) is to report."""
+        publisher's) is to report. `glance` knows records that need not be read."""
         self.name = name
         self.task: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -83,6 +84,7 @@ class Stage:
         self._batch = batch
         self._reporter = reporter
         self._after = after
+        self._glance = glance
         self._tracer = tracer
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
@@ -160,7 +162,7 @@ class Stage:
 
     async def _do(self, records: Sequence[Received]) -> int:
         """The number of records that were passed over. Raises HeldUp."""
-        batch, began = Batch(self._publisher.source if self._reporter else ""), self._tracer.now()
+        batch, began = Batch(self._publisher.source if self._reporter else "", self._glance), self._tracer.now()
         messages = batch.read(records)
         out = await self._judged(messages, batch)
         self._judge_slow(batch)

@@ -21,6 +21,7 @@ from kit.bus.topics import TopicKeeper
 from kit.clock import utc_now
 from kit.control.controlled import controlled
 from kit.postgres import Database
+from kit.reading import no_glance
 from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings, need
 from kit.stage import BATCH, After, Stage
@@ -30,6 +31,7 @@ from kit.web_socket import SocketProtocol
 from services.gateway.calls import Calls
 from services.gateway.handlers import directory, inbox, jobs, operations, projector
 from services.gateway.handlers.cleaning import Cleaning
+from services.gateway.handlers.echoes import echo_of
 from services.gateway.handlers.erasing import Erasing
 from services.gateway.http import sending
 from services.gateway.http.api import face
@@ -107,14 +109,20 @@ async def build(settings: Settings) -> Parts:
     if again:
         parts.add("asking", asking)
     parts.add("renewing", renewing)
-    for name, consumer, handle, batch, after in (
-        ("projector", event_reader, projector.project, ENOUGH, None),
-        ("inapp", inbox_reader, inbox.timed(parts.metrics), BATCH, _both(inbox.counted(parts.metrics), _hints(hub))),
-        ("directory", directory_reader, directory.remember, BATCH, None),
-        ("counts", status_reader, operations.note, BATCH, None),
+    metrics = parts.metrics
+    for name, consumer, handle, batch, after, glance in (
+        ("projector", event_reader, projector.project, ENOUGH, None, echo_of),
+        ("inapp", inbox_reader, inbox.timed(metrics), BATCH, _both(inbox.counted(metrics), _hints(hub)), no_glance),
+        ("directory", directory_reader, directory.remember, BATCH, None, no_glance),
+        ("counts", status_reader, operations.note, BATCH, None, no_glance),
     ):
         stage = Stage(
-            name, consumer, database, publisher, handle, metrics=parts.metrics, batch=batch, after=after, tracer=tracer
+            *(name, consumer, database, publisher, handle),
+            metrics=metrics,
+            batch=batch,
+            after=after,
+            glance=glance,
+            tracer=tracer,
         )
         parts.add(name, stage, needed=False)
 

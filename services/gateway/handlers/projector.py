@@ -1,11 +1,14 @@
 """Everything that happened to notifications, onto the rows and timelines that people see (P2)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
+from contracts.topics import BY_NAME
 from kit.bus.record import Outgoing
 from kit.postgres import Connection
 from kit.stage import Message
 from services.gateway.handlers import webhooks
+from services.gateway.handlers.echoes import Echo
 from services.gateway.rules import consequences, projection
 from services.gateway.rules.consequences import Known, Row
 from services.gateway.rules.projection import SENT, Batch
@@ -15,6 +18,7 @@ from services.gateway.store import outbox, projecting
 
 async def project(connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
     """A batch of events in a handful of statements; whatever their order, the result is the same."""
+    messages, known = await _without_echoes(connection, messages)
     batch = projection.fold((x.event, x.received.timestamp, x.received.value) for x in messages)
     rows, cleaned = await _write_rows(connection, batch) if batch.changes else ([], [])
     await _note_commands(connection, batch)
@@ -23,10 +27,31 @@ async def project(connection: Connection, messages: Sequence[Message]) -> Sequen
     await _keep_the_rest(connection, batch, rows)
     if watched := {row.id: row.tenant for row in rows if row.watched}:
         await webhooks.tell(connection, messages, watched)
-    if moves := consequences.counts(rows):
+    # Behind what may wait for other projectors: this waits for nobody.
+    moved = await projecting.label(connection, known) if known else []
+    if moves := consequences.counts([*moved, *(row.move for row in rows)]):
         # Last: these rows are the ones that gateways share, and so they are locked for a moment only.
         await projecting.count(connection, moves)
     return ()
+
+
+async def _without_echoes(
+    connection: Connection, messages: Sequence[Message]
+) -> tuple[Sequence[Message], Collection[UUID]]:
+    """What is to be projected, and whose request stands in our tables as it was accepted. What does not (it was cleaned
+    up, or comes from before a restore) is read after all."""
+    echoes = {x.event.id for x in messages if isinstance(x.event, Echo)}
+    if not echoes:
+        return messages, ()
+    known = await projecting.accepted_here(connection, echoes)
+    told = [_read(x) if isinstance(x.event, Echo) and x.event.id not in known else x for x in messages]
+    return [x for x in told if not isinstance(x.event, Echo)], known
+
+
+def _read(echo: Message) -> Message:
+    """The record itself. Raises Undecodable for poison, which the stage then finds by halves (P7)."""
+    received = echo.received
+    return echo._replace(event=received.event(BY_NAME[received.topic]) or echo.event)
 
 
 async def _write_rows(connection: Connection, batch: Batch) -> tuple[list[Row], list[Row]]:

@@ -11,6 +11,9 @@ from contracts.status import Status
 from services.gateway.rules.projection import CANCELLED, SENT, Change, Order
 from services.gateway.rules.timeline import Entry, cancel_too_late, move_too_late
 
+Move = tuple[datetime, str, str, str | None, str | None]
+"""Hour, tenant and owner of a row, and the labels of its count, before and after."""
+
 
 class Row(NamedTuple):
     """A notification's row after the batch. `was` and `counted` are the labels of its count, before and after."""
@@ -35,7 +38,7 @@ class Row(NamedTuple):
     """It was deleted after its end: what still comes is about something that is not there any more (P8)."""
 
     @property
-    def move(self) -> tuple[datetime, str, str, str | None, str | None]:
+    def move(self) -> Move:
         """From which count to which it goes."""
         return self[2:7]
 
@@ -111,10 +114,10 @@ def _answer_parent(found: Answers, parent: UUID, child: Row, change: Change) -> 
         found.families.append(parent)
 
 
-def counts(rows: Iterable[Row]) -> Counter[CountKey]:
+def counts(moved: Iterable[Move]) -> Counter[CountKey]:
     """By how much each count moves: a row leaves the status it was counted under for the one it has now."""
     moves: Counter[CountKey] = Counter()
-    for (hour, tenant, owner, was, counted), n in Counter(row.move for row in rows).items():
+    for (hour, tenant, owner, was, counted), n in Counter(moved).items():
         if was == counted:
             continue
         for label, by in ((was, -n), (counted, n)):

@@ -10,7 +10,7 @@ from uuid import UUID
 from contracts import events as e
 from kit.postgres import Connection
 from kit.postgres.columns import Columns
-from services.gateway.rules.consequences import CountKey, Known, Row
+from services.gateway.rules.consequences import CountKey, Known, Move, Row
 from services.gateway.rules.projection import CANCELLED, Change, Order
 from services.gateway.rules.timeline import Entry
 from services.gateway.store.arrays import columns, given
@@ -88,6 +88,7 @@ _CHANGES = Columns(
 )
 
 _COUNTED_FIRST = _counted("owner", "channel", "rank", "channels")
+_COUNTED_HERE = _counted("n.owner", "n.channel", "n.rank", "n.channels")
 _COUNTED_NOW = _counted(
     "coalesce(nullif(n.owner, ''), excluded.owner)",
     "coalesce(n.channel, excluded.channel)",
@@ -137,6 +138,40 @@ returning id, place, date_bin('1 hour', accepted_at, 'epoch'), tenant, owner, wa
     sent_at, fingerprint is not null,
     coalesce(n.tenant = any((select array_agg(tenant) from webhooks where enabled)::text[]), false),
     n.was is null and n.fingerprint is null and (select c.id from cleaned c where c.id = n.id) is not null
+"""
+
+
+async def accepted_here(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Those whose rows say all that was asked for: REST has written them. A parent's is none of them: its children are
+    rows of their own."""
+    rows = await connection.fetch(_ACCEPTED_HERE, list(ids))
+    return {row["id"] for row in rows}
+
+
+# One look by the key for each: with a plan of its youth, a grown table would be read as a whole for every batch.
+_ACCEPTED_HERE = """
+select n.id from unnest($1::uuid[]) as g(id) cross join lateral (
+    select id from notifications n where n.id = g.id and fingerprint is not null and channels is null limit 1
+) n
+"""
+
+
+async def label(connection: Connection, ids: Collection[UUID]) -> list[Move]:
+    """Count these rows, which are there, as what they are by now. What somebody else is just changing is passed over:
+    the event that does so counts it, and two projectors never wait for each other in two orders."""
+    rows = await connection.fetch(_LABEL, list(ids))
+    return [(r[0], r[1], r[2], r[3], r[4]) for r in rows]
+
+
+# An upsert that always meets its row has no plan to get wrong, as above.
+_LABEL = f"""
+insert into notifications as n (id, place, tenant, owner, lane, accepted_at, rank)
+select free.* from unnest($1::uuid[]) as g(id) cross join lateral (
+    select id, place, tenant, owner, lane, accepted_at, rank from notifications n
+    where n.id = g.id and counted is distinct from {_COUNTED_HERE} limit 1 for no key update skip locked
+) free
+on conflict (id) do update set was = n.counted, counted = {_COUNTED_HERE}
+returning date_bin('1 hour', accepted_at, 'epoch'), tenant, owner, was, counted
 """
 
 

@@ -78,7 +78,7 @@ def test_p6_1_a_row_ends_with_the_judges_answer(
 def test_p9_each_notification_is_counted_once(
     was: str | None, counted: str | None, moves: dict[tuple[str, int], int]
 ) -> None:
-    found = counts([row(was=was, counted=counted)])
+    found = counts([row(was=was, counted=counted).move])
     assert {(key.channel, key.rank): n for key, n in found.items()} == moves
 
 
