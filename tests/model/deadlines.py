@@ -1,6 +1,6 @@
 """A deterministic simulator of deadlines (P4.4): a date that moves, people who come and go, schedulers that die.
 
-One seed = one world = one order of steps, as in model.py. Every `yield n` of a loop is n ticks in which others go on.
+One seed = one world = one order of steps, as in world.py. Every `yield n` of a loop is n ticks in which others go on.
 """
 
 from __future__ import annotations

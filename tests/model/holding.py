@@ -1,6 +1,6 @@
 """A deterministic simulator of what is held (P3.1, P3.8): hours, caps and digests of one person, judged by two intakes.
 
-One seed = one world = one order of steps, as in model.py. Every `yield n` of a loop is n ticks in which others go on.
+One seed = one world = one order of steps, as in world.py. Every `yield n` of a loop is n ticks in which others go on.
 """
 
 from __future__ import annotations

@@ -2,15 +2,17 @@
 
 import pytest
 
-from tests.model import model
+from tests.model.knobs import BOOST
+from tests.model.rules import RULES
+from tests.model.running import Conditions, many, one
 
 WORLDS = 400
 
 
 def test_no_world_breaks_the_promise_when_all_rules_hold() -> None:
-    tried, found, _, _ = model.many(range(WORLDS))
-    assert tried == WORLDS
-    assert not found
+    found = many(range(WORLDS))
+    assert found.tried == WORLDS
+    assert not found.violations
 
 
 @pytest.mark.parametrize(
@@ -30,12 +32,5 @@ def test_no_world_breaks_the_promise_when_all_rules_hold() -> None:
     ],
 )
 def test_a_missing_rule_is_noticed(rule: str) -> None:
-    assert _broken_without(rule), f"{model.RULES[rule]}: 1,500 worlds did not miss it"
-
-
-def _broken_without(rule: str) -> bool:
-    for seed in range(1500):
-        _, violation = model.one(seed, off={rule}, boost=model.BOOST.get(rule, {}))
-        if violation:
-            return True
-    return False
+    conditions = Conditions(off=frozenset({rule}), boost=BOOST.get(rule, {}))
+    assert any(one(seed, conditions)[1] for seed in range(1500)), f"{RULES[rule]}: 1,500 worlds did not miss it"
