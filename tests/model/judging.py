@@ -1,4 +1,4 @@
-"""The judges of a world that came to rest, or had the time for it."""
+"""The judges of a world that came to rest, or had the time for it. Which promise has which number: README.md."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from tests.model.tables import Record
 
 
 class Violation(Exception):
-    """A promise is broken; says which, and how."""
+    """A promise is broken; says which: its number among the promises of the simulation (README.md), and how."""
 
 
 @dataclass(slots=True)
