@@ -145,7 +145,7 @@ class MarkUnknown:
 
 
 @dataclass(frozen=True, slots=True)
-class GiveBack:
+class Unclaim:
     """Our own claim outlived its lease before anything began: take it away and look again."""
 
 
@@ -165,7 +165,7 @@ class Finish:
     conclusion: Conclusion
 
 
-Decision = Say | Hold | MarkUnknown | GiveBack | HandOver | Finish
+Decision = Say | Hold | MarkUnknown | Unclaim | HandOver | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ def first_attempt(due: Due, now: datetime) -> Attempt:
 def _open(due: Due, past: Past, claim: Claim, now: datetime, token: UUID, policy: Policy, draw: float) -> Decision:
     attempt = Attempt(claim.try_, past.attempts, claim.unknown, past.first_at(due, now), claim.provider)
     if claim.token == token:
-        return HandOver(attempt, claim.lease_left) if claim.live else GiveBack()
+        return HandOver(attempt, claim.lease_left) if claim.live else Unclaim()
     if claim.live:
         return Hold(claim.held_until)
     return MarkUnknown(claim, what_became(SENDER_GONE, attempt, due, policy, now=now, draw=draw))

@@ -156,7 +156,7 @@ class Sender:
 
     def let_go(self) -> None:
         for hands in self._hands.values():
-            self.leave(hands.take_back())
+            self.leave(hands.take_unbegun())
         for route in self._routes:
             self.leave(list(route.waiting))
             route.waiting.clear()
@@ -236,7 +236,7 @@ class Sender:
         self._words.later(seconds, [word])
 
     def leave(self, deliveries: Sequence[Delivery]) -> None:
-        """Not to be handed over now: its claim, if it has one, is taken back first."""
+        """Not to be handed over now: its claim, if it has one, goes first."""
         self._left.add(deliveries)
 
     def leave_later(self, seconds: float, deliveries: Sequence[Delivery]) -> None:
@@ -278,7 +278,7 @@ class Sender:
                     outlet.gate.look()
                     if not route.takes(outlet):
                         # Not begun there: a better one gets it, or it waits.
-                        self.leave(self._hands[outlet].take_back())
+                        self.leave(self._hands[outlet].take_unbegun())
                 self.again(await paying.knocked(self._database, route))
 
     def _break(self, error: BaseException) -> None:

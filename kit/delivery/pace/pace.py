@@ -115,14 +115,14 @@ class Pace:
     def pay(self, one: Paced) -> Callable[[], None]:
         """It is handed over now; what it gives is to be called where nothing came of that."""
         if one.fare is None or one.fare.pace is not self:
-            give_back(one)
+            refund(one)
             return _nothing
         now, (_, allowance, parts), one.fare = self._clock(), one.fare, None
         allowance.spend(parts, now)
-        return partial(allowance.refund, parts, now)
+        return partial(allowance.refund_spent, parts, now)
 
     def owes(self) -> bool:
-        """Something was handed over, was given back or has lapsed a while ago, and the book does not know it yet."""
+        """Something was handed over, was refunded or has lapsed a while ago, and the book does not know it yet."""
         now = self._clock()
         return now - self._told_at >= TELL and any(one.has_news or one.is_over(now) for one in self._out.values())
 
@@ -165,7 +165,7 @@ class Pace:
         if fits:
             self._out[allowance.id] = allowance
         for one in wanted[:fits]:
-            give_back(one)
+            refund(one)
             one.fare = Fare(self, allowance, one.parts)
         if wanted:
             self._look_again(book, parts[fits:], asked_at, now, urgent)
@@ -206,8 +206,8 @@ def _nothing() -> None:
     """Nothing was paid."""
 
 
-def give_back(one: Paced) -> None:
-    """It is not handed over now, whatever it was allowed."""
+def refund(one: Paced) -> None:
+    """It is not handed over now: what it was allowed is free again."""
     if one.fare:
-        one.fare.allowance.give_back(one.fare.parts)
+        one.fare.allowance.refund(one.fare.parts)
         one.fare = None

@@ -11,10 +11,10 @@ from contracts.suppression import told
 from kit import logs
 from kit.delivery import events
 from kit.delivery.gate import LONGEST
-from kit.delivery.pace.pace import give_back
+from kit.delivery.pace.pace import refund
 from kit.delivery.pipe import paying
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
-from kit.delivery.pipe.leaving import paced, take_back
+from kit.delivery.pipe.leaving import paced, unclaim
 from kit.delivery.pipe.route import Route
 from kit.delivery.rules import (
     IN_FLIGHT,
@@ -22,13 +22,13 @@ from kit.delivery.rules import (
     Attempt,
     Decision,
     Finish,
-    GiveBack,
     HandOver,
     Hold,
     MarkUnknown,
     Past,
     Policy,
     Say,
+    Unclaim,
     decide,
     first_attempt,
 )
@@ -71,7 +71,7 @@ class Sorting:
     told: list[tuple[Delivery, Event]] = field(default_factory=list)
     held: list[Delivery] = field(default_factory=list)
     ours: list[Delivery] = field(default_factory=list)
-    given_back: list[Delivery] = field(default_factory=list)
+    looking_again: list[Delivery] = field(default_factory=list)
     unknown: list[tuple[Delivery, MarkUnknown]] = field(default_factory=list)
     final: list[tuple[Delivery, Finish]] = field(default_factory=list)
     wanted: list[tuple[Delivery, Attempt]] = field(default_factory=list)
@@ -224,9 +224,9 @@ class Claiming:
                 this.unknown.append((one, decision))
             case Finish():
                 this.final.append((one, decision))
-            case GiveBack():
+            case Unclaim():
                 one.perhaps_claimed = True
-                this.given_back.append(one)
+                this.looking_again.append(one)
             case HandOver(attempt, None):
                 self._want(one, attempt, this)
             case HandOver(attempt, float() as left):
@@ -268,7 +268,8 @@ class Claiming:
 
     async def _act(self, connection: Connection, this: Sorting) -> None:
         await self._pay(connection, this)
-        await self._give_back(connection, this)
+        await self._unclaim(connection, this)
+        self._again(this, this.looking_again)
         for one, event in this.told:
             self._ways.say(one, event)
         for one in this.held:
@@ -283,7 +284,7 @@ class Claiming:
             await self._claim(connection, this)
 
     async def _pay(self, connection: Connection, this: Sorting) -> None:
-        """P5.4: what the pace does not allow is held; what is not handed over now gives back what it was allowed."""
+        """P5.4: what the pace does not allow is held; what is not handed over now has its fare refunded."""
         await paying.allow(connection, [one for one, _ in this.wanted])
         for one, attempt in this.wanted:
             if not paying.allowed(one):
@@ -291,7 +292,7 @@ class Claiming:
         this.wanted = [(one, attempt) for one, attempt in this.wanted if paying.allowed(one)]
         going = {*this.ours, *(one for one, _ in this.wanted)}
         for one in this.left - going:
-            give_back(one)
+            refund(one)
 
     def _hold(self, one: Delivery, attempt: Attempt, this: Sorting) -> None:
         """With its lane, where it goes with all others. Who has a provider of his own (it may have it already, P5.2, or
@@ -300,18 +301,17 @@ class Claiming:
         if one.outlet is chosen:
             this.held.append(one)
         elif attempt.provider is None and one.outlet.pace.used_up(urgent=one.urgent):
-            this.given_back.append(one)
+            this.looking_again.append(one)
         elif attempt.provider is not None or chosen.provider.name in one.past.failed_by:
             this.told.append((one, paced(one, self._clock)))
         else:
             this.held.append(one)
 
-    async def _give_back(self, connection: Connection, this: Sorting) -> None:
-        if back := this.turning_away:
-            await take_back(connection, back)
-            for one in back:
+    async def _unclaim(self, connection: Connection, this: Sorting) -> None:
+        if away := this.turning_away:
+            await unclaim(connection, away)
+            for one in away:
                 one.unclaimed()
-        self._again(this, this.given_back)
 
     async def _mark_unknown(self, connection: Connection, this: Sorting) -> None:
         marks = [

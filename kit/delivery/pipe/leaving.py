@@ -7,7 +7,7 @@ from uuid import uuid4
 from contracts.events import Event
 from kit import logs
 from kit.delivery import events
-from kit.delivery.pace.pace import give_back
+from kit.delivery.pace.pace import refund
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.delivery.store import claims
 from kit.postgres import Connection, Database, fate
@@ -30,10 +30,10 @@ class Ways(Protocol):
     def leave_later(self, seconds: float, deliveries: list[Delivery]) -> None: ...
 
 
-async def take_back(connection: Connection, claimed: Sequence[Delivery]) -> None:
+async def unclaim(connection: Connection, claimed: Sequence[Delivery]) -> None:
     """P5.1: none of their claims is there any more, and no statement that is still on its way makes one."""
     if sure := [(one.due.id, one.token) for one in claimed if one.surely_claimed]:
-        await claims.give_back(connection, sure)
+        await claims.unclaim(connection, sure)
     if unsure := [one for one in claimed if not one.surely_claimed]:
         await claims.turn_away(connection, [(one.due.id, one.due.try_, one.token) for one in unsure])
         for one in unsure:
@@ -64,15 +64,15 @@ class Leaving:
         self._ways = ways
 
     async def work(self, batch: list[Delivery]) -> None:
-        """Claims are taken back; then each goes where it can: to its next owner, back into the queue, or to wait."""
+        """Unclaimed first; then each goes where it can: to its next owner, back into the queue, or to wait."""
         claimed = [one for one in batch if one.perhaps_claimed]
         try:
             if claimed:
                 async with self._database.connection() as connection:
-                    await take_back(connection, claimed)
+                    await unclaim(connection, claimed)
         except Exception as error:
             if fate(error) != "connection":
-                log.error("claims_not_given_back", exc_info=error)
+                log.error("not_unclaimed", exc_info=error)
             self._ways.leave_later(AGAIN_SECONDS, batch)
             return
         for one in batch:
@@ -89,7 +89,7 @@ class Leaving:
     def wait(self, one: Delivery) -> None:
         """P5.4: in a lane that is paused meanwhile; only the urgent one, which never is, waits through `retry`, but for
         a few that a pace lets go in a moment."""
-        give_back(one)
+        refund(one)
         if not one.ticket.wanted:
             one.ticket.release()
         elif one.urgent and not self._goes_soon(one):

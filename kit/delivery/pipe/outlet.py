@@ -52,7 +52,7 @@ class Hands(Generic[T]):
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
-    def take_back(self) -> list[T]:
+    def take_unbegun(self) -> list[T]:
         """Everything that nobody has begun with."""
         taken = [item for queue in self._queues for item in queue]
         for queue in self._queues:

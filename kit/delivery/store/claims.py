@@ -103,9 +103,9 @@ async def mark_unknown(connection: Connection, marks: Iterable[Written]) -> None
     await connection.execute(_MARK_UNKNOWN, *columns([row_of(one) for one in sorted(marks, key=by_id)], WIDTH))
 
 
-async def give_back(connection: Connection, deliveries: Iterable[tuple[UUID, UUID]]) -> None:
+async def unclaim(connection: Connection, deliveries: Iterable[tuple[UUID, UUID]]) -> None:
     """Takes away what deliveries (id, token) claimed and did not begin; of no effect where nothing was claimed."""
-    await connection.execute(_GIVE_BACK, *columns(sorted(deliveries), 2))
+    await connection.execute(_UNCLAIM, *columns(sorted(deliveries), 2))
 
 
 async def turn_away(connection: Connection, deliveries: Iterable[tuple[UUID, int, UUID]]) -> None:
@@ -265,7 +265,7 @@ where c.id = written.id and c.try = written.try and c.token = written.token
 """
 
 # Where somebody else was turned away from the row before, that must be remembered: the row stays, without a claim.
-_GIVE_BACK: Final = """
+_UNCLAIM: Final = """
 with given as (select * from unnest($1::uuid[], $2::uuid[]) as given (id, token)),
 kept as (
     update claims as c set token = null, unknown = 0, hand_overs = 0

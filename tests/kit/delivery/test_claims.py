@@ -170,7 +170,7 @@ async def test_p5_1_a_claim_that_comes_after_its_turning_away_is_none(home: Hous
         await claims.turn_away(connection, [(one.id, 1, token)])
         assert await claims.claim(connection, [wants(one, token)], HOUR) == set()
         assert await claims.claim(connection, [wants(one, other)], HOUR) == {other}
-        await claims.give_back(connection, [(one.id, other)])
+        await claims.unclaim(connection, [(one.id, other)])
         assert await claims.claim(connection, [wants(one, token)], HOUR) == set()
         assert await home.claims(one) == []
         assert await claims.claim(connection, [wants(one, other)], HOUR) == {other}
@@ -215,7 +215,7 @@ async def test_p5_5_nothing_begins_that_its_lease_does_not_outlast(home: House) 
     assert after["token"] == before["token"] and after["lease_until"] > before["lease_until"]
 
 
-async def test_p5_5_what_was_not_begun_is_given_back_at_the_end(home: House) -> None:
+async def test_p5_5_what_was_not_begun_is_unclaimed_at_the_end(home: House) -> None:
     """SIGTERM: what is under way ends, the rest leaves no claim, and its next owner sends it once."""
     provider, dues = Takes(), [due() for _ in range(20)]
     provider.gate = asyncio.Event()

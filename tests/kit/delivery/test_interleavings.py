@@ -23,7 +23,6 @@ from kit.delivery.rules import (
     Conclusion,
     Decision,
     Finish,
-    GiveBack,
     HandOver,
     Hold,
     MarkUnknown,
@@ -31,6 +30,7 @@ from kit.delivery.rules import (
     Policy,
     Result,
     Say,
+    Unclaim,
     decide,
     what_became,
 )
@@ -141,8 +141,8 @@ class World:
                     if row and row.token == claim.token and row.conclusion is None and row.lease_until <= self.now:
                         row.token = None
                         self.write(row, conclusion)
-                case GiveBack():
-                    self.give_back(token)
+                case Unclaim():
+                    self.unclaim(token)
                 case Finish(try_, conclusion) if try_ not in self.rows:
                     assert not self.live(), "ended while a hand-over may be under way"
                     self.rows[try_] = Row(
@@ -177,13 +177,13 @@ class World:
         known = row.conclusion is not None and row.conclusion.result.is_taken
         return ours or (conclusion.result is Result.SENT and not known)
 
-    def give_back(self, token: UUID) -> None:
+    def unclaim(self, token: UUID) -> None:
         self.rows = {try_: row for try_, row in self.rows.items() if row.token != token or row.conclusion}
 
     def hand_over(self, due: Due, attempt: Attempt, token: UUID, lease: float) -> Iterator[float]:
         yield self.luck.random() * (40 if self.stall and self.hit(0.2) else 1)
         if lease - self.now <= TIMEOUT:
-            self.give_back(token)
+            self.unclaim(token)
             return False
         self.handed += 1
         assert self.handed <= ATTEMPTS, "more attempts than the policy allows"

@@ -13,7 +13,7 @@ import pytest
 
 from kit.clock import monotonic
 from kit.delivery.gate import Gate
-from kit.delivery.pace.pace import LONG, LOOK, TELL, Fare, Pace, give_back
+from kit.delivery.pace.pace import LONG, LOOK, TELL, Fare, Pace, refund
 from kit.delivery.pace.rules import Limit
 from kit.delivery.pipe.outlet import Outlet
 from kit.delivery.pipe.paying import knocked
@@ -129,17 +129,17 @@ async def test_what_lapsed_is_not_handed_over_any_more_and_goes_back(town: Town)
 async def test_who_ends_in_good_order_takes_nothing_along(town: Town) -> None:
     one, other = Pace([DAY], town.time), Pace([DAY], town.time)
     for message in await town.allowed(one, 9):
-        give_back(message)
+        refund(message)
     async with town.email.connection() as connection:
         await one.tell(connection)
     assert await town.handed(other, 9) == 9
 
 
-async def test_what_is_given_back_is_free_at_once(town: Town) -> None:
+async def test_what_is_refunded_is_free_at_once(town: Town) -> None:
     """Such as for messages that somebody else had sent already: no day is used up by repeats."""
     one, other = Pace([DAY], town.time), Pace([DAY], town.time)
     for message in await town.allowed(one, 9):
-        give_back(message)
+        refund(message)
     await town.time.passes(TELL)
     await town.handed(one, 0)
     assert await town.handed(other, 9) == 9

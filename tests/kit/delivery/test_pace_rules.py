@@ -92,7 +92,7 @@ def test_what_is_told_takes_the_place_of_what_was_in_hand() -> None:
     book = settled(SECOND, [entry], {entry.allowance or uuid4(): told}, after(0.3))
     assert [(one.amount, one.allowance) for one in book] == [(5, entry.allowance), (2, None)]
     assert after(0.2) <= book[1].at < after(0.2 + 1 / GRAINS)
-    assert fitting({SECOND: book}, [1] * 12, urgent=False) == 3, "three were given back"
+    assert fitting({SECOND: book}, [1] * 12, urgent=False) == 3, "three were refunded"
 
 
 def test_what_was_told_before_is_not_counted_twice() -> None:
@@ -157,7 +157,7 @@ class Sender:
                     one.spend(parts, now)
                     done.append(parts)
                 elif draw() < 0.05:
-                    one.give_back(parts)
+                    one.refund(parts)
         return done
 
 
@@ -187,7 +187,7 @@ def test_whoever_comes_back_in_vain_is_sent_no_further_each_time() -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_whatever_several_senders_do_they_keep_the_pace_together(seed: int) -> None:
-    """Senders ask for lots of any size, hand over late, give back, and die: in no window more than the pace."""
+    """Senders ask for lots of any size, hand over late, refund, and die: in no window more than the pace."""
     luck = Random(seed)
     limits: dict[Limit, list[Entry]] = {Limit("relay", "second", 10): [], Limit("relay", "minute", 120): []}
     senders = [Sender(luck.choice([0.3, 5.0])) for _ in range(3)]

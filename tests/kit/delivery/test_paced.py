@@ -205,7 +205,7 @@ async def test_parts_of_text_messages_are_counted(home: House) -> None:
 
 
 async def test_what_is_repeated_uses_nothing_up(home: House) -> None:
-    """A due that comes twice is answered by its claim, and gives back what it was allowed."""
+    """A due that comes twice is answered by its claim, and its fare is refunded."""
     provider, dues = Takes(), [due() for _ in range(9)]
     async with home.sender(provider, paces=[MINUTE]):
         for times in range(1, 5):

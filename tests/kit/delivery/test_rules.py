@@ -20,7 +20,6 @@ from kit.delivery.rules import (
     Conclusion,
     Decision,
     Finish,
-    GiveBack,
     HandOver,
     Hold,
     MarkUnknown,
@@ -28,6 +27,7 @@ from kit.delivery.rules import (
     Policy,
     Result,
     Say,
+    Unclaim,
     decide,
     first_attempt,
     what_became,
@@ -117,7 +117,7 @@ def test_p5_1_our_own_live_claim_is_no_strangers() -> None:
 
 
 def test_p5_1_our_own_claim_that_is_over_began_nothing() -> None:
-    assert decided(due(), claim(token=OURS)) == GiveBack()
+    assert decided(due(), claim(token=OURS)) == Unclaim()
 
 
 @pytest.mark.parametrize("one", [due(), due(2), due(end=End.EXPIRED)])
