@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contracts.events import Receipt
-from contracts.status import Channel as Name
 from contracts.topics import Group
 from kit.bus.consumer import Consumer
 from kit.bus.fetching import CALM_MS
@@ -16,7 +15,7 @@ from kit.delivery.asking import Asking
 from kit.delivery.called_back import CalledBack
 from kit.delivery.provider import Askable
 from kit.delivery.receipts import Receipts
-from kit.delivery.sender import Channel, Sender
+from kit.delivery.sender import Sender, Setup
 from kit.delivery.suppressed import Suppressed
 from kit.engine import Engine
 from kit.postgres import Database
@@ -42,7 +41,7 @@ def delivering(
     publisher: Publisher,
     tracer: Tracer,
     *,
-    channel: Channel,
+    setup: Setup,
     groups: Groups,
     in_flight: Sequence[int],
     meaning: Callable[[Receipt], CalledBack | None],
@@ -53,21 +52,20 @@ def delivering(
     `in_flight` records of each lane are under way at most; `meaning` is what a receipt makes of a message of this
     channel.
     """
-    name = Name(channel.name)
-    sender = parts.add("sender", Sender(channel, database, publisher, parts.metrics, tracer))
+    sender = parts.add("sender", Sender(setup, database, publisher, parts.metrics, tracer))
     parts.add("switches", Switches(database, sender.obey))
-    lanes = [[lane] for lane in channel.lanes]
+    lanes = [[lane] for lane in setup.lanes]
     due = Consumer(kafka, groups.due.name, lanes)
-    engine = Engine(due, lanes, sender, name=name, limits=in_flight, metrics=parts.metrics, clock=monotonic)
+    engine = Engine(due, lanes, sender, name=setup.channel, limits=in_flight, metrics=parts.metrics, clock=monotonic)
     parts.add("engine", engine)
 
     directory = Consumer(kafka, groups.directory.name, [groups.directory.topics], fetch_wait_ms=CALM_MS)
-    heed = Suppressed(name).hear
+    heed = Suppressed(setup.channel).hear
     parts.add(
         "directory", Stage("directory", directory, database, publisher, heed, metrics=parts.metrics), needed=False
     )
 
-    asked = [one for one in (*channel.providers, channel.simulator) if isinstance(one, Askable)]
+    asked = [one for one in (*setup.providers, setup.simulator) if isinstance(one, Askable)]
     after = {one.name: one.ask_after[0] for one in asked if one.ask_after}
     receipts = parts.add("receipts", Receipts(database, publisher, meaning, parts.metrics, after))
     consumer = Consumer(kafka, groups.receipts.name, [groups.receipts.topics], fetch_wait_ms=CALM_MS)
@@ -76,5 +74,5 @@ def delivering(
     )
     parts.add("called_back", called_back, needed=False)
     for provider in asked:
-        parts.add(f"asking {provider.name}", Asking(name, provider, database, publisher, meaning))
+        parts.add(f"asking {provider.name}", Asking(setup.channel, provider, database, publisher, meaning))
     return sender

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from contracts.events import Due, Event
-from contracts.status import Lane
+from contracts.status import Channel, Lane
 from contracts.topics import Topic
 from kit.bus.publisher import Publisher
 from kit.clock import monotonic
@@ -48,7 +48,7 @@ WORDS_LINGER: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class Setup:
     """What tells one channel's sender from another's.
 
     `lanes` the most urgent first; `providers` the preferred one first; `lease` in seconds, at least a provider's
@@ -59,7 +59,7 @@ class Channel:
     `time_zone`: in which days are told to people.
     """
 
-    name: str
+    channel: Channel
     service: str
     lanes: Sequence[Topic]
     providers: Sequence[Provider]
@@ -80,42 +80,42 @@ class Sender:
     """The engine's work. Each method of the middle part is a way from one step to another: read them as the pipe."""
 
     def __init__(
-        self, channel: Channel, database: Database, publisher: Publisher, metrics: Metrics, tracer: Tracer = OFF
+        self, setup: Setup, database: Database, publisher: Publisher, metrics: Metrics, tracer: Tracer = OFF
     ) -> None:
         self._tracer = tracer
-        self._channel = channel.name
+        self._channel = setup.channel
         self._paused = False
-        self._lanes = channel.lanes
+        self._lanes = setup.lanes
         self._database = database
-        self._simulator = channel.simulator
-        self._route = Route[Delivery](_outlets(channel, channel.providers, channel.limits, metrics))
-        self._played = Route[Delivery](_outlets(channel, [self._simulator], NONE, metrics))
+        self._simulator = setup.simulator
+        self._route = Route[Delivery](_outlets(setup, setup.providers, setup.limits, metrics))
+        self._played = Route[Delivery](_outlets(setup, [self._simulator], NONE, metrics))
         self._routes = (self._route, self._played)
         self._clock = DatabaseClock(monotonic)
         self._broken: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
-        self._reading = Reading(channel.service, self._route_of, metrics)
+        self._reading = Reading(setup.service, self._route_of, metrics)
         claiming = Claiming(
             database,
             self._clock,
-            channel.policies,
-            channel.lease,
-            channel.time_zone,
+            setup.policies,
+            setup.lease,
+            setup.time_zone,
             random.random,
             metrics,
             self,
             self._routes,
         )
         # The urgent lane never waits behind a batch of another.
-        self._claiming = [Group(claiming.work, self._break) for _ in channel.lanes]
+        self._claiming = [Group(claiming.work, self._break) for _ in setup.lanes]
         handing = Handing(self._clock, metrics, self, tracer)
         self._hands = {
-            outlet: Hands(handing.give, self._break, channel.hands, channel.spare)
+            outlet: Hands(handing.give, self._break, setup.hands, setup.spare)
             for route in self._routes
             for outlet in route.outlets
         }
-        self._recording = Recording(database, self._clock, channel.policies, random.random, metrics, self)
+        self._recording = Recording(database, self._clock, setup.policies, random.random, metrics, self)
         self._results = Group(self._recording.work, self._break)
         self._leaving = Leaving(database, self._clock, random.random, self)
         self._left = Group(self._leaving.work, self._break)
@@ -287,7 +287,7 @@ class Sender:
             self._broken.set_exception(error)
 
 
-def _outlets(channel: Channel, providers: Sequence[Provider], limits: Limits, metrics: Metrics) -> list[Outlet]:
+def _outlets(setup: Setup, providers: Sequence[Provider], limits: Limits, metrics: Metrics) -> list[Outlet]:
     """Each with a gate and a pace of its own."""
     return [
         Outlet(
@@ -295,12 +295,12 @@ def _outlets(channel: Channel, providers: Sequence[Provider], limits: Limits, me
             Gate(
                 provider.name,
                 monotonic,
-                pauses=channel.pauses,
+                pauses=setup.pauses,
                 limits=limits,
-                closed_because=channel.closed_because,
-                turned=partial(metrics.provider_open, channel.name, provider.name),
+                closed_because=setup.closed_because,
+                turned=partial(metrics.provider_open, setup.channel, provider.name),
             ),
-            Pace(channel.paces.get(provider.name, ()), monotonic, channel.parts_of),
+            Pace(setup.paces.get(provider.name, ()), monotonic, setup.parts_of),
             position,
         )
         for position, provider in enumerate(providers)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
-from contracts.status import Channel as Name
+from contracts.status import Channel
 from contracts.topics import EMAIL_SENDER, EMAIL_SENDER_DIRECTORY, EMAIL_SENDER_RECEIPTS, due_lanes
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
@@ -14,7 +14,7 @@ from kit.delivery.forgetting import works
 from kit.delivery.operating import trials
 from kit.delivery.pace.limits import paces
 from kit.delivery.policies import policies
-from kit.delivery.sender import Channel
+from kit.delivery.sender import Setup
 from kit.delivery.store.claims import BY_INDEX
 from kit.postgres import Database
 from kit.service import Parts, run
@@ -49,10 +49,10 @@ async def build(settings: Settings) -> Parts:
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
     returns = return_addresses(settings)
-    channel = Channel(
-        name=Name.EMAIL,
+    setup = Setup(
+        channel=Channel.EMAIL,
         service=NAME,
-        lanes=due_lanes(Name.EMAIL),
+        lanes=due_lanes(Channel.EMAIL),
         providers=[
             parts.add(f"provider {one.name}", provider(one, notifications.email.tenants, returns))
             for one in settings.email_providers
@@ -71,7 +71,7 @@ async def build(settings: Settings) -> Parts:
         database,
         publisher,
         tracer,
-        channel=channel,
+        setup=setup,
         groups=Groups(EMAIL_SENDER, EMAIL_SENDER_DIRECTORY, EMAIL_SENDER_RECEIPTS),
         in_flight=IN_FLIGHT,
         meaning=meant_by,
@@ -80,7 +80,7 @@ async def build(settings: Settings) -> Parts:
         port, setting = settings.ports.returned_mail, name_of(("ports", "returned_mail")) or ""
         addresses = list(returns.values())
         parts.add("returned_mail", ReturnedMail(addresses, publisher, settings.ports.host, port, setting))
-    orders = works(database, parts.metrics) | trials(channel.providers)
+    orders = works(database, parts.metrics) | trials(setup.providers)
     controlled(parts, kafka, database, publisher, orders, about=sender.about)
     return parts
 

@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from contracts.status import Channel as Name
+from contracts.status import Channel
 from contracts.topics import SMS_SENDER, SMS_SENDER_DIRECTORY, SMS_SENDER_RECEIPTS, due_lanes
 from kit.bus.publisher import Publisher
 from kit.bus.topics import TopicKeeper
@@ -13,7 +13,7 @@ from kit.delivery.forgetting import works
 from kit.delivery.operating import trials
 from kit.delivery.pace.limits import paces
 from kit.delivery.policies import policies
-from kit.delivery.sender import Channel
+from kit.delivery.sender import Setup
 from kit.delivery.simulator import Simulator
 from kit.delivery.store.claims import BY_INDEX
 from kit.postgres import Database
@@ -48,10 +48,10 @@ async def build(settings: Settings) -> Parts:
     parts.add("topics", TopicKeeper(kafka))
     publisher = parts.add("publisher", Publisher(kafka, NAME))
 
-    channel = Channel(
-        name=Name.SMS,
+    setup = Setup(
+        channel=Channel.SMS,
         service=NAME,
-        lanes=due_lanes(Name.SMS),
+        lanes=due_lanes(Channel.SMS),
         providers=[parts.add(f"provider {one.name}", provider(one, settings)) for one in settings.sms_providers],
         policies=policies(notifications.sms),
         lease=LEASE_SECONDS,
@@ -69,12 +69,12 @@ async def build(settings: Settings) -> Parts:
         database,
         publisher,
         tracer,
-        channel=channel,
+        setup=setup,
         groups=Groups(SMS_SENDER, SMS_SENDER_DIRECTORY, SMS_SENDER_RECEIPTS),
         in_flight=IN_FLIGHT,
         meaning=meant_by,
     )
-    orders = works(database, parts.metrics) | trials(channel.providers)
+    orders = works(database, parts.metrics) | trials(setup.providers)
     controlled(parts, kafka, database, publisher, orders, about=sender.about)
     return parts
 

@@ -15,8 +15,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts.events import Content, Due, Event
-from contracts.status import Channel as Name
-from contracts.status import End, Lane
+from contracts.status import Channel, End, Lane
 from contracts.topics import BY_NAME, EMAIL_SENDER, FAILED, RETRY, SENT, Topic, due_lanes, of_event
 from kit.bus.closing import close_consumer
 from kit.bus.consumer import Consumer
@@ -28,7 +27,7 @@ from kit.delivery.outcomes import Accepted, Outcome
 from kit.delivery.pace.rules import Limit
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Policy
-from kit.delivery.sender import Channel, Sender
+from kit.delivery.sender import Sender, Setup
 from kit.delivery.store.claims import BY_INDEX
 from kit.engine import Engine
 from kit.metrics import Metrics
@@ -38,7 +37,7 @@ from kit.settings import KafkaSettings
 from tests.kit.bus.support import make
 from tests.waiting import PATIENCE
 
-LANES = due_lanes(Name.EMAIL)
+LANES = due_lanes(Channel.EMAIL)
 TOPICS = (*LANES, RETRY, SENT, FAILED)
 SOON = RetryPolicy(delays=(10.0, 20.0), max_attempts=3, budget_seconds=3600.0)
 HOUR = timedelta(hours=1)
@@ -55,7 +54,7 @@ def due(lane: Lane = Lane.NORMAL, **fields: Any) -> Due:
     return Due(
         **{
             "id": uuid4(),
-            "channel": Name.EMAIL,
+            "channel": Channel.EMAIL,
             "lane": lane,
             "accepted_at": at,
             "owner": "user:alice",
@@ -134,8 +133,8 @@ class House:
         group: str = EMAIL_SENDER.name,
     ) -> AsyncIterator[Running]:
         told = policy or Policy(SOON)
-        channel = Channel(
-            "email",
+        setup = Setup(
+            Channel.EMAIL,
             "email_sender",
             LANES,
             providers,
@@ -150,7 +149,7 @@ class House:
             parts_of=parts_of,
         )
         metrics = Metrics()
-        sender = Sender(channel, database or self.database, publisher or self.publisher, metrics)
+        sender = Sender(setup, database or self.database, publisher or self.publisher, metrics)
         consumer = Consumer(self.kafka, group, [[lane] for lane in LANES])
         lanes = [[lane] for lane in LANES]
         engine = Engine(consumer, lanes, sender, name="email", limits=limits, metrics=metrics, clock=monotonic)
