@@ -21,9 +21,9 @@ from kit.delivery.pace.pace import Pace
 from kit.delivery.pace.rules import Limit
 from kit.delivery.pipe import paying
 from kit.delivery.pipe.announcing import Announcing
+from kit.delivery.pipe.batching import Batcher
 from kit.delivery.pipe.claiming import Claiming
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
-from kit.delivery.pipe.grouping import Group
 from kit.delivery.pipe.handing import Handing
 from kit.delivery.pipe.leaving import Leaving
 from kit.delivery.pipe.outlet import Hands, Outlet
@@ -108,7 +108,7 @@ class Sender:
             self._routes,
         )
         # The urgent lane never waits behind a batch of another.
-        self._claiming = [Group(claiming.work, self._break) for _ in setup.lanes]
+        self._claiming = [Batcher(claiming.work, self._break) for _ in setup.lanes]
         handing = Handing(self._clock, metrics, self, tracer)
         self._hands = {
             outlet: Hands(handing.give, self._break, setup.hands, setup.spare)
@@ -116,11 +116,11 @@ class Sender:
             for outlet in route.outlets
         }
         self._recording = Recording(database, self._clock, setup.policies, random.random, metrics, self)
-        self._results = Group(self._recording.work, self._break)
+        self._results = Batcher(self._recording.work, self._break)
         self._leaving = Leaving(database, self._clock, random.random, self)
-        self._left = Group(self._leaving.work, self._break)
+        self._left = Batcher(self._leaving.work, self._break)
         saying = Saying(database, publisher, metrics, self)
-        self._words = Group(saying.work, self._break, linger=WORDS_LINGER)
+        self._words = Batcher(saying.work, self._break, linger=WORDS_LINGER)
         self._announcing = Announcing(database, publisher, metrics)
         self._metrics = metrics
         metrics.when_read(self._show)
@@ -131,8 +131,8 @@ class Sender:
 
     async def stop(self) -> None:
         """Ends everything where it is; the engine, which stops before us, has let what could end end."""
-        for group in self._claiming:
-            await group.stop()
+        for batcher in self._claiming:
+            await batcher.stop()
         await self._results.stop()
         await self._left.stop()
         await self._words.stop()
@@ -199,13 +199,13 @@ class Sender:
 
     def again(self, deliveries: Sequence[Delivery]) -> None:
         """To the claims."""
-        for rank, group in enumerate(self._claiming):
-            group.add([one for one in deliveries if one.ticket.rank == rank])
+        for rank, batcher in enumerate(self._claiming):
+            batcher.add([one for one in deliveries if one.ticket.rank == rank])
 
     def later(self, seconds: float, deliveries: Sequence[Delivery]) -> None:
         """To the claims, but not at once."""
-        for rank, group in enumerate(self._claiming):
-            group.later(seconds, [one for one in deliveries if one.ticket.rank == rank])
+        for rank, batcher in enumerate(self._claiming):
+            batcher.later(seconds, [one for one in deliveries if one.ticket.rank == rank])
 
     def carry(self, deliveries: Sequence[Delivery]) -> None:
         """To the provider, claimed."""

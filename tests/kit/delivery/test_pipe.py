@@ -16,7 +16,7 @@ from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from kit.delivery.condition import NONE
 from kit.delivery.outcomes import Outcome, Unavailable, Unknown
-from kit.delivery.pipe.grouping import Group
+from kit.delivery.pipe.batching import Batcher
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Policy
 from kit.retry import RetryPolicy
@@ -254,7 +254,7 @@ async def test_no_herd_on_return(home: House) -> None:
     assert (at[-1] - at[0]).total_seconds() > 300
 
 
-async def test_a_group_is_one_batch_while_its_work_is_under_way() -> None:
+async def test_what_comes_while_work_is_under_way_is_one_batch() -> None:
     """At once while little comes, together while much does."""
     batches: list[list[int]] = []
     gate = asyncio.Event()
@@ -263,15 +263,15 @@ async def test_a_group_is_one_batch_while_its_work_is_under_way() -> None:
         batches.append(batch)
         await gate.wait()
 
-    group = Group(work, lambda error: None, at_once=1, most=50)
-    group.add([1])
+    batcher = Batcher(work, lambda error: None, at_once=1, most=50)
+    batcher.add([1])
     await asyncio.sleep(0)
     for n in range(2, 102):
-        group.add([n])
+        batcher.add([n])
     gate.set()
     await eventually(lambda: sum(map(len, batches)) == 101)
     assert [len(batch) for batch in batches] == [1, 50, 50]
-    await group.stop()
+    await batcher.stop()
 
 
 class Counting:

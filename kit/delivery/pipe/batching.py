@@ -13,7 +13,7 @@ MANY: Final = 16
 AT_ONCE: Final = 2
 
 
-class Group(Generic[T]):
+class Batcher(Generic[T]):
     """Calls `work` with batches of what was added, at most AT_ONCE batches at a time. What `work` raises is a mistake
     of ours and goes to `broken`."""
 
