@@ -10,10 +10,11 @@ from kit import logs
 from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing
 from kit.clock import utc_now
-from kit.delivery.awaiting import Awaited, due_to_be_asked, is_anybody_due
+from kit.delivery.awaiting import due_to_be_asked
 from kit.delivery.called_back import CalledBack
 from kit.delivery.provider import Answer, Askable
 from kit.delivery.rules import Result
+from kit.delivery.store.awaiting import Awaited, is_anybody_due
 from kit.postgres import Database
 from kit.service import Repeating
 
@@ -64,7 +65,7 @@ class Asking(Repeating):
 
     async def _due(self) -> list[Awaited]:
         async with self._database.connection() as connection:
-            if not await is_anybody_due(connection, self._provider):
+            if not await is_anybody_due(connection, self._provider.name):
                 return []
         async with self._database.transaction() as connection:
             return await due_to_be_asked(connection, self._provider)

@@ -8,14 +8,13 @@ from uuid import UUID
 
 from contracts.erasure import FORGET, Forget
 from kit.cleaning import Unhurried, cleanup
-from kit.control.erasing import erase, names_one_of
 from kit.control.forgetting import forget_orders
 from kit.control.running import Work
 from kit.delivery.awaiting import forget_awaited
 from kit.delivery.receipts import forget_receipts
-from kit.delivery.store.results import IS_TAKEN
+from kit.delivery.store import forgetting as store
 from kit.metrics import Metrics
-from kit.postgres import Connection, Database
+from kit.postgres import Database
 
 AGE: Final = timedelta(days=30)
 AT_ONCE: Final = 1000
@@ -28,14 +27,15 @@ async def forget_claims(database: Database, *, age: timedelta = AGE, at_once: in
     Only notifications whose highest claim is an end, and whose last result is older than `age`: a try that is open, a
     retry that waits, an acceptance that was not announced keep all claims of theirs.
     """
-    last: UUID | None = LOWEST
-    forgotten, rest = 0, Unhurried()
-    while last is not None:
+    after, forgotten, rest = LOWEST, 0, Unhurried()
+    while True:
         async with database.transaction() as connection:
-            last, some = await _page(connection, last, age, at_once)
-        forgotten += some
+            last = await store.last_of_page(connection, after, at_once)
+            if last is None:
+                return forgotten
+            forgotten += await store.forget(connection, after, last, age)
+        after = last
         await rest.rest()
-    return forgotten
 
 
 def works(database: Database, metrics: Metrics) -> dict[str, Work]:
@@ -52,51 +52,10 @@ def works(database: Database, metrics: Metrics) -> dict[str, Work]:
 
     async def forget(args: Mapping[str, Any]) -> dict[str, int]:
         who = Forget.model_validate(args)
-        about = who.tenant, who.user_id, who.address_hashes
+        # Receipts first: they are found by what is blanked in claims.
         return {
-            "receipts": await erase(database, _ERASE_RECEIPTS, *about),
-            "claims": await erase(database, _ERASE_CLAIMS, *about),
+            "receipts": await store.erase_receipts(database, who),
+            "claims": await store.erase_claims(database, who),
         }
 
     return {"cleanup": clean_up, FORGET.id: forget}
-
-
-async def _page(connection: Connection, after: UUID, age: timedelta, most: int) -> tuple[UUID | None, int]:
-    """The last notification of the next page, None at the end, and how many claims were deleted."""
-    row = await connection.fetchrow(_PAGE, after, most)
-    assert row is not None
-    if row["last"] is None:
-        return None, 0
-    deleted = await connection.fetchval(_DELETE, after, row["last"], age)
-    return row["last"], int(deleted)
-
-
-_PAGE: Final = """
-select (array_agg(id order by id desc))[1] as last
-from (select id from claims where id > $1 group by id order by id limit $2) as page
-"""
-
-_DELETE: Final = f"""
-with over as (
-    select id from claims where id > $1 and id <= $2
-    group by id
-    having bool_and(result is not null and not unannounced)
-        and (bool_or(result in ({IS_TAKEN})) or (array_agg(result order by try desc))[1] not in ('retry', 'unknown'))
-        and max(result_at) < clock_timestamp() - $3::interval
-), deleted as (
-    delete from claims using over where claims.id = over.id returning 1
-)
-select count(*) from deleted
-"""
-
-_IS_ABOUT: Final = f"""
-(coalesce(c.about::jsonb ->> 'tenant', 'default') = $1 and c.about::jsonb ->> 'user_id' = $2
-    or {names_one_of("c.detail", "$3::text[]")})
-"""
-
-_ERASE_CLAIMS: Final = f"update claims c set detail = null where c.detail is not null and {_IS_ABOUT}"
-
-_ERASE_RECEIPTS: Final = f"""
-update receipts r set detail = null
-where r.detail is not null and exists (select from claims c where c.id = r.id and c.about is not null and {_IS_ABOUT})
-"""

@@ -35,7 +35,8 @@ from kit.delivery.rules import (
 from kit.delivery.store import claims
 from kit.delivery.store.claims import First, Wanted, Won
 from kit.delivery.store.results import Written
-from kit.delivery.suppressed import among, name_for
+from kit.delivery.store.suppressed import among
+from kit.delivery.suppressed import name_for
 from kit.failpoints import failpoint
 from kit.metrics import Metrics
 from kit.postgres import Connection, Database, fate

@@ -8,12 +8,12 @@ from contracts.events import Event
 from contracts.status import Lane
 from kit import logs
 from kit.delivery import events
-from kit.delivery.awaiting import Awaited, await_receipts
 from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
 from kit.delivery.pipe.counting import counted
 from kit.delivery.pipe.delivery import DatabaseClock, Delivery
 from kit.delivery.rules import Policy, Result, what_became
 from kit.delivery.store import claims
+from kit.delivery.store.awaiting import Awaited, await_receipts
 from kit.delivery.store.late import accept_late
 from kit.delivery.store.results import Written
 from kit.failpoints import failpoint

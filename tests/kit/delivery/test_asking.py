@@ -16,11 +16,12 @@ from contracts.status import Channel
 from contracts.topics import RECEIPTS
 from kit.bus.consumer import Consumer
 from kit.delivery.asking import Asking
-from kit.delivery.awaiting import Awaited, await_receipts, forget_awaited
+from kit.delivery.awaiting import forget_awaited
 from kit.delivery.called_back import CalledBack
 from kit.delivery.provider import Answer
 from kit.delivery.receipts import Receipts
 from kit.delivery.rules import Result
+from kit.delivery.store.awaiting import Awaited, await_receipts
 from kit.metrics import Metrics
 from kit.stage import Stage
 from tests.kit.bus.support import make
