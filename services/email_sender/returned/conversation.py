@@ -24,7 +24,7 @@ LATER: Final = "451 4.3.0 it cannot be written down now, come again"
 log = logs.get(__name__)
 
 
-class Desk(Protocol):
+class Addressee(Protocol):
     """Who knows our return addresses, and answers a whole mail."""
 
     def is_known(self, address: str) -> bool: ...
@@ -36,7 +36,7 @@ class Conversation(SMTP):
 
     line_length_limit = LONGEST_LINE
 
-    def __init__(self, desk: Desk, open_ones: "set[Conversation]") -> None:
+    def __init__(self, addressee: Addressee, open_ones: "set[Conversation]") -> None:
         super().__init__(
             self,
             data_size_limit=LARGEST,
@@ -45,7 +45,7 @@ class Conversation(SMTP):
             ident="Tocsin, returned mail",
             timeout=SILENT_SECONDS,
         )
-        self._desk = desk
+        self._addressee = addressee
         self._open_ones = open_ones
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -87,11 +87,11 @@ class Conversation(SMTP):
     ) -> str:
         if envelope.rcpt_tos:
             return ONE_BY_ONE
-        if not self._desk.is_known(address):
+        if not self._addressee.is_known(address):
             return NOT_SIGNED
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         source, sender = envelope.original_content or b"", envelope.mail_from or ""
-        return await self._desk.take("" if sender == NOBODY else sender, envelope.rcpt_tos[0], source)
+        return await self._addressee.take("" if sender == NOBODY else sender, envelope.rcpt_tos[0], source)

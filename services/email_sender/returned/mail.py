@@ -16,9 +16,9 @@ from kit.web_server import PortTaken
 from services.email_sender.composing.mail import wire_address
 from services.email_sender.returned.conversation import LATER, Conversation
 from services.email_sender.rules.coming_back import WORDS
+from services.email_sender.rules.reading_reports import is_automatic, read
 from services.email_sender.rules.report import Kind, Report
-from services.email_sender.rules.reports import is_automatic, read
-from services.email_sender.rules.return_address import LAPSES_DAYS, HandOver, ReturnAddress
+from services.email_sender.rules.return_address import LAPSES_DAYS, Origin, ReturnAddress
 
 NAME: Final = "returned_mail"
 TAKEN: Final = "250 2.0.0 taken"
@@ -71,11 +71,11 @@ class ReturnedMail:
             self._server.close()
         await asyncio.gather(*(conversation.end() for conversation in list(self._open)))
 
-    def about(self, address: str) -> HandOver | None:
+    def about(self, address: str) -> Origin | None:
         """The hand-over that a return address names, if we have signed it and it has not lapsed."""
         day = self._clock().toordinal()
         found = (one.read(address, day) for one in self._addresses)
-        return next((hand_over for hand_over in found if hand_over), None)
+        return next((origin for origin in found if origin), None)
 
     def is_known(self, address: str) -> bool:
         """Whether mail to it is taken at all."""
@@ -99,7 +99,7 @@ class ReturnedMail:
             return await self._note(self.about(report.returns_to or "") or self.about(recipient), report)
         return await self._note(self.about(recipient), report) if not sender else NOT_FROM_A_SERVER
 
-    async def _note(self, about: HandOver | None, report: Report) -> str:
+    async def _note(self, about: Origin | None, report: Report) -> str:
         kind = _blamed(about, report) if about else report.kind
         log.info("mail_came_back", id=about and str(about.id), kind=kind.name.lower())
         if about is None:
@@ -111,13 +111,13 @@ class ReturnedMail:
         return TAKEN
 
 
-def _blamed(about: HandOver, report: Report) -> Kind:
+def _blamed(about: Origin, report: Report) -> Kind:
     """Whoever forwards his mail to an address that is gone is there himself: it did not arrive, and that is all."""
     if report.kind is Kind.GONE and not any(about.went_to(wire_address(one)) for one in report.about):
         return Kind.FAILED
     return report.kind
 
 
-def _receipt(about: HandOver, word: str, report: Report) -> Receipt:
+def _receipt(about: Origin, word: str, report: Report) -> Receipt:
     said = {"id": about.id, "try": about.try_, "channel": Channel.EMAIL, "provider": NAME}
     return Receipt.model_validate(said | {"status": word, "code": report.told, "received_at": utc_now()})

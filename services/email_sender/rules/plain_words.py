@@ -6,13 +6,12 @@ from email.message import Message
 from typing import Final
 
 from services.email_sender.rules.replies import Reply
-from services.email_sender.rules.report import Report, failed, mildest, specific
+from services.email_sender.rules.report import STATUS, Report, failed, mildest, specific
 
 SHOWN: Final = 20_000
 """Characters of a text in which a code is looked for."""
 
 _CODED: Final = re.compile(r"(?<![\d.])([245]\d\d)[ -](.*)", re.DOTALL)
-_STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _QMAIL: Final = re.compile(r"\s*Hi\. This is the\b")
 _QMAIL_BREAK: Final = "--- "
 _EXIM_BREAK: Final = re.compile(r"\r?\n-{4,}")
@@ -52,7 +51,7 @@ def _listed(addresses: str) -> list[str]:
 def _cited(said: str, *about: str) -> Report:
     """What the other server said is cited, with its code."""
     words = " ".join(said.split())
-    coded, status = _CODED.search(words), _STATUS.search(words)
+    coded, status = _CODED.search(words), STATUS.search(words)
     reply = Reply.of(int(coded[1]), coded[2]) if coded else Reply(550, "", words)
     enhanced = reply.enhanced or (status[0] if status else "")
     return failed(Reply(reply.code, specific(enhanced), reply.text), *about)

@@ -9,6 +9,9 @@ from typing import Final
 from kit.delivery.outcomes import plain
 from services.email_sender.rules.replies import SAYS_NOBODY, Meaning, Reply, Step, meaning
 
+STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+"""An enhanced code (RFC 3463), wherever it stands."""
+
 _ADDRESS: Final = re.compile(r"<?[^\s<>,;:()\"]+@[^\s<>,;:()\"]+>?")
 
 

@@ -40,7 +40,7 @@ class BadReturnAddress(ValueError):
     """No return addresses can be made of it; the text says why."""
 
 
-class HandOver(NamedTuple):
+class Origin(NamedTuple):
     """The claim that what came back is about, and a trace of the address that it went to."""
 
     id: UUID
@@ -77,7 +77,7 @@ class ReturnAddress:
         token = self._token(id.bytes + try_.to_bytes(2) + _to_whom(recipient), day // KEY_DAYS)
         return f"{self._before}{token}{self._behind}"
 
-    def read(self, address: str, day: int) -> HandOver | None:
+    def read(self, address: str, day: int) -> Origin | None:
         """The hand-over that a return address of ours names; None: it is none, has lapsed, or somebody made it up."""
         # Somebody's clock may be ahead of ours.
         return self._read(address, range(day // KEY_DAYS + 1, (day - LAPSES_DAYS) // KEY_DAYS - 1, -1))
@@ -87,7 +87,7 @@ class ReturnAddress:
         past = range((day - LAPSES_DAYS) // KEY_DAYS - 1, (day - KNOWN_DAYS) // KEY_DAYS - 1, -1)
         return self._read(address, past) is not None
 
-    def _read(self, address: str, periods: Iterable[int]) -> HandOver | None:
+    def _read(self, address: str, periods: Iterable[int]) -> Origin | None:
         token = self._inside(address)
         if token is None or len(token) != TOKEN:
             return None
@@ -97,7 +97,7 @@ class ReturnAddress:
             return None
         if not any(compare_digest(self._token(signed, period), token) for period in periods):
             return None
-        return HandOver(UUID(bytes=signed[:16]), int.from_bytes(signed[16:18]), signed[18:])
+        return Origin(UUID(bytes=signed[:16]), int.from_bytes(signed[16:18]), signed[18:])
 
     def takes_complaints(self, address: str) -> bool:
         """Whether feedback loops send their reports there."""

@@ -16,8 +16,8 @@ from contracts.suppression import Cause
 from kit.delivery.called_back import CalledBack
 from kit.delivery.rules import Result
 from services.email_sender.rules.coming_back import WORDS, meant_by
+from services.email_sender.rules.reading_reports import LOOKED_AT, Tangled, is_automatic, read
 from services.email_sender.rules.report import Kind, Report
-from services.email_sender.rules.reports import LOOKED_AT, Tangled, is_automatic, read
 
 SAMPLES = Path(__file__).with_name("returned")
 

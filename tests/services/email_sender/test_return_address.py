@@ -14,7 +14,7 @@ from services.email_sender.rules.return_address import (
     KNOWN_DAYS,
     LAPSES_DAYS,
     BadReturnAddress,
-    HandOver,
+    Origin,
     ReturnAddress,
 )
 
@@ -98,7 +98,7 @@ def test_it_is_good_for_thirty_days_and_not_for_ever(day: int) -> None:
 
 def test_it_tells_whom_it_was_sent_to_from_anybody_else() -> None:
     found = OURS.read(of(), DAY)
-    assert isinstance(found, HandOver)
+    assert isinstance(found, Origin)
     assert found.went_to("Ann@Example.com") and not found.went_to("ann@example.net")
 
 

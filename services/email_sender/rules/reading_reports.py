@@ -12,7 +12,7 @@ from typing import Final
 
 from services.email_sender.rules.plain_words import content, in_plain_words, text
 from services.email_sender.rules.replies import Reply
-from services.email_sender.rules.report import Kind, Report, failed, mildest, specific, told
+from services.email_sender.rules.report import STATUS, Kind, Report, failed, mildest, specific, told
 
 MOST_BLOCKS: Final = 50
 MOST_PARTS: Final = 50
@@ -27,7 +27,6 @@ WHOM: Final = ("X-Actual-Recipient", "Final-Recipient", "Original-Recipient")
 HABITS: Final = ("X-Autoreply", "X-Autorespond", "X-Auto-Response-Suppress", "List-Id")
 
 _CODED: Final = re.compile(r"([245]\d\d)[ -](.*)", re.DOTALL)
-_STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _EMPTY_LINE: Final = re.compile(r"\r?\n\r?\n")
 
 
@@ -117,7 +116,7 @@ def _field(block: Message, name: str) -> str:
 
 def _reply(status: str, diagnostic: str) -> Reply:
     """As one answer: the status where it says more than its class, else what the other server said."""
-    found = _STATUS.search(status)
+    found = STATUS.search(status)
     enhanced = specific(found[0]) if found else ""
     words = " ".join(diagnostic.partition(";")[2].split()) or " ".join(diagnostic.split())
     if coded := _CODED.match(words):
