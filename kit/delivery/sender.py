@@ -99,13 +99,13 @@ class Sender:
         claiming = Claiming(
             database,
             self._clock,
-            setup.policies,
-            setup.lease,
-            setup.time_zone,
-            random.random,
-            metrics,
-            self,
-            self._routes,
+            policies=setup.policies,
+            lease=setup.lease,
+            time_zone=setup.time_zone,
+            draw=random.random,
+            metrics=metrics,
+            ways=self,
+            routes=self._routes,
         )
         # The urgent lane never waits behind a batch of another.
         self._claiming = [Batcher(claiming.work, self._break) for _ in setup.lanes]

@@ -92,6 +92,7 @@ class Claiming:
         self,
         database: Database,
         clock: DatabaseClock,
+        *,
         policies: Callable[[Lane], Policy],
         lease: float,
         time_zone: str,
