@@ -1,1 +1,1 @@
-"""The life of an attempt: read -> claim -> hand over -> record -> say -> finish."""
+"""The life of an attempt: read -> claim -> hand over -> record -> say -> finish (with `saying`)."""

@@ -1,4 +1,4 @@
-"""Last step but one: what was decided is published; only what Kafka acknowledged is finished."""
+"""Last two steps: what was decided is published; only what Kafka acknowledged is finished."""
 
 from collections import Counter
 from collections.abc import Sequence
