@@ -1,5 +1,4 @@
-"""A service that hands messages over and hears what became of them: the parts for it, added in one line of its
-`app.py`."""
+"""A service that hands messages over and hears what became of them: the parts for it, added by one call."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
