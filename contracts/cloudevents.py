@@ -78,15 +78,19 @@ def _tombstone(topic: Topic, key: bytes | None) -> e.Tombstone:
 
 def _ours(topic: Topic, model: type[e.Event], value: bytes, headers: Mapping[str, bytes], place: Place) -> e.Event:
     try:
-        return model.model_validate_json(value)
+        event = model.model_validate_json(value)
     except ValidationError as error:
         if model is e.Requested:
-            return _unacceptable(topic, value, headers, place, error)
+            return _unacceptable(topic, value, headers, place, problems_of(error))
         raise Undecodable(sentence(error)) from None
+    if model is e.Requested and headers.get("ce_subject") not in (None, str(event.subject).encode()):
+        # Who goes by the headers and who goes by the value would speak of two notifications.
+        return _unacceptable(topic, value, headers, place, ("id: is another one than ce_subject",))
+    return event
 
 
 def _unacceptable(
-    topic: Topic, value: bytes, headers: Mapping[str, bytes], place: Place, error: ValidationError
+    topic: Topic, value: bytes, headers: Mapping[str, bytes], place: Place, problems: tuple[str, ...]
 ) -> e.Unacceptable:
     """A request under a header of ours that does not hold: the id is in `ce_subject`, the rest as far as it goes."""
     body = what_can_be_read(value)
@@ -100,7 +104,7 @@ def _unacceptable(
         owner=outside.name(body.get("owner"), outside.OWNER, "source:"),
         lane=topic.lane or Lane.NORMAL,
         accepted_at=place.timestamp,
-        problems=problems_of(error),
+        problems=problems,
         fingerprint=identity.fingerprint(value),
         body={},
     )

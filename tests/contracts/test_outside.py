@@ -261,6 +261,17 @@ def test_p7_a_request_under_our_header_that_does_not_hold_is_rejected_under_its_
         read({"request": MAIL}, ce_type="tocsin.requested")
 
 
+def test_p1_a_request_whose_header_names_another_id_is_rejected_under_the_header() -> None:
+    """Who goes by headers alone, and who reads it all, speak of one notification."""
+    ours = golden("tocsin.requested")[0].read()
+    said = encode(ours, "gateway")
+    another = str(UUID(int=1))
+    other = tuple((name, another.encode() if name == "ce_subject" else text) for name, text in said.headers)
+    event = decode(topics.of_event(ours), said.key, said.value, other, PLACE)
+    assert isinstance(event, e.Unacceptable)
+    assert (str(event.id), event.problems) == (another, ("id: is another one than ce_subject",))
+
+
 def test_only_ours_are_read_where_no_stranger_writes() -> None:
     with pytest.raises(Undecodable, match="has no header ce_type"):
         read({"a": 1}, topics.SENT)

@@ -112,6 +112,8 @@ with g as (
         request = coalesce(n.request, excluded.request),
         files = coalesce(n.files, excluded.files),
         channel = coalesce(n.channel, excluded.channel),
+        planned_at = coalesce(n.planned_at, excluded.planned_at),
+        expires_at = coalesce(n.expires_at, excluded.expires_at),
         parent = coalesce(n.parent, excluded.parent),
         channels = coalesce(n.channels, excluded.channels),
         replay_of = coalesce(n.replay_of, excluded.replay_of),

@@ -59,6 +59,16 @@ async def test_a_cancel_that_named_no_tenant_gives_nobody_elses_row_away(house: 
     assert answer.status_code == 404, "an administrator of another tenant"
 
 
+async def test_what_was_cancelled_before_it_was_asked_for_shows_its_time(house: House) -> None:
+    """The answer to the cancel has made the row; what is posted then says when it would have been."""
+    id = identity.notification_id("default", "user:alice", "order-77")
+    await house.hears(e.Failed(id=id, owner="", accepted_at=NOW, outcome=Status.CANCELLED, reason="cancelled"))
+    planned = "2031-01-01T08:00:00Z"
+    assert await house.post(EMAIL | {"send_at": planned}, key="order-77") == str(id)
+    seen = await house.get(str(id))
+    assert (seen["status"], seen["send_at"]) == ("cancelled", planned)
+
+
 def history(id: UUID) -> list[e.Event]:
     return [
         requested(id),
