@@ -29,7 +29,7 @@ from kit.bus.positions import Positions, ends, look, read_from, set_back
 from kit.bus.record import Partition
 from kit.clock import monotonic, utc_now
 from kit.delivery.restoring import Heard, rebuild
-from kit.postgres import Database, all_schemas, migrate
+from kit.postgres import Database, all_schemas, half_restored, migrate
 from kit.restored import store as catching_up
 from kit.restored.rules import WAITS_FOR, marks
 from kit.settings import KafkaSettings, Settings, load
@@ -170,6 +170,7 @@ async def _restore(settings: Settings, dump: Dump | None, positions: Positions) 
 async def _put_back(settings: Settings, dump: Dump | None, positions: Positions, progress: Progress) -> dict[str, Any]:
     await _check_stopped(settings.database_url)
     there = await _on_kafka(settings, lambda: ends(settings.kafka))
+    await _as_owner(settings.database_url, half_restored.begin)
     if dump:
         await _replace(settings.database_url, dump, progress)
     await _brought_up(settings.database_url)
@@ -182,7 +183,16 @@ async def _put_back(settings: Settings, dump: Dump | None, positions: Positions,
         told = {"results": told["results"] + results, "unknown": told["unknown"] + unknown}
     progress.say("the places of all groups")
     await _on_kafka(settings, lambda: set_back(settings.kafka, positions, there))
+    await _as_owner(settings.database_url, half_restored.end)
     return told
+
+
+async def _as_owner(url: str, do: Callable[[Any], Awaitable[None]]) -> None:
+    owner = await asyncpg.connect(url)
+    try:
+        await do(owner)
+    finally:
+        await owner.close()
 
 
 async def _check_stopped(url: str) -> None:
@@ -204,7 +214,7 @@ where datname = current_database() and application_name like 'tocsin.%' order by
 
 async def _replace(url: str, dump: Dump, progress: Progress) -> None:
     """Roles are no part of a dump: migrations make them."""
-    await migrate(url, all_schemas())
+    await migrate(url, all_schemas(), restoring=True)
     owner = await asyncpg.connect(url)
     try:
         for schema in (*all_schemas(), SHARED):
@@ -221,7 +231,7 @@ def _heard_of(progress: Progress, total: int, what: str, done: int) -> None:
 
 
 async def _brought_up(url: str) -> None:
-    await migrate(url, all_schemas())
+    await migrate(url, all_schemas(), restoring=True)
     owner = await asyncpg.connect(url)
     try:
         # Offsets of streams that were given out since the backup are given out anew: they mean something else now.

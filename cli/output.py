@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Annotated, Any, Final, Self, TypeVar
 
@@ -94,7 +94,8 @@ class Progress:
 
     def _end_line(self) -> None:
         if self._changing:
-            print(file=sys.stderr, flush=True)
+            with suppress(OSError):  # nobody looks any more: that is no reason to fail at the end
+                print(file=sys.stderr, flush=True)
         self._changing = False
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -57,11 +59,15 @@ def entries(file: Path) -> int:
 def _run(program: str, *arguments: str, step: re.Pattern[str], heard: Heard) -> None:
     command, begun = [_found(program), "--verbose", *arguments], 0
     said: deque[str] = deque(maxlen=20)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    english = os.environ | {"LC_ALL": "C"}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", env=english
+    ) as process:
         assert process.stderr
         for line in process.stderr:
             if found := step.match(line):
-                heard(found[1], begun)
+                with suppress(OSError):  # nobody looks any more: what is under way goes on all the same
+                    heard(found[1], begun)
                 begun += 1
             said.append(line.strip())
     if process.returncode:

@@ -9,6 +9,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from kit.clock import monotonic
+from kit.postgres import half_restored
 from kit.postgres.fate import fate, lost
 from kit.postgres.not_migrated import NotMigrated
 
@@ -51,7 +52,7 @@ class Database:
         """The pool for `schema`. A database that is away is waited for later, by whoever asks `alive()`.
 
         `settings` are PostgreSQL's own, for its sessions, beside those that all have.
-        Raises NotMigrated when no migration has made the schema or its role yet.
+        Raises NotMigrated when no migration has made the schema or its role yet, or a restore has not ended.
         """
         pool = asyncpg.create_pool(
             url,
@@ -111,13 +112,16 @@ class Database:
     async def _greet(self, schema: str) -> None:
         try:
             async with self.connection() as connection:
-                there = await connection.fetchval("select to_regclass($1) is not null", f"{schema}.migrations")
+                found = f"select to_regclass($1) is not null, {half_restored.THERE}"
+                there, restoring = await connection.fetchrow(found, f"{schema}.migrations") or (False, False)
         except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
             raise NotMigrated(_MIGRATE_FIRST.format(schema=schema, why=f" ({error})")) from error
         except Exception as error:
             if fate(error) != "connection":
                 raise
         else:
+            if restoring:
+                raise half_restored.HalfRestored
             if not there:
                 raise NotMigrated(_MIGRATE_FIRST.format(schema=schema, why=""))
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import asyncpg
 
+from kit.postgres import half_restored
 from kit.postgres.database import Connection
 from kit.postgres.not_migrated import NotMigrated
 
@@ -47,17 +48,22 @@ def role_of(schema: str) -> str:
     return f"tocsin_{schema}"
 
 
-async def migrate(url: str, schemas: Migrations, told: Told = lambda what, done, total: None) -> list[str]:
+async def migrate(
+    url: str, schemas: Migrations, told: Told = lambda what, done, total: None, *, restoring: bool = False
+) -> list[str]:
     """Bring the database of the owner's `url` up to date; the names of the files applied now ("intake/0001_rows.sql").
 
-    Safe to run twice and side by side. Raises NotMigrated when a file that was applied has been edited since, and
-    asyncpg.LockNotAvailableError where others hold what it needs for two minutes: what was applied by then stays.
+    Safe to run twice and side by side. `restoring`: it is a step of a restore. Raises HalfRestored where one has begun
+    and it is not, NotMigrated when a file that was applied has been edited since, and asyncpg.LockNotAvailableError
+    where others hold what it needs for two minutes: what was applied by then stays.
     """
     connection = await asyncpg.connect(url, timeout=10, server_settings=_PATIENT)
     try:
         if not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
             told("another migration is at work", 0, len(await behind(connection, schemas)))
             await connection.execute("select pg_advisory_lock($1)", _LOCK)
+        if not restoring and await connection.fetchval(f"select {half_restored.THERE}"):
+            raise half_restored.HalfRestored
         applied = _Applied(told, len(await behind(connection, schemas)))
         await _Schema(connection, CLOCK, [Path(__file__).parent / "migrations"]).bring_up_to_date(applied)
         for schema, folders in schemas.items():

@@ -12,7 +12,7 @@ import pytest
 from asyncpg.exceptions import _base
 
 from deploy.local.postgres import Postgres
-from kit.postgres import Database, NotMigrated, all_schemas, fate, migrate
+from kit.postgres import Database, NotMigrated, all_schemas, fate, half_restored, migrate
 from kit.postgres.migrating import _LOCK
 from tests.servers import other_database
 from tests.waiting import PATIENCE
@@ -329,3 +329,21 @@ async def _kill_backends(url: str, application: str) -> None:
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1", application
     )
     await owner.close()
+
+
+async def test_p9_nobody_begins_to_work_on_what_is_half_restored(empty: str, rooms: dict[str, list[Path]]) -> None:
+    """Neither a service nor a migration but the restore's own, until that has ended."""
+    await migrate(empty, rooms)
+    schema = next(iter(rooms))
+    owner = await asyncpg.connect(empty)
+    await half_restored.begin(owner)
+    with pytest.raises(half_restored.HalfRestored, match="say `tocsin restore FOLDER --yes` again"):
+        await Database.open(empty, schema)
+    with pytest.raises(half_restored.HalfRestored):
+        await migrate(empty, rooms)
+    await migrate(empty, rooms, restoring=True)
+    await half_restored.end(owner)
+    await owner.close()
+    database = await Database.open(empty, schema)
+    assert await database.alive()
+    await database.close()
