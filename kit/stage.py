@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from kit import logs, refused
@@ -17,6 +18,7 @@ from kit.pacing import Growing
 from kit.poison import Brake
 from kit.postgres import Connection, Database, fate, timed_out
 from kit.reading import Batch, Glance, Message, in_short, no_glance, traced
+from kit.service import Repeating
 from kit.tracing import OFF, Tracer
 
 __all__ = ["After", "Handle", "Message", "Stage"]
@@ -75,7 +77,7 @@ class Stage:
         publisher's) is to report. `glance` knows records that need not be read."""
         self.name = name
         self.task: asyncio.Task[None] | None = None
-        self._telling: asyncio.Task[None] | None = None
+        self._telling = Repeating(f"lag of {name}", partial(tell_lag, consumer, metrics), TELL_SECONDS)
         self._consumer = consumer
         self._database = database
         self._publisher = publisher
@@ -99,7 +101,7 @@ class Stage:
     async def start(self) -> None:
         await self._consumer.start()
         self.task = asyncio.create_task(self._run())
-        self._telling = asyncio.create_task(self._tell())
+        await self._telling.start()
 
     async def stop(self) -> None:
         """Finishes the batch under way, if it can in time, commits, and leaves the group."""
@@ -109,10 +111,10 @@ class Stage:
                 await self._finish()
         except TimeoutError:
             log.warning("batch_left_at_stop", stage=self.name)
-        if under_way := [task for task in (self.task, self._telling) if task]:
-            for task in under_way:
-                task.cancel()
-            await asyncio.wait(under_way)
+        if self.task:
+            self.task.cancel()
+            await asyncio.wait([self.task])
+        await self._telling.stop()
         await self._consumer.stop()
 
     @property
@@ -129,11 +131,6 @@ class Stage:
             if monotonic() - self._committed_at >= COMMIT_EVERY:
                 await self._consumer.commit()
                 self._committed_at, self._uncommitted = monotonic(), False
-
-    async def _tell(self) -> None:
-        while True:
-            await asyncio.sleep(TELL_SECONDS)
-            await tell_lag(self._consumer, self._metrics)
 
     def _limit(self) -> int | Sequence[int]:
         return self._batch.limit(monotonic()) if isinstance(self._batch, Growing) else self._batch

@@ -85,7 +85,7 @@ async def build(settings: Settings) -> Parts:
     # Ready without Kafka: what is accepted meanwhile is safe in the outbox (P6.1).
     publisher = parts.add("publisher", Publisher(kafka, NAME), needed=False)
 
-    hub = parts.add("fan_out", Hub(database, StreamPace(), parts.metrics))
+    hub = parts.add("fan_out", Hub(database, front, StreamPace(), parts.metrics))
     parts.add("hints", Follower(kafka, SENT, lambda records: hub.hint(of_records(records))))
     parts.add("beat", Beat(hub))
 

@@ -49,7 +49,7 @@ class Timing(Repeating):
         self._database = database
         self._publisher = publisher
         self._plans = plans
-        self._name = Instance.of("scheduler").name
+        self._instance = Instance.of("scheduler").name
         self._prepared = False
         self._told_at = -TELL_ALL
 
@@ -91,7 +91,7 @@ class Timing(Repeating):
             correlation_id=object_id("default", "job", row.id),
             command=row.id,
             service="scheduler",
-            instance=self._name,
+            instance=self._instance,
             state="job",
             at=utc_now(),
             result=rules.shown(row, self._plans.get(row.id)),

@@ -175,7 +175,7 @@ async def opened(
         stack.push_async_callback(writer.stop)
         calls = Calls(database, settings.notifications.limits.per_caller.minute, clock)
         tokens = Tokens(settings.jwt, Shared(SECRET), KeyRing(database), calls)
-        hub, metrics = Hub(database, StreamPace(), Metrics()), Metrics("gateway")
+        hub, metrics = Hub(database, database, StreamPace(), Metrics()), Metrics("gateway")
         admission, outcomes = Admission(database, hub), Outcomes(database, hub)
         desk = Desk(
             settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, metrics, outcomes
