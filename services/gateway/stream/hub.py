@@ -32,7 +32,7 @@ class Hub(Loop):
         super().__init__(self._fan_out_on)
         self.pace = pace
         self.closing = False
-        self._database = database
+        self.database = database
         self._front = front
         self._metrics = metrics
         self._audiences: dict[Person, Audience] = {}
@@ -94,7 +94,7 @@ class Hub(Loop):
         """A hint may be lost on its way, or Kafka be away: who has fallen behind the tables is found all the same."""
         seen = {person: there.position for person, there in self._audiences.items() if there.position is not None}
         if seen:
-            async with self._database.connection() as connection:
+            async with self.database.connection() as connection:
                 self.hint(dict.fromkeys(await stream.ahead(connection, seen)))
 
     async def _fan_out_on(self) -> None:
@@ -118,7 +118,7 @@ class Hub(Loop):
         after = {
             person: at for person, one in there.items() if not one.has(heard[person]) and (at := one.stir()) is not None
         }
-        for person, missed in (await _missed(self._database, after, self.pace.steps)).items():
+        for person, missed in (await self._missed(self.database, after, self.pace.steps)).items():
             self._tell(there[person], after[person], missed)
             if len(missed.steps) >= self.pace.steps:
                 self.hint({person: None})
@@ -129,6 +129,12 @@ class Hub(Loop):
         for listener in list(audience.listeners):
             if not listener.take(news, self.pace.most_waiting):
                 self._catch_up(listener)
+
+    async def _missed(self, database: Database, after: dict[Person, int], most: int) -> dict[Person, Missed]:
+        if not after:
+            return {}
+        async with database.connection() as connection:
+            return await stream.missed(connection, after, most)
 
     # ------------------------------------------------------------------------------------------------------ catching up
 
@@ -152,7 +158,7 @@ class Hub(Loop):
         """The next page. True: nothing is left, and nothing came meanwhile; from here on it is live."""
         listener.behind = False
         after = {listener.person: listener.position}
-        found = (await _missed(self._front, after, self.pace.page)).get(listener.person, Missed())
+        found = (await self._missed(self._front, after, self.pace.page)).get(listener.person, Missed())
         for some in together([frame(step) for step in found.steps]):
             await self._room(listener)
             listener.write(some)
@@ -175,10 +181,3 @@ class Hub(Loop):
     def _count(self, change: int) -> None:
         self._open += change
         self._metrics.streams_open(self._open)
-
-
-async def _missed(database: Database, after: dict[Person, int], most: int) -> dict[Person, Missed]:
-    if not after:
-        return {}
-    async with database.connection() as connection:
-        return await stream.missed(connection, after, most)

@@ -11,6 +11,7 @@ import pytest
 
 from kit.clock import utc_now
 from kit.metrics import Metrics
+from kit.postgres import Database
 from services.gateway.settings import StreamPace
 from services.gateway.store.inbox import Person
 from services.gateway.store.stream import Missed, Step
@@ -41,10 +42,10 @@ class World(Hub):
     """The hub over such tables."""
 
     def __init__(self, tables: Tables) -> None:
-        super().__init__(None, PACE, Metrics())  # type: ignore[arg-type]
+        super().__init__(None, None, PACE, Metrics())  # type: ignore[arg-type]
         self.tables = tables
 
-    async def _missed(self, after: dict[Person, int], most: int) -> dict[Person, Missed]:
+    async def _missed(self, database: Database, after: dict[Person, int], most: int) -> dict[Person, Missed]:
         await dawdle(self.tables.luck)
         if self.tables.luck.random() < 0.05:
             raise ConnectionResetError
@@ -134,7 +135,7 @@ class Looking(World):
 
     looks = 0
 
-    async def _missed(self, after: dict[Person, int], most: int) -> dict[Person, Missed]:
+    async def _missed(self, database: Database, after: dict[Person, int], most: int) -> dict[Person, Missed]:
         self.looks += len(after)
         steps = {person: self.tables[person][at : at + most] for person, at in after.items()}
         return {person: Missed(some) for person, some in steps.items() if some}
