@@ -255,7 +255,7 @@ async def _rebuild(
     settings: Settings, channel: Channel, positions: Positions, there: Collection[Partition], read: Read
 ) -> tuple[int, int]:
     heard = await _on_kafka(settings, lambda: _heard(settings.kafka, channel, positions, there, read))
-    database = await Database.open(settings.database_url, SENDERS[channel], size=1)
+    database = await Database.open(settings.database_url, SENDERS[channel], size=1, restoring=True)
     try:
         return await rebuild(database, heard)
     finally:

@@ -48,10 +48,12 @@ class Database:
         size: int = 8,
         settings: Mapping[str, str] = NO_MORE_SETTINGS,
         idle_ms: int = IDLE_IN_TRANSACTION_MS,
+        restoring: bool = False,
     ) -> Self:
         """The pool for `schema`. A database that is away is waited for later, by whoever asks `alive()`.
 
-        `settings` are PostgreSQL's own, for its sessions, beside those that all have.
+        `settings` are PostgreSQL's own, for its sessions, beside those that all have; `restoring`: it is the restore
+        itself that works here.
         Raises NotMigrated when no migration has made the schema or its role yet, or a restore has not ended.
         """
         pool = asyncpg.create_pool(
@@ -65,7 +67,7 @@ class Database:
         )
         database = cls(await pool, idle_ms / 1000)
         try:
-            await database._greet(schema)
+            await database._greet(schema, restoring)
         except BaseException:
             await database.close()
             raise
@@ -109,18 +111,18 @@ class Database:
         except Exception:
             return False
 
-    async def _greet(self, schema: str) -> None:
+    async def _greet(self, schema: str, restoring: bool) -> None:
         try:
             async with self.connection() as connection:
                 found = f"select to_regclass($1) is not null, {half_restored.THERE}"
-                there, restoring = await connection.fetchrow(found, f"{schema}.migrations") or (False, False)
+                there, half = await connection.fetchrow(found, f"{schema}.migrations") or (False, False)
         except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
             raise NotMigrated(_MIGRATE_FIRST.format(schema=schema, why=f" ({error})")) from error
         except Exception as error:
             if fate(error) != "connection":
                 raise
         else:
-            if restoring:
+            if half and not restoring:
                 raise half_restored.HalfRestored
             if not there:
                 raise NotMigrated(_MIGRATE_FIRST.format(schema=schema, why=""))
