@@ -6,8 +6,8 @@ import asyncio
 import json as text
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Annotated, Any, Final, Self, TypeVar
 
 import asyncpg
 import typer
-from aiokafka.errors import KafkaError
 
 from cli.database import reached
 from cli.kafka_said import kafka_said
@@ -27,7 +26,7 @@ from deploy.local import dumping
 from deploy.local.trouble import Trouble
 from kit.bus.positions import Positions, ends, look, read_from, set_back
 from kit.bus.record import Partition
-from kit.clock import monotonic, utc_now
+from kit.clock import utc_now
 from kit.delivery.restoring import Heard, rebuild
 from kit.postgres import Database, all_schemas, half_restored, migrate
 from kit.restored import store as catching_up
@@ -96,17 +95,28 @@ def _dump(url: str, file: Path, progress: Progress) -> None:
     schemas = [SHARED, *all_schemas()]
     with reached(url):
         tables = asyncio.run(_tables(url, schemas))
-    dumping.dump(url, schemas, file, lambda table, done: progress.progress("the database", done, tables, table))
+    dumping.dump(url, schemas, file, _shown(progress, tables))
     progress.progress("the database", tables, tables)
 
 
+def _shown(progress: Progress, total: int) -> dumping.Heard:
+    return lambda what, done: progress.progress("the database", done, total, what)
+
+
 async def _tables(url: str, schemas: Sequence[str]) -> int:
+    async with _owner(url) as owner:
+        n: int = await owner.fetchval("select count(*) from pg_tables where schemaname = any($1)", schemas)
+    return n
+
+
+@asynccontextmanager
+async def _owner(url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection of the database's owner."""
     owner = await asyncpg.connect(url)
     try:
-        n: int = await owner.fetchval("select count(*) from pg_tables where schemaname = any($1)", schemas)
+        yield owner
     finally:
         await owner.close()
-    return n
 
 
 def restore(
@@ -170,7 +180,8 @@ async def _restore(settings: Settings, dump: Dump | None, positions: Positions) 
 async def _put_back(settings: Settings, dump: Dump | None, positions: Positions, progress: Progress) -> dict[str, Any]:
     await _check_stopped(settings.database_url)
     there = await _on_kafka(settings, lambda: ends(settings.kafka))
-    await _as_owner(settings.database_url, half_restored.begin)
+    async with _owner(settings.database_url) as owner:
+        await half_restored.begin(owner)
     if dump:
         await _replace(settings.database_url, dump, progress)
     await _brought_up(settings.database_url)
@@ -183,24 +194,14 @@ async def _put_back(settings: Settings, dump: Dump | None, positions: Positions,
         told = {"results": told["results"] + results, "unknown": told["unknown"] + unknown}
     progress.say("the places of all groups")
     await _on_kafka(settings, lambda: set_back(settings.kafka, positions, there))
-    await _as_owner(settings.database_url, half_restored.end)
+    async with _owner(settings.database_url) as owner:
+        await half_restored.end(owner)
     return told
 
 
-async def _as_owner(url: str, do: Callable[[Any], Awaitable[None]]) -> None:
-    owner = await asyncpg.connect(url)
-    try:
-        await do(owner)
-    finally:
-        await owner.close()
-
-
 async def _check_stopped(url: str) -> None:
-    owner = await asyncpg.connect(url)
-    try:
+    async with _owner(url) as owner:
         there = await owner.fetch(_WHO_IS_THERE)
-    finally:
-        await owner.close()
     if there:
         names = ", ".join(row["application_name"] for row in there)
         raise Trouble(f"services are at work in this database: {names}", "stop all of them, on every machine")
@@ -215,40 +216,26 @@ where datname = current_database() and application_name like 'tocsin.%' order by
 async def _replace(url: str, dump: Dump, progress: Progress) -> None:
     """Roles are no part of a dump: migrations make them."""
     await migrate(url, all_schemas(), restoring=True)
-    owner = await asyncpg.connect(url)
-    try:
+    async with _owner(url) as owner:
         for schema in (*all_schemas(), SHARED):
             await owner.execute(f"drop schema if exists {schema} cascade")
-    finally:
-        await owner.close()
-    heard = partial(_heard_of, progress, dump.entries)
-    await asyncio.to_thread(dumping.restore, url, dump.file, heard)
+    await asyncio.to_thread(dumping.restore, url, dump.file, _shown(progress, dump.entries))
     progress.progress("the database", dump.entries, dump.entries)
-
-
-def _heard_of(progress: Progress, total: int, what: str, done: int) -> None:
-    progress.progress("the database", done, total, what)
 
 
 async def _brought_up(url: str) -> None:
     await migrate(url, all_schemas(), restoring=True)
-    owner = await asyncpg.connect(url)
-    try:
+    async with _owner(url) as owner:
         # Offsets of streams that were given out since the backup are given out anew: they mean something else now.
         await owner.execute("update gateway.stream_epoch set epoch = gen_random_uuid()")
-    finally:
-        await owner.close()
 
 
 async def _hold_back(url: str, there: Mapping[Partition, int], positions: Positions) -> None:
     """Who acts on time alone waits until all was read again that Kafka holds now: written before anybody can start."""
-    now, owner = utc_now(), await asyncpg.connect(url)
-    try:
-        async with owner.transaction():
-            for schema, groups in WAITS_FOR.items():
-                await catching_up.begin(owner, schema, marks(groups, there, positions.of_groups, now))
-    finally:
-        await owner.close()
+    now = utc_now()
+    async with _owner(url) as owner, owner.transaction():
+        for schema, groups in WAITS_FOR.items():
+            await catching_up.begin(owner, schema, marks(groups, there, positions.of_groups, now))
 
 
 async def _rebuild(
@@ -274,13 +261,6 @@ async def _heard(
 
 
 async def _on_kafka(settings: Settings, question: Callable[[], Awaitable[T]]) -> T:
-    """Asked again for a while: a Kafka that has just begun, or is busy, hesitates. Raises Trouble."""
-    over = monotonic() + PATIENCE
+    """Raises Trouble."""
     with kafka_said() as said:
-        while True:
-            try:
-                return await question()
-            except (KafkaError, OSError, TimeoutError) as error:
-                if monotonic() > over:
-                    raise said.trouble(settings, error) from None
-            await asyncio.sleep(HESITATION)
+        return await said.patiently(settings, question, PATIENCE, HESITATION)

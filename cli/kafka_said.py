@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from deploy.local.trouble import Trouble
+from kit.clock import monotonic
 from kit.settings import Settings
+
+T = TypeVar("T")
 
 UNABLE: Final = re.compile(r'^Unable connect to "[^"]*": (?:\[[^]]*\] )?(.+)')
 """As aiokafka writes it, an error's number left out: a refused password, a certificate, a name that is none."""
@@ -27,6 +31,19 @@ class KafkaSaid(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if found := UNABLE.match(record.getMessage()):
             self._last = found[1].strip()
+
+    async def patiently(
+        self, settings: Settings, question: Callable[[], Awaitable[T]], patience: float, pause: float
+    ) -> T:
+        """Asked again for so many seconds: a Kafka that has just begun, or is busy, hesitates. Raises Trouble."""
+        over = monotonic() + patience
+        while True:
+            try:
+                return await question()
+            except (KafkaError, OSError, TimeoutError) as error:
+                if monotonic() > over:
+                    raise self.trouble(settings, error) from None
+            await asyncio.sleep(pause)
 
     def trouble(self, settings: Settings, error: BaseException) -> Trouble:
         """In the words of whoever turned us away, else by the name of the error; and what to do about it."""

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from aiokafka.errors import KafkaError
-
 from cli.kafka_said import KafkaSaid
 from deploy.local.trouble import Trouble
-from kit.bus.topics import Made, make_missing
-from kit.clock import monotonic
+from kit.bus.topics import make_missing
 from kit.settings import Settings
 
 PATIENCE_SECONDS: Final = 60.0
@@ -20,7 +17,8 @@ PAUSE_SECONDS: Final = 1.0
 
 def make(settings: Settings, said: KafkaSaid, patience: float = PATIENCE_SECONDS) -> list[str]:
     """The names that were made. Raises Trouble where Kafka does not answer so long, or does not want to."""
-    outcome = asyncio.run(_make_patiently(settings, said, patience))
+    asked = said.patiently(settings, lambda: make_missing(settings.kafka), patience, PAUSE_SECONDS)
+    outcome = asyncio.run(asked)
     if outcome.refused:
         why = ", ".join(f"{name} ({reason})" for name, reason in outcome.refused.items())
         raise Trouble(
@@ -28,14 +26,3 @@ def make(settings: Settings, said: KafkaSaid, patience: float = PATIENCE_SECONDS
             "KAFKA_REPLICATION is at most the number of brokers; where topics are guarded, this user needs CREATE",
         )
     return list(outcome.made)
-
-
-async def _make_patiently(settings: Settings, said: KafkaSaid, patience: float) -> Made:
-    over = monotonic() + patience
-    while True:
-        try:
-            return await make_missing(settings.kafka)
-        except (KafkaError, OSError, TimeoutError) as error:
-            if monotonic() > over:
-                raise said.trouble(settings, error) from None
-        await asyncio.sleep(PAUSE_SECONDS)

@@ -50,7 +50,8 @@ def restore(url: str, file: Path, heard: Heard) -> None:
 
 def entries(file: Path) -> int:
     """How many things there are in a dump. Raises Trouble where it is none, or of a pg_dump newer than this."""
-    done = subprocess.run([_found("pg_restore"), "--list", file], capture_output=True, text=True, check=False)
+    command = [_found("pg_restore"), "--list", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=_english(), check=False)
     if done.returncode:
         raise _failed("pg_restore", done.stderr.splitlines(), done.returncode)
     return sum(1 for line in done.stdout.splitlines() if line and not line.startswith(";"))
@@ -59,9 +60,8 @@ def entries(file: Path) -> int:
 def _run(program: str, *arguments: str, step: re.Pattern[str], heard: Heard) -> None:
     command, begun = [_found(program), "--verbose", *arguments], 0
     said: deque[str] = deque(maxlen=20)
-    english = os.environ | {"LC_ALL": "C"}
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", env=english
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", env=_english()
     ) as process:
         assert process.stderr
         for line in process.stderr:
@@ -72,6 +72,11 @@ def _run(program: str, *arguments: str, step: re.Pattern[str], heard: Heard) -> 
             said.append(line.strip())
     if process.returncode:
         raise _failed(program, said, process.returncode)
+
+
+def _english() -> dict[str, str]:
+    """What the programs say is read here."""
+    return os.environ | {"LC_ALL": "C"}
 
 
 def _failed(program: str, said: Sequence[str], code: int) -> Trouble:
