@@ -21,10 +21,9 @@ from kit.bus.topics import TopicKeeper
 from kit.clock import utc_now
 from kit.control.controlled import controlled
 from kit.postgres import Database
-from kit.reading import no_glance
 from kit.service import Parts, run
 from kit.settings import KafkaSettings, Settings, need
-from kit.stage import BATCH, After, Stage
+from kit.stage import After, Stage
 from kit.tracing import tracer_of
 from kit.web_server import WebServer
 from kit.web_socket import SocketProtocol
@@ -109,22 +108,15 @@ async def build(settings: Settings) -> Parts:
     if again:
         parts.add("asking", asking)
     parts.add("renewing", renewing)
-    metrics = parts.metrics
-    for name, consumer, handle, batch, after, glance in (
-        ("projector", event_reader, projector.project, ENOUGH, None, echo_of),
-        ("inapp", inbox_reader, inbox.timed(metrics), BATCH, _both(inbox.counted(metrics), _hints(hub)), no_glance),
-        ("directory", directory_reader, directory.remember, BATCH, None, no_glance),
-        ("counts", status_reader, operations.note, BATCH, None, no_glance),
+    stage = partial(Stage, database=database, publisher=publisher, metrics=parts.metrics, tracer=tracer)
+    shown = _both(inbox.counted(parts.metrics), _hints(hub))
+    for one in (
+        stage("projector", event_reader, handle=projector.project, batch=ENOUGH, glance=echo_of),
+        stage("inapp", inbox_reader, handle=inbox.timed(parts.metrics), after=shown),
+        stage("directory", directory_reader, handle=directory.remember),
+        stage("counts", status_reader, handle=operations.note),
     ):
-        stage = Stage(
-            *(name, consumer, database, publisher, handle),
-            metrics=metrics,
-            batch=batch,
-            after=after,
-            glance=glance,
-            tracer=tracer,
-        )
-        parts.add(name, stage, needed=False)
+        parts.add(one.name, one, needed=False)
 
     calls = parts.add("calls", Calls(database, settings.notifications.limits.per_caller.minute, utc_now))
     tokens, admission = _tokens(settings, front, calls), Admission(front, hub)
