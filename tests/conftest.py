@@ -126,17 +126,15 @@ async def database(postgres_url: str, template: str) -> AsyncIterator[str]:
 @pytest.fixture
 def own_kafka(session: real.Session) -> Iterator[Kafka]:
     """A running Kafka that this test may stop, kill and wipe (`await asyncio.to_thread(own_kafka.kill)`)."""
-    kafka = _started(session.kafka())
-    yield kafka
-    kafka.kill()
+    with session.own_kafka() as kafka:
+        yield kafka
 
 
 @pytest.fixture
 def own_postgres(session: real.Session) -> Iterator[Postgres]:
     """A running PostgreSQL that this test may stop and kill."""
-    postgres = _started(session.postgres())
-    yield postgres
-    postgres.stop()
+    with session.own_postgres() as postgres:
+        yield postgres
 
 
 @pytest.fixture(autouse=True)

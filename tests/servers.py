@@ -75,6 +75,22 @@ class Session:
         """A Kafka of its own, not started yet."""
         return self.keep(kind(self._data_folder("kafka"), port=free_port(), cache=CACHE, partitions=PARTITIONS))
 
+    @contextmanager
+    def own_kafka(self) -> Iterator[Kafka]:
+        """A running one that tests may stop, kill and wipe."""
+        kafka = self.kafka()
+        kafka.start()
+        yield kafka
+        kafka.kill()
+
+    @contextmanager
+    def own_postgres(self) -> Iterator[Postgres]:
+        """A running one that tests may stop and kill."""
+        postgres = self.postgres()
+        postgres.start()
+        yield postgres
+        postgres.stop()
+
     def postgres(self) -> Postgres:
         """A PostgreSQL of its own, not started yet."""
         return self.keep(Postgres(self._data_folder("postgres"), durable=False))

@@ -24,18 +24,14 @@ RECOVERY = 180.0
 
 @pytest.fixture(scope="module")
 def own_kafka(session: real.Session) -> Iterator[Kafka]:
-    kafka = session.kafka()
-    kafka.start()
-    yield kafka
-    kafka.kill()
+    with session.own_kafka() as kafka:
+        yield kafka
 
 
 @pytest.fixture(scope="module")
 def own_postgres(session: real.Session) -> Iterator[Postgres]:
-    postgres = session.postgres()
-    postgres.start()
-    yield postgres
-    postgres.stop()
+    with session.own_postgres() as postgres:
+        yield postgres
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -23,10 +23,8 @@ TOPIC = SCHEDULED
 @pytest.fixture(scope="module")
 def own_kafka(session: Session) -> Iterator[Kafka]:
     """One for all of them, one after the other: a broker's start takes longer than what they see."""
-    kafka = session.kafka()
-    kafka.start()
-    yield kafka
-    kafka.kill()
+    with session.own_kafka() as kafka:
+        yield kafka
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ import pytest
 from contracts.topics import CONTROL, STATUS
 from kit.bus.publisher import Publisher
 from kit.settings import KafkaSettings
-from tests.kit.bus.support import make
+from tests.kit.bus.support import make, publisher
 from tests.kit.control.support import Ear
-from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -21,7 +20,5 @@ async def ear(kafka: KafkaSettings) -> AsyncIterator[Ear]:
 
 @pytest.fixture
 async def voice(kafka: KafkaSettings, ear: Ear) -> AsyncIterator[Publisher]:
-    publisher = Publisher(kafka, "gateway", deadline=PATIENCE)
-    await publisher.start()
-    yield publisher
-    await publisher.stop()
+    async with publisher(kafka, "gateway") as voice:
+        yield voice

@@ -16,7 +16,7 @@ from kit.postgres import Connection
 from kit.settings import KafkaSettings
 from services.gateway.app import FRONT
 from tests.services.gateway.conftest import ADMIN, EMAIL, settings_of
-from tests.services.gateway.support import Gateway, Others, others, running, until
+from tests.services.gateway.support import Gateway, others, running, until
 
 CROWD: Final = 40
 """Many more than a gateway has connections to its database."""
@@ -25,23 +25,19 @@ CROWD: Final = 40
 async def test_however_many_ask_what_happens_is_taken_down(kafka: KafkaSettings, database: str, tmp_path: Path) -> None:
     """All of them wait for the database; who hands something in, and who reports on it, waits for none of them."""
     async with others(kafka) as judge, running(settings_of(kafka, database, tmp_path)) as gateway:
-        await _surrounded(judge, gateway, database)
-
-
-async def _surrounded(judge: Others, gateway: Gateway, database: str) -> None:
-    blocking = await asyncpg.connect(database)
-    await blocking.execute("begin; lock table gateway.audit in access exclusive mode")
-    asking = [asyncio.create_task(_ask_on(gateway)) for _ in range(CROWD)]
-    await until(lambda: _many_wait(blocking))
-    id = await gateway.post(EMAIL)
-    [asked] = await judge.hear(e.Requested)
-    await judge.say(e.Sent(**asked.passed_on(), at=utc_now(), provider="smtp"))
-    await until(lambda: _is_sent(blocking, id))
-    for one in asking:
-        one.cancel()
-    await asyncio.wait(asking)
-    assert all(one.cancelled() for one in asking)
-    await blocking.close()
+        blocking = await asyncpg.connect(database)
+        await blocking.execute("begin; lock table gateway.audit in access exclusive mode")
+        asking = [asyncio.create_task(_ask_on(gateway)) for _ in range(CROWD)]
+        await until(lambda: _many_wait(blocking))
+        id = await gateway.post(EMAIL)
+        [asked] = await judge.hear(e.Requested)
+        await judge.say(e.Sent(**asked.passed_on(), at=utc_now(), provider="smtp"))
+        await until(lambda: _is_sent(blocking, id))
+        for one in asking:
+            one.cancel()
+        await asyncio.wait(asking)
+        assert all(one.cancelled() for one in asking)
+        await blocking.close()
 
 
 async def _ask_on(gateway: Gateway) -> None:

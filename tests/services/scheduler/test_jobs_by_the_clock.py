@@ -25,9 +25,8 @@ from services.scheduler.rules import jobs as rules
 from services.scheduler.rules.jobs import Plan, Row
 from services.scheduler.store import jobs as store
 from services.scheduler.timing import Timing
-from tests.kit.bus.support import make
+from tests.kit.bus.support import make, publisher
 from tests.services.scheduler.support import NOON, Listener, Owner
-from tests.waiting import PATIENCE
 
 PARIS = Plan("0 2 * * *", "Europe/Paris")
 PLANS = {id: PARIS if id == "cleanup" else None for id in JOBS}
@@ -46,10 +45,8 @@ async def orders(kafka: KafkaSettings) -> AsyncIterator[Listener]:
 
 @pytest.fixture
 async def voice(kafka: KafkaSettings, orders: Listener) -> AsyncIterator[Publisher]:
-    publisher = Publisher(kafka, "scheduler", deadline=PATIENCE)
-    await publisher.start()
-    yield publisher
-    await publisher.stop()
+    async with publisher(kafka, "scheduler") as voice:
+        yield voice
 
 
 async def ordered(orders: Listener) -> list[UUID]:
