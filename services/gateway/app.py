@@ -121,18 +121,18 @@ async def build(settings: Settings) -> Parts:
     calls = parts.add("calls", Calls(database, settings.notifications.limits.per_caller.minute, utc_now))
     tokens, admission = _tokens(settings, front, calls), Admission(front, hub)
     desk = Desk(
-        settings,
-        front,
-        writer,
-        announcer,
-        publisher,
-        tokens,
-        Limits(),
-        admission,
-        calls,
-        parts.metrics,
-        Outcomes(front, hub),
-        tracer,
+        settings=settings,
+        front=front,
+        writer=writer,
+        announcer=announcer,
+        publisher=publisher,
+        tokens=tokens,
+        limits=Limits(),
+        admission=admission,
+        calls=calls,
+        metrics=parts.metrics,
+        outcomes=Outcomes(front, hub),
+        tracer=tracer,
     )
     posting = WebhookPace()
     parts.add("webhooks", Delivering(database, _poster(settings, posting), notice(desk), posting, parts.metrics))

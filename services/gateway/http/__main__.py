@@ -20,7 +20,19 @@ def described() -> str:
     nobody: Any = None
     calls = Calls(nobody, 0, utc_now)
     tokens = Tokens(JwtSettings(), nobody, nobody, calls)
-    desk = Desk(nobody, nobody, nobody, nobody, nobody, tokens, Limits(), nobody, calls, nobody, nobody)
+    desk = Desk(
+        settings=nobody,
+        front=nobody,
+        writer=nobody,
+        announcer=nobody,
+        publisher=nobody,
+        tokens=tokens,
+        limits=Limits(),
+        admission=nobody,
+        calls=calls,
+        metrics=nobody,
+        outcomes=nobody,
+    )
     return json.dumps(api(desk).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -69,7 +69,7 @@ def router(desk: Desk) -> APIRouter:
 
 async def _told(desk: Desk, alerts: Sequence[Alert]) -> Taken:
     """Raises Problem 503, also where nobody is to be told: Alertmanager comes back."""
-    telling = Telling(desk.settings, desk.database, desk.writer, desk.limits.alerts_per_hour)
+    telling = Telling(desk.settings, desk.front, desk.writer, desk.limits.alerts_per_hour)
     try:
         return await telling.tell(alerts)
     except Nobody:

@@ -128,7 +128,7 @@ def api(desk: Desk) -> FastAPI:
     app.add_exception_handler(problems.Problem, problems.on_problem)
     app.add_exception_handler(RequestValidationError, problems.on_bad_parameter)
     app.add_exception_handler(HTTPException, problems.on_http)
-    app.add_middleware(Audited, database=desk.database, tokens=desk.tokens)
+    app.add_middleware(Audited, database=desk.front, tokens=desk.tokens)
     app.add_middleware(problems.Last)
     described: dict[str, Any] = {}
 

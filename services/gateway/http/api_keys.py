@@ -13,9 +13,12 @@ from starlette.responses import Response
 from contracts.request import Name, Strict
 from kit.clock import utc_now
 from services.gateway.http import bodies, shapes
-from services.gateway.http.desk import Desk, check_admin, cursor, id_of, instant, new_id
+from services.gateway.http.auth import check_admin
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.filters import After
+from services.gateway.http.ids import id_of, new_id
+from services.gateway.http.parameters import cursor, instant
 from services.gateway.http.problems import invalid, not_found
 from services.gateway.rules import keys
 from services.gateway.rules.keys import Scope
@@ -72,7 +75,7 @@ def router(desk: Desk) -> APIRouter:
     ) -> Response:
         """The tenant's keys, revoked ones too; the keys themselves nobody can see."""
         check_admin(caller)
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await store.page(connection, caller.tenant, cursor("after", after, "next"), limit + 1)
         following = str(found[limit - 1].id) if len(found) > limit else None
         return KeyPage(items=tuple(ApiKey(**_shown(key)) for key in found[:limit]), next=following).response()
@@ -94,7 +97,7 @@ def router(desk: Desk) -> APIRouter:
         key = keys.made(os.urandom(keys.SECRET_BYTES))
         scopes = [scope for scope in keys.SCOPES if scope in asked.scopes]
         about = (caller.tenant, asked.name, key[: keys.SHOWN], scopes, caller.owner, expires)
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             made = await store.add(connection, new_id(), keys.digest(key), about)
         where = {"Location": f"/v1/admin/api-keys/{made.id}"}
         return NewKey(**_shown(made), key=key).response(HTTPStatus.CREATED, where)
@@ -104,7 +107,7 @@ def router(desk: Desk) -> APIRouter:
         """Take it back: it opens nothing here from now on, and nothing on any other gateway after two seconds."""
         check_admin(caller)
         named = id_of(id)
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             hash = await store.revoke(connection, caller.tenant, named) if named else None
         if hash is None:
             raise not_found("API key")

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, check_admin, cursor, instant
+from services.gateway.http.auth import check_admin
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
 from services.gateway.http.filters import After
+from services.gateway.http.parameters import cursor, instant
 from services.gateway.rules.trust import Caller
 from services.gateway.store import audit
 from services.gateway.store.audit import Narrowed
@@ -59,7 +61,7 @@ def router(desk: Desk) -> APIRouter:
             instant("created_after", created_after),
             instant("created_before", created_before),
         )
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await audit.page(connection, caller.tenant, by, limit + 1)
         following = str(found[limit - 1].id) if len(found) > limit else None
         return DeedPage(items=tuple(map(_shown, found[:limit])), next=following).response()

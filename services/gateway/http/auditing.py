@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kit import logs
 from kit.postgres import Database
 from services.gateway.http.auth import Tokens, bearer_of
-from services.gateway.http.desk import new_id
+from services.gateway.http.ids import new_id
 from services.gateway.http.problems import Problem
 from services.gateway.rules.auditing import is_audited, what
 from services.gateway.rules.trust import Caller

@@ -94,6 +94,12 @@ def bearer_of(request: Request) -> str:
     return token.strip()
 
 
+def check_admin(caller: Caller) -> None:
+    """Raises Problem 403 for who is no admin of his tenant."""
+    if not caller.is_admin:
+        raise forbidden("admins_only", "this needs the role admin")
+
+
 def _check_scope(scopes: frozenset[str], wanted: str | None) -> None:
     if wanted is None:
         raise forbidden("not_for_keys", "no API key opens this: it needs the token of a person")

@@ -21,8 +21,9 @@ from kit.bus.record import Outgoing
 from kit.clock import utc_now
 from kit.settings import Settings, TwilioProvider
 from services.gateway.http import bodies
-from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import parameter, problems
+from services.gateway.http.ids import new_id
 from services.gateway.http.problems import forbidden, invalid, of_validation, unavailable
 from services.gateway.rules import suppressing
 from services.gateway.rules.opting import Wish, wish_of
@@ -124,7 +125,7 @@ async def _said(desk: Desk, event: e.Event, topic: Topic | None = None) -> Respo
 async def _has_said_stop(desk: Desk, tenant: str, number: str) -> bool:
     """A number that does not exist, or that an admin has stopped, is not started by a word."""
     path = suppressing.path_of(suppressing.id_of(Channel.SMS, number))
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         found = await suppressions.one(connection, tenant, path)
     return found is not None and Kept.of(found.value, found.as_of).suppression.reason == Cause.STOP
 

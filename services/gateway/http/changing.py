@@ -24,7 +24,7 @@ class Changing:
 
     async def known(self, key: str) -> Version | None:
         """The object as it is known here, a tombstone too; None when it never was."""
-        async with self._desk.database.connection() as connection:
+        async with self._desk.front.connection() as connection:
             return await directory.get(connection, self._topic.name, key)
 
     async def put(self, told: events.OfDirectory) -> Version | None:

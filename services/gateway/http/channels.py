@@ -54,7 +54,7 @@ def router(desk: Desk) -> APIRouter:
     async def channels(caller: Known) -> Response:
         """Whether each is open."""
         check_operator(caller)
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await operations.instances(connection, SILENT_AFTER)
         told = [from_json(one.about) for one, _ in found if one.state == "alive"]
         paused = {name: switch for one in told for name, switch in (one.get("channels") or {}).items()}

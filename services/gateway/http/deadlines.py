@@ -16,8 +16,10 @@ from kit.clock import utc_now
 from kit.postgres import Connection
 from services.gateway.http import bodies, shapes
 from services.gateway.http.changing import Changing
-from services.gateway.http.desk import Desk, instant, new_id
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
+from services.gateway.http.ids import new_id
+from services.gateway.http.parameters import instant
 from services.gateway.http.problems import Problem, forbidden, invalid, not_found
 from services.gateway.http.reminders import ReminderToCome, to_come
 from services.gateway.rules import trust
@@ -85,7 +87,7 @@ def router(desk: Desk) -> APIRouter:
             created_after=instant("created_after", created_after),
             created_before=instant("created_before", created_before),
         )
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             rows = await deadlines.page(connection, caller.tenant, by, limit + 1)
             items = await _shown(connection, rows[:limit])
         following = str(rows[limit - 1].place) if len(rows) > limit else None
@@ -124,7 +126,7 @@ def router(desk: Desk) -> APIRouter:
         return Response(status_code=HTTPStatus.NO_CONTENT if gone else HTTPStatus.ACCEPTED)
 
     async def _readable(caller: Caller, id: str) -> Stored:
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await deadlines.one(connection, caller.tenant, id)
         if found is None or not trust.may_read_deadline(caller, found.event.owner, found.event.assignees):
             raise not_found("deadline")
@@ -138,13 +140,13 @@ def router(desk: Desk) -> APIRouter:
 
     async def _there(caller: Caller, id: str) -> Stored | None:
         """What is to be changed: who made it owns it, whoever does so. Raises Problem 404 for another one's."""
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await deadlines.one(connection, caller.tenant, id)
         return await _changeable(caller, id) if found else None
 
     async def _made(told: events.Deadline) -> Version | None:
         """Published by whoever was the first to make it. Raises Problem 404 where another one did a moment ago."""
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             if not await editions.take_first(connection, topics.DEADLINES.name, told.key, whose=_maker(told)):
                 raise not_found("deadline")
         try:
@@ -154,7 +156,7 @@ def router(desk: Desk) -> APIRouter:
             raise
 
     async def _given_back(told: events.Deadline) -> None:
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             await editions.give_back(connection, _maker(told), topics.DEADLINES.name, told.key)
 
     async def _check(caller: Caller, asked: DeadlineRequest) -> None:
@@ -165,7 +167,7 @@ def router(desk: Desk) -> APIRouter:
         if (asked.due and asked.due > far) or (asked.due_date and asked.due_date > far.date().isoformat()):
             raise invalid([("due_at" if asked.due_at else "due_date", "lies more than ten years ahead")])
         if isinstance(asked.plan, str) and asked.plan != "default":
-            async with desk.database.connection() as connection:
+            async with desk.front.connection() as connection:
                 plan = await directory.get(connection, topics.SETTINGS.name, f"{caller.tenant}/plan/{asked.plan}")
             if plan is None or plan.value is None:
                 raise invalid(
@@ -173,7 +175,7 @@ def router(desk: Desk) -> APIRouter:
                 )
 
     async def _answer(row: Stored) -> Response:
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             return (await _shown(connection, [row]))[0].response()
 
     async def _shown(connection: Connection, rows: Sequence[Stored]) -> list[Deadline]:

@@ -11,7 +11,8 @@ from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from kit.postgres import Connection
 from kit.postgres.clocks import clock_timestamp
-from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.desk import Desk
+from services.gateway.http.ids import new_id
 from services.gateway.http.operations import RunShown, ordered
 from services.gateway.http.problems import unavailable
 from services.gateway.rules import people as rules
@@ -34,7 +35,7 @@ async def erase(desk: Desk, caller: Caller, asked: Erasure) -> RunShown:
     """Orders it, and what came of it within five seconds. Done again from the beginning, it does no harm. Raises
     Problem 503."""
     run_id = new_id()
-    async with desk.database.transaction() as connection:
+    async with desk.front.transaction() as connection:
         hashes = await hashes_of(connection, asked)
         who = Forget(
             tenant=asked.tenant,

@@ -25,7 +25,7 @@ PAGE: Final = 200
 
 async def exported(desk: Desk, tenant: str, user_id: str, addresses: Sequence[str]) -> AsyncIterator[bytes]:
     """The parts of the document. What can fail before its beginning fails here."""
-    async with desk.database.transaction() as connection:
+    async with desk.front.transaction() as connection:
         hashes = await hashes_of(connection, Erasure(tenant, user_id, addresses))
         who = Forget(tenant=tenant, user_id=user_id, address_hashes=hashes, through=await clock_timestamp(connection))
         head = await _head(connection, who)
@@ -37,7 +37,7 @@ async def exported(desk: Desk, tenant: str, user_id: str, addresses: Sequence[st
 async def _parts(desk: Desk, tenant: str, head: dict[str, Any], places: Sequence[UUID]) -> AsyncIterator[bytes]:
     yield to_json(head)[:-1] + b',"notifications":['
     for begin in range(0, len(places), PAGE):
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             rows = await reading.at(connection, tenant, places[begin : begin + PAGE])
             shown = await looking.shown(connection, rows)
         texts = (one.model_dump_json(exclude_none=True) for one in shown)

@@ -14,9 +14,11 @@ from contracts.request import Label, Name, Strict
 from contracts.status import Channel, Status
 from services.gateway.http import bodies, looking, shapes
 from services.gateway.http.auditing import remark
-from services.gateway.http.desk import Desk, check_admin, cursor, instant
+from services.gateway.http.auth import check_admin
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.filters import PARAMETERS, After, Since, To, words
+from services.gateway.http.parameters import cursor, instant
 from services.gateway.http.problems import invalid
 from services.gateway.http.replaying import Done, replay_all, replay_one
 from services.gateway.rules import search
@@ -106,7 +108,7 @@ def router(desk: Desk) -> APIRouter:
             created_before=instant("created_before", created_before),
             ended_since=instant("since", since),
         )
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             rows = await searching.page(connection, Reader(caller.tenant), narrowed, limit + 1)
             items = await looking.shown(connection, rows[:limit])
         following = str(rows[limit - 1].place) if len(rows) > limit else None
@@ -145,7 +147,7 @@ def router(desk: Desk) -> APIRouter:
         """Send it again, as a new notification that says whose replay it is. While that one has not failed, too, the
         answer to another call is that one."""
         check_admin(caller)
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             row = await looking.readable(connection, caller, id)
         done = await replay_one(desk, row)
         return _replayed(done).response(HTTPStatus.ACCEPTED, {"Location": f"/v1/notifications/{done.id}"})

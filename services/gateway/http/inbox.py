@@ -7,9 +7,11 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from services.gateway.handlers import entries as handle
-from services.gateway.http.desk import Desk, id_of, instant
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
 from services.gateway.http.entries import InboxEntry, InboxPage, ReadAll, page, shown
+from services.gateway.http.ids import id_of
+from services.gateway.http.parameters import instant
 from services.gateway.http.problems import not_found
 from services.gateway.rules.trust import Caller
 from services.gateway.store import entries
@@ -40,7 +42,7 @@ def router(desk: Desk) -> APIRouter:
         """Your inbox, the newest first."""
         begin, end = instant("created_after", created_after), instant("created_before", created_before)
         asked, person = Page(after, unread, archived, begin, end, limit + 1), _person(caller)
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             rows = await entries.page(connection, person, asked)
             count = await entries.unread(connection, person)
         return page(rows, limit, count).response()
@@ -50,7 +52,7 @@ def router(desk: Desk) -> APIRouter:
         """You have seen everything."""
         read, more = 0, True
         while more:
-            async with desk.database.transaction() as connection:
+            async with desk.front.transaction() as connection:
                 kept, through = await handle.read_some(connection, _person(caller), through)
             desk.announcer.say_all(kept)
             read, more = read + len(kept), len(kept) == handle.AT_ONCE
@@ -80,7 +82,7 @@ def router(desk: Desk) -> APIRouter:
         person, id = _person(caller), id_of(text)
         if id is None:
             raise not_found("entry")
-        async with desk.database.transaction() as connection:
+        async with desk.front.transaction() as connection:
             marked = await handle.mark(connection, person, id, mark)
         if marked is None:
             raise not_found("entry")

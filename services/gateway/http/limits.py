@@ -13,7 +13,8 @@ from kit.postgres import Connection
 from kit.postgres.clocks import clock
 from kit.retry import Window
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, check_admin
+from services.gateway.http.auth import check_admin
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
 from services.gateway.rules.trust import Caller
 from services.gateway.store import directory, limits
@@ -85,7 +86,7 @@ def router(desk: Desk) -> APIRouter:
 
     async def _limits(tenant: str, user_id: str) -> Limits:
         told = desk.settings.notifications
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             zone = await _zone(connection, tenant, user_id) or told.default_time_zone
             now = await clock(connection)
             hour, day = hour_around(now), day_around(now, zone)

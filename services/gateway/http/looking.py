@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from kit.postgres import Connection, fate
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, id_of
+from services.gateway.http.desk import Desk
+from services.gateway.http.ids import id_of
 from services.gateway.http.problems import forbidden, not_found
 from services.gateway.rules import timeline, trust
 from services.gateway.rules.trust import Caller, Whose
@@ -66,7 +67,7 @@ async def awaited(desk: Desk, id: UUID, seconds: float) -> shapes.Notification |
 async def _ended(desk: Desk, id: UUID, seconds: float) -> shapes.Notification | None:
     if seconds:
         await desk.outcomes.wait(id, seconds)
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         row = await reading.one(connection, id)
         return (await shown(connection, [row]))[0] if row else None
 

@@ -14,9 +14,11 @@ from contracts.status import Channel, Status
 from services.gateway.handlers import commands
 from services.gateway.handlers.commands import Kept
 from services.gateway.http import bodies, looking, shapes
-from services.gateway.http.desk import Desk, check_horizon, cursor, instant, new_id
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.filters import PARAMETERS, After, To, words
+from services.gateway.http.ids import new_id
+from services.gateway.http.parameters import check_horizon, cursor, instant
 from services.gateway.http.problems import invalid
 from services.gateway.rules.stored import Stored
 from services.gateway.rules.trust import Caller
@@ -63,7 +65,7 @@ def router(desk: Desk) -> APIRouter:
             created_after=instant("created_after", created_after),
             created_before=instant("created_before", created_before),
         )
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             rows = await searching.page(connection, _reader(caller), narrowed, limit + 1)
             items = await looking.shown(connection, rows[:limit])
         following = str(rows[limit - 1].place) if len(rows) > limit else None
@@ -72,7 +74,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/{id}", response_model=shapes.Notification, responses=problems(404, 422, 503))
     async def see(caller: Known, id: str) -> Response:
         """One notification, with everything that happened to it."""
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             row = await looking.readable(connection, caller, id)
             return (await looking.shown(connection, [row]))[0].response()
 
@@ -87,7 +89,7 @@ def router(desk: Desk) -> APIRouter:
         """Send it at another time. What does not wait any more is not moved; its timeline then says `too_late`."""
         asked = await bodies.model(request, MoveRequest, desk.limits.notification_bytes)
         at = _instant(asked)
-        async with desk.database.transaction() as connection:
+        async with desk.front.transaction() as connection:
             row = await looking.changeable(connection, caller, id)
             kept = await commands.move(connection, caller.tenant, row.id, new_id(), at)
         return _commanded(row, kept)
@@ -100,7 +102,7 @@ def router(desk: Desk) -> APIRouter:
     )
     async def cancel(caller: Known, id: str) -> Response:
         """Cancel it. What was sent meanwhile stays sent; its timeline then says `too_late`."""
-        async with desk.database.transaction() as connection:
+        async with desk.front.transaction() as connection:
             row = await looking.changeable(connection, caller, id)
             kept = await commands.cancel(connection, caller.tenant, row.id, new_id())
         return _commanded(row, kept)
@@ -114,7 +116,7 @@ def router(desk: Desk) -> APIRouter:
     async def cancel_group(caller: Known, group: Annotated[str, Query(min_length=1, max_length=200)]) -> Response:
         """Cancel your notifications of this group (an admin: everybody's) that were accepted until now."""
         owner = None if caller.is_admin else caller.owner
-        async with desk.database.transaction() as connection:
+        async with desk.front.transaction() as connection:
             kept = await commands.cancel_group(connection, caller.tenant, group, owner, new_id())
         desk.announcer.say_all(kept)
         return shapes.GroupCommanded(group=group).response(HTTPStatus.ACCEPTED)

@@ -15,8 +15,9 @@ from contracts.jobs import JOBS, Job, State, altogether
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, id_of, new_id
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
+from services.gateway.http.ids import id_of, new_id
 from services.gateway.http.problems import Problem, forbidden, not_found, unavailable
 from services.gateway.rules.trust import Caller
 from services.gateway.store import operations
@@ -164,14 +165,14 @@ def known(id: str) -> Job:
 
 async def all_jobs(desk: Desk) -> tuple[JobShown, ...]:
     """Each job with what the scheduler last said of it."""
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         told = await operations.jobs(connection)
     return tuple(_job(job, from_json(told.get(job.id, "{}"))) for job in JOBS.values())
 
 
 async def all_services(desk: Desk) -> tuple[ServiceShown, ...]:
     """Each process that was heard of lately."""
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         found = await operations.instances(connection, FORGOTTEN_AFTER)
     return tuple(_service(one, age) for one, age in found)
 
@@ -185,7 +186,7 @@ async def ordered(
     desk: Desk, caller: Caller, job: Job, run_id: UUID, args: dict[str, Any], seconds: float = PATIENCE
 ) -> RunShown:
     """The same for whatever is answered like a job. Raises Problem 503."""
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         await operations.ask(connection, run_id, job.id, caller.owner)
     try:
         order = e.Control(correlation_id=run_id, command=job.id, args=args)
@@ -202,7 +203,7 @@ async def ordered(
 
 async def run_of(desk: Desk, job: Job, run_id: UUID) -> RunShown | None:
     """A run of this job, if there is such a one."""
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         found = await operations.run(connection, run_id)
     return _run(job, found) if found and found.job == job.id else None
 

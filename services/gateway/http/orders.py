@@ -14,7 +14,8 @@ from contracts.jobs import State
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.desk import Desk
+from services.gateway.http.ids import new_id
 from services.gateway.http.problems import unavailable
 from services.gateway.rules.trust import Caller
 from services.gateway.store import operations
@@ -37,7 +38,7 @@ async def ordered(
 ) -> Run:
     """Orders it; what the service has answered when it has, or when the seconds are over. Raises Problem 503."""
     order_id = new_id()
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         await operations.ask(connection, order_id, command, caller.owner)
     control = e.Control(
         correlation_id=order_id, command=command, service=service, args=dict(args) | {"asked_by": caller.owner}
@@ -52,7 +53,7 @@ async def ordered(
         return run if state_of(run) in ("done", "failed") else None
 
     async def _run() -> Run:
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             run = await operations.run(connection, order_id)
         assert run, "what was asked is remembered for thirty days"
         return run

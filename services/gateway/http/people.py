@@ -14,10 +14,12 @@ from contracts.erasure import FORGET
 from contracts.request import Strict
 from services.gateway.http import bodies, shapes
 from services.gateway.http.auditing import remark
-from services.gateway.http.desk import Desk, check_admin, id_of
+from services.gateway.http.auth import check_admin
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.erasing import Erasure, erase
 from services.gateway.http.exporting import exported
+from services.gateway.http.ids import id_of
 from services.gateway.http.operations import Part, RunShown, has_ended, run_of
 from services.gateway.http.problems import not_found
 from services.gateway.http.recipients import UserId
@@ -111,7 +113,7 @@ def router(desk: Desk) -> APIRouter:
         """What has come of it."""
         check_admin(caller)
         named = id_of(run_id)
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             known = named is not None and await people.is_erasure(connection, named, caller.tenant, user_id)
         run = await run_of(desk, FORGET, named) if known and named else None
         if run is None:

@@ -12,9 +12,11 @@ from starlette.responses import Response
 from contracts import events, plan, topics
 from contracts.plan import Plan
 from services.gateway.http import bodies, shapes
+from services.gateway.http.auth import check_admin
 from services.gateway.http.changing import Changing
-from services.gateway.http.desk import Desk, check_admin, new_id
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
+from services.gateway.http.ids import new_id
 from services.gateway.http.problems import not_found
 from services.gateway.rules.trust import Caller
 from services.gateway.store.directory import Version

@@ -19,8 +19,9 @@ from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from services.gateway.http import bodies, shapes
 from services.gateway.http.changing import PATIENCE
-from services.gateway.http.desk import Desk, T, new_id
+from services.gateway.http.desk import Desk, T
 from services.gateway.http.documented import problems, takes
+from services.gateway.http.ids import new_id
 from services.gateway.http.problems import Problem, invalid, not_found, unavailable
 from services.gateway.http.recipients import UserId
 from services.gateway.http.turns import Turns
@@ -136,7 +137,7 @@ def router(desk: Desk) -> APIRouter:
     async def _versions(caller: Caller, user_id: str) -> dict[str, Version]:
         """What is known, by subject; what is gone is among it."""
         keys = {f"{caller.tenant}/{user_id}/{subject}": subject for subject in SUBJECTS}
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await directory.several(connection, topics.PREFERENCES.name, list(keys))
         return {keys[version.key]: version for version in found}
 

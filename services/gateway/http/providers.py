@@ -104,7 +104,7 @@ def router(desk: Desk) -> APIRouter:
 
 async def all_providers(desk: Desk) -> tuple[ProviderShown, ...]:
     """Those of the settings, with what the senders that are alive say of them."""
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         found = await operations.instances(connection, SILENT_AFTER)
     told = [(one.name, one.heard_at, from_json(one.about)) for one, _ in found if one.state == "alive"]
     return tuple(_shown(*known, told) for known in _known(desk.settings))

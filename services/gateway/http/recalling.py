@@ -14,9 +14,10 @@ from contracts.status import Channel
 from kit.postgres import Connection
 from services.gateway.handlers import entries as handle
 from services.gateway.http import bodies
-from services.gateway.http.desk import Desk, id_of
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.entries import EntryUpdate, GroupRecalled, GroupUpdated, InboxEntry, shown
+from services.gateway.http.ids import id_of
 from services.gateway.http.problems import forbidden, not_found
 from services.gateway.http.versions import IF_MATCH, etag, expected
 from services.gateway.rules import trust
@@ -37,7 +38,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/{id}", response_model=InboxEntry, responses=problems(404, 422, 503))
     async def see(caller: Known, id: str) -> Response:
         """One entry: yours, or one that you sent. `ETag` is its version, for `If-Match`."""
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             entry = await _readable(connection, caller, id)
         if entry.recalled_at:
             raise not_found("entry")
@@ -53,7 +54,7 @@ def router(desk: Desk) -> APIRouter:
         """Let it say something else, wherever it is shown. With `If-Match`, only the version you saw; the same words
         once more change nothing."""
         said = (await bodies.model(request, EntryUpdate, desk.limits.notification_bytes)).said
-        async with desk.database.transaction() as connection:
+        async with desk.front.transaction() as connection:
             entry = await _changeable(connection, caller, id)
             kept = await handle.rewrite(connection, [entry.id], said, lambda found: _check(request, found))
             now = await entries.shown(connection, [entry.id])
@@ -66,7 +67,7 @@ def router(desk: Desk) -> APIRouter:
     async def recall(caller: Known, id: str) -> Response:
         """Take it back: nobody sees it any more. Twice is once. What is not shown yet is 404 here: cancel it
         (`DELETE /v1/notifications/{id}`)."""
-        async with desk.database.transaction() as connection:
+        async with desk.front.transaction() as connection:
             entry = await _changeable(connection, caller, id)
             kept = await handle.recall(connection, [entry.id])
         desk.announcer.say_all(kept)
@@ -94,7 +95,7 @@ def router(desk: Desk) -> APIRouter:
         owner = None if caller.is_admin else caller.owner
         changed, last = 0, None
         while True:
-            async with desk.database.transaction() as connection:
+            async with desk.front.transaction() as connection:
                 part = await handle.some(connection, caller.tenant, group, owner, last, said)
             if part.last is None:
                 return changed

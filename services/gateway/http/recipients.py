@@ -13,8 +13,9 @@ from contracts import addresses, events, local_time, topics
 from contracts.request import HeaderText, Locale, Strict, header_text
 from services.gateway.http import bodies, shapes
 from services.gateway.http.changing import Changing
-from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
+from services.gateway.http.ids import new_id
 from services.gateway.http.problems import not_found
 from services.gateway.rules import trust
 from services.gateway.rules.trust import Caller

@@ -40,7 +40,7 @@ async def replay_one(desk: Desk, row: Stored) -> Done:
     if not replaying.has_failed(row):
         failed = ", ".join(sorted(replaying.FAILED))
         raise _conflict("not_failed", f"it is {shapes.STATUS[row.rank]}: what is {failed} can be replayed")
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         [family] = await _families(connection, [row])
     if not replaying.has_failed(family.newest):
         return _there(row, family)
@@ -53,7 +53,7 @@ async def replay_one(desk: Desk, row: Stored) -> Done:
 async def replay_all(desk: Desk, tenant: str, narrowed: Filter, most: int) -> tuple[list[Done], str | None]:
     """Replays all that the filter names and whose newest replay has failed, too, at most so many; and where to go on.
     Raises Problem 503."""
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         rows = await searching.page(connection, Reader(tenant), narrowed, most + 1)
         families = await _families(connection, rows[:most])
     # Of a family only the newest: the others have been replayed already.
@@ -75,7 +75,7 @@ async def _families(connection: Connection, rows: Sequence[Stored]) -> list[Fami
 async def _replay(desk: Desk, those: Sequence[tuple[Stored, Family]]) -> list[Done]:
     """Asks for the next replay of each. Raises Problem 503, when some of them may have been asked for: then the same
     call says so."""
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         files = await reading.files(connection, [id for _, family in those for id in _with_files(family.newest)])
     asked: list[tuple[Stored, Asked]] = []
     done: list[Done] = []

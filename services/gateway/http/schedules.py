@@ -18,8 +18,10 @@ from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from kit.postgres.clocks import clock
 from kit.recurrence import Firing, Rule, preview
-from services.gateway.http.desk import Desk, instant, new_id
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
+from services.gateway.http.ids import new_id
+from services.gateway.http.parameters import instant
 from services.gateway.http.problems import of_validation, unavailable
 from services.gateway.http.recurring import Preview, RunStarted, Scheduled, SchedulePage, cursor, foretold, place, shown
 from services.gateway.http.scheduling import Scheduling, check_rule, made
@@ -82,7 +84,7 @@ def router(desk: Desk) -> APIRouter:
             instant("created_before", created_before),
             limit + 1,
         )
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = [Kept.of(value) for value in await store.page(connection, asked)]
             now = await clock(connection)
         following = cursor(found[limit - 1]) if len(found) > limit else None

@@ -14,7 +14,8 @@ from contracts.schedule import WHAT, Schedule, ScheduleRequest
 from kit.postgres.clocks import clock
 from services.gateway.http import bodies
 from services.gateway.http.changing import PATIENCE, Changing
-from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.desk import Desk
+from services.gateway.http.ids import new_id
 from services.gateway.http.problems import Problem, forbidden, invalid, not_found, unavailable
 from services.gateway.http.recurring import shown
 from services.gateway.http.sending import check_channel, check_country
@@ -39,7 +40,7 @@ class Scheduling:
 
     async def now(self) -> datetime:
         """tocsin.clock()."""
-        async with self._desk.database.connection() as connection:
+        async with self._desk.front.connection() as connection:
             return await clock(connection)
 
     async def asked(self, request: Request, caller: Caller, made_at: datetime | None = None) -> ScheduleRequest:
@@ -118,14 +119,14 @@ class Scheduling:
         """The version after `current`, for what is published inside; given back where that fails. Raises Problem 412
         where somebody took the one after `expected` before us."""
         where = topics.SETTINGS.name, recurring.key(caller.tenant, id)
-        async with self._desk.database.connection() as connection:
+        async with self._desk.front.connection() as connection:
             taken = await editions.take(connection, *where, current=current, expected=expected, command=command)
         if taken is None:
             raise stale()
         try:
             yield taken
         except Problem:
-            async with self._desk.database.connection() as connection:
+            async with self._desk.front.connection() as connection:
                 await editions.give_back(connection, command, *where)
             raise
 

@@ -22,9 +22,11 @@ from contracts.wording import NO_FIELD
 from kit.tracing import Entry
 from services.gateway.http import bodies, limited, looking, shapes
 from services.gateway.http.crowd import full
-from services.gateway.http.desk import Desk, check_horizon, new_id, until_seconds
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import parameter, problems, takes
 from services.gateway.http.door import Serve
+from services.gateway.http.ids import new_id
+from services.gateway.http.parameters import check_horizon, until_seconds
 from services.gateway.http.problems import (
     Problem,
     fields_of,

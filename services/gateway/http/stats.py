@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from services.gateway.http import shapes
-from services.gateway.http.desk import Desk, check_admin
+from services.gateway.http import figures
+from services.gateway.http.auth import check_admin
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
 from services.gateway.rules.trust import Caller
 from services.gateway.store import reading, reconciling
@@ -18,22 +19,22 @@ def router(desk: Desk) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["figures"])
     Known = Annotated[Caller, Depends(desk.tokens.caller)]
 
-    @routes.get("/stats", response_model=shapes.Stats, responses=problems(503))
+    @routes.get("/stats", response_model=figures.Stats, responses=problems(503))
     async def own(caller: Known) -> Response:
         """What became of what you asked for."""
-        async with desk.database.connection() as connection:
-            return shapes.stats(await reading.figures_of_owner(connection, caller.tenant, caller.owner)).response()
+        async with desk.front.connection() as connection:
+            return figures.stats(await reading.figures_of_owner(connection, caller.tenant, caller.owner)).response()
 
-    @routes.get("/admin/stats", response_model=shapes.Stats, responses=problems(403, 503))
+    @routes.get("/admin/stats", response_model=figures.Stats, responses=problems(403, 503))
     async def all_of_tenant(caller: Known) -> Response:
         """What became of everything, and how the newest of it fared. In a healthy house `accepted` = `final` + `open`,
         and nobody is `lost`."""
         check_admin(caller)
-        async with desk.database.connection() as connection:
-            figures = await reading.figures_of_tenant(connection, caller.tenant)
+        async with desk.front.connection() as connection:
+            found = await reading.figures_of_tenant(connection, caller.tenant)
             lost = await reconciling.noted(connection)
             lone = await reading.is_the_only_tenant(connection, caller.tenant)
             newest = await recent(connection, caller.tenant)
-        return shapes.stats(figures, lost, whole=lone, newest=newest).response()
+        return figures.stats(found, lost, whole=lone, newest=newest).response()
 
     return routes

@@ -8,7 +8,8 @@ from contracts import events
 from contracts.preferences import CATEGORIES
 from kit.unsubscribing import Subscription
 from services.gateway.http.changing import Changing
-from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.desk import Desk
+from services.gateway.http.ids import new_id
 from services.gateway.http.turns import TOPIC, Turns
 from services.gateway.rules import wishes
 

@@ -14,8 +14,10 @@ from contracts.suppression import Cause
 from kit.clock import utc_now
 from services.gateway.http import bodies
 from services.gateway.http.changing import Changing
-from services.gateway.http.desk import Desk, instant, new_id
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
+from services.gateway.http.ids import new_id
+from services.gateway.http.parameters import instant
 from services.gateway.http.problems import forbidden, not_found
 from services.gateway.http.suppressed import (
     SuppressedAddress,
@@ -44,7 +46,7 @@ def router(desk: Desk) -> APIRouter:
     async def found(tenant: str, id: str) -> SuppressedAddress | None:
         if not suppressing.is_id(id):
             return None
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             one = await store.one(connection, tenant, suppressing.path_of(id))
         return shown(one) if one else None
 
@@ -71,7 +73,7 @@ def router(desk: Desk) -> APIRouter:
             instant("created_before", created_before),
             limit + 1,
         )
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             rows = await store.page(connection, asked)
         following = cursor(rows[limit - 1]) if len(rows) > limit else None
         return SuppressionPage(items=tuple(shown(row) for row in rows[:limit]), next=following).response()

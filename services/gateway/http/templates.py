@@ -53,7 +53,7 @@ def router(desk: Desk) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=desk.limits.longest_page)] = desk.limits.page,
     ) -> Response:
         """The names that a notification's `template` may have."""
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = [named(one) for one in await store.names(connection, caller.tenant, after, limit + 1)]
         following = found[limit - 1].name if len(found) > limit else None
         return TemplateNames(items=tuple(found[:limit]), next=following).response()

@@ -16,8 +16,10 @@ from kit.rendering import Rendered, Unrenderable
 from kit.rendering.checking import problems
 from kit.rendering.plain import made_from
 from services.gateway.http import bodies
+from services.gateway.http.auth import check_admin
 from services.gateway.http.changing import Changing
-from services.gateway.http.desk import Desk, check_admin, new_id
+from services.gateway.http.desk import Desk
+from services.gateway.http.ids import new_id
 from services.gateway.http.problems import Problem, forbidden, invalid, not_found, unavailable
 from services.gateway.http.versions import expected, stale
 from services.gateway.rules import templating
@@ -42,7 +44,7 @@ class Templating:
 
     async def versions(self, tenant: str, name: str) -> list[Numbered]:
         """Every version that was ever known, the newest first."""
-        async with self._desk.database.connection() as connection:
+        async with self._desk.front.connection() as connection:
             return await store.versions(connection, tenant, name)
 
     async def edition(self, tenant: str, name: str, number: int | None = None) -> Edition:
@@ -100,7 +102,7 @@ class Templating:
         It is never given back: intake may know the texts of that version already, and they never change.
         """
         where = topics.SETTINGS.name, templating.key(tenant, name)
-        async with self._desk.database.connection() as connection:
+        async with self._desk.front.connection() as connection:
             now = await clock(connection)
             taken = await editions.take(connection, *where, current=highest, expected=seen, command=command)
         if taken is None:

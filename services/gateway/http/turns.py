@@ -5,7 +5,8 @@ from uuid import UUID
 
 from contracts import topics
 from services.gateway.http.changing import PATIENCE
-from services.gateway.http.desk import Desk, new_id
+from services.gateway.http.desk import Desk
+from services.gateway.http.ids import new_id
 from services.gateway.http.problems import unavailable
 from services.gateway.store import editions
 
@@ -28,9 +29,9 @@ class Turns:
 
     async def give_back(self, turn: UUID, key: str) -> None:
         """What was changed is seen here, or nothing was."""
-        async with self._desk.database.connection() as connection:
+        async with self._desk.front.connection() as connection:
             await editions.give_back(connection, turn, TOPIC.name, key)
 
     async def _has(self, turn: UUID, key: str) -> bool | None:
-        async with self._desk.database.connection() as connection:
+        async with self._desk.front.connection() as connection:
             return await editions.take_first(connection, TOPIC.name, key, whose=turn) or None

@@ -10,9 +10,11 @@ from starlette.responses import Response
 from kit.postgres.clocks import clock
 from services.gateway.http import bodies
 from services.gateway.http.auditing import remark
-from services.gateway.http.desk import Desk, cursor, instant, new_id, until_seconds
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import parameter, problems, takes
 from services.gateway.http.filters import After
+from services.gateway.http.ids import new_id
+from services.gateway.http.parameters import cursor, instant, until_seconds
 from services.gateway.http.problems import Problem, invalid, not_found
 from services.gateway.http.webhook_shapes import (
     State,
@@ -47,7 +49,7 @@ def router(desk: Desk) -> APIRouter:
     ) -> Response:
         """What was posted in the last thirty days, and what is still to be, the newest first."""
         place = cursor("after", after, "next")
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             webhook = await webhook_of(connection, caller, id)
             found = await store.page(connection, webhook.id, state, place, limit + 1)
         following = str(found[limit - 1].place) if len(found) > limit else None
@@ -63,7 +65,7 @@ def router(desk: Desk) -> APIRouter:
     async def replay(request: Request, caller: Known, id: str) -> Response:
         """Post one again, be it delivered or not, or all that have failed since an instant: each under its own
         `webhook-id`, by which a receiver knows what it has already."""
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             webhook = await webhook_of(connection, caller, id)
         asked = await bodies.model(request, WebhookReplayRequest, desk.limits.notification_bytes)
         _check_enabled(webhook)
@@ -81,20 +83,20 @@ def router(desk: Desk) -> APIRouter:
     async def test(request: Request, caller: Known, id: str) -> Response:
         """Post a `webhook.test` to it. With `wait`, 200 with what came of it; else 202."""
         seconds = until_seconds(request.query_params.get("wait"))
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             webhook = await webhook_of(connection, caller, id)
             _check_enabled(webhook)
             told = trial(new_id(), webhook.id, await clock(connection))
             await store.add(connection, [told])
 
         async def tried() -> Delivery | None:
-            async with desk.database.connection() as connection:
+            async with desk.front.connection() as connection:
                 found = await store.one(connection, webhook.id, told.id)
             return found if found and found.tried_at else None
 
         if seconds and (done := await desk.until(tried, seconds)):
             return _shown(done).response()
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await store.one(connection, webhook.id, told.id)
         if found is None:
             raise not_found("webhook")
@@ -108,7 +110,7 @@ async def _replay(desk: Desk, webhook: Webhook, asked: WebhookReplayRequest) -> 
     since = instant("since", asked.since)
     if (asked.delivery_id is None) == (since is None):
         raise invalid([("", "names either delivery_id, or since")])
-    async with desk.database.connection() as connection:
+    async with desk.front.connection() as connection:
         if asked.delivery_id is None:
             assert since is not None
             begun, replayed = await clock(connection), 0

@@ -13,9 +13,12 @@ from starlette.responses import Response
 from kit.postgres import Connection
 from services.gateway.handlers.alerts import Telling
 from services.gateway.http import bodies
-from services.gateway.http.desk import Desk, check_admin, cursor, id_of, new_id
+from services.gateway.http.auth import check_admin
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.filters import After
+from services.gateway.http.ids import id_of, new_id
+from services.gateway.http.parameters import cursor
 from services.gateway.http.problems import Problem, invalid, not_found
 from services.gateway.http.versions import IF_MATCH, etag, expected, stale
 from services.gateway.http.webhook_shapes import EXAMPLE, NewWebhook, WebhookPage, WebhookRequest, WebhookShown
@@ -41,7 +44,7 @@ def router(desk: Desk) -> APIRouter:
     ) -> Response:
         """The tenant's webhooks, the newest first."""
         check_admin(caller)
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await store.page(connection, caller.tenant, cursor("after", after, "next"), limit + 1)
         following = str(found[limit - 1].id) if len(found) > limit else None
         return WebhookPage(items=tuple(WebhookShown.of(one) for one in found[:limit]), next=following).response()
@@ -59,7 +62,7 @@ def router(desk: Desk) -> APIRouter:
         check_admin(caller)
         asked = await _asked(desk, request)
         secret, most = os.urandom(rules.SECRET_BYTES), desk.limits.webhooks
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             made = await store.add(connection, new_id(), caller.tenant, caller.owner, asked, secret, most)
         if made is None:
             raise Problem(HTTPStatus.CONFLICT, "too_many_webhooks", f"a tenant has at most {most} webhooks: delete one")
@@ -69,7 +72,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/{id}", response_model=WebhookShown, responses=problems(403, 404, 503))
     async def see(caller: Known, id: str) -> Response:
         """One webhook, and whether it works. `ETag` is its version, for `If-Match`."""
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await webhook_of(connection, caller, id)
         return WebhookShown.of(found).response(headers=etag(found.version))
 
@@ -82,11 +85,11 @@ def router(desk: Desk) -> APIRouter:
     async def change(request: Request, caller: Known, id: str) -> Response:
         """Change it; `enabled: false` ends it for now, and what waits for it is failed then. With `If-Match`, only the
         version you saw."""
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await webhook_of(connection, caller, id)
         version = expected(request, found.version)
         asked = await _asked(desk, request)
-        async with desk.database.transaction() as connection:
+        async with desk.front.transaction() as connection:
             changed = await store.change(connection, found.id, version, asked)
             if changed is not None and not changed.enabled:
                 await webhook_deliveries.give_up(connection)
@@ -104,7 +107,7 @@ def router(desk: Desk) -> APIRouter:
     )
     async def delete(request: Request, caller: Known, id: str) -> Response:
         """Nothing is posted to it any more, and its deliveries are gone. With `If-Match`, only the version you saw."""
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await webhook_of(connection, caller, id)
             version = expected(request, found.version)
             # First of all: a delete that is refused must not have taken any delivery with it.
@@ -119,7 +122,7 @@ def router(desk: Desk) -> APIRouter:
     async def rotate(caller: Known, id: str) -> Response:
         """A new secret, shown this once. For a day each delivery is signed with the old one as well."""
         secret = os.urandom(rules.SECRET_BYTES)
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             found = await webhook_of(connection, caller, id)
             changed = await store.rotate(connection, found.id, secret, rules.OLD_SECRET_HOURS)
         if changed is None:
@@ -131,7 +134,7 @@ def router(desk: Desk) -> APIRouter:
 
 def notice(desk: Desk) -> Notice:
     """By which people hear that a webhook is disabled, and enabled again."""
-    telling = Telling(desk.settings, desk.database, desk.writer, desk.limits.alerts_per_hour)
+    telling = Telling(desk.settings, desk.front, desk.writer, desk.limits.alerts_per_hour)
     return Notice(telling.tell, desk.settings.notifications.alerts.recipients)
 
 

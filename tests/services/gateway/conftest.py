@@ -178,7 +178,17 @@ async def opened(
         hub, metrics = Hub(database, database, StreamPace(), Metrics()), Metrics("gateway")
         admission, outcomes = Admission(database, hub), Outcomes(database, hub)
         desk = Desk(
-            settings, database, writer, announcer, publisher, tokens, Limits(), admission, calls, metrics, outcomes
+            settings=settings,
+            front=database,
+            writer=writer,
+            announcer=announcer,
+            publisher=publisher,
+            tokens=tokens,
+            limits=Limits(),
+            admission=admission,
+            calls=calls,
+            metrics=metrics,
+            outcomes=outcomes,
         )
         made = cache(lambda: face(desk, Health("gateway", metrics.registry)))
 

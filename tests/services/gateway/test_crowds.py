@@ -15,7 +15,7 @@ from kit.web_server import WebServer
 from services.gateway.http import sending
 from services.gateway.http.api import face
 from services.gateway.http.crowd import Crowd
-from services.gateway.http.desk import new_id
+from services.gateway.http.ids import new_id
 from services.gateway.http.impatient import Impatient
 from services.gateway.outbox.writer import Writer
 from services.gateway.rules.asked import Asked

@@ -17,7 +17,7 @@ from contracts.identity import notification_id
 from contracts.request import NotificationRequest
 from kit.metrics import Metrics
 from kit.settings import KafkaSettings
-from services.gateway.http.desk import new_id
+from services.gateway.http.ids import new_id
 from services.gateway.outbox.writer import CannotAccept, Writer
 from services.gateway.rules.asked import Acceptance, Asked
 from services.gateway.settings import Pace

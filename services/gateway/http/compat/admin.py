@@ -12,7 +12,7 @@ from starlette.responses import Response
 from contracts.jobs import State
 from kit.settings import masked
 from kit.settings.providers import ProviderSection
-from services.gateway.http import operations, shapes
+from services.gateway.http import figures, operations
 from services.gateway.http.compat import words
 from services.gateway.http.compat.words import Counted, counted, total
 from services.gateway.http.desk import Desk
@@ -112,7 +112,7 @@ def router(desk: Desk) -> APIRouter:
         run = await run_now(desk, caller, PROCESS)
         fired = sum(int((part.result or {}).get("fired", 0)) for part in run.results.values())
 
-        async def settled() -> shapes.Stats | None:
+        async def settled() -> figures.Stats | None:
             stats = await _stats(caller)
             return stats if stats.reconciliation.final - before.reconciliation.final >= fired else None
 
@@ -195,9 +195,9 @@ def router(desk: Desk) -> APIRouter:
             ok=any(ok for _, ok, _ in told), detail="; ".join(f"{name}: {detail}" for name, _, detail in told)
         )
 
-    async def _stats(caller: Caller) -> shapes.Stats:
-        async with desk.database.connection() as connection:
-            return shapes.stats(await reading.figures_of_tenant(connection, caller.tenant))
+    async def _stats(caller: Caller) -> figures.Stats:
+        async with desk.front.connection() as connection:
+            return figures.stats(await reading.figures_of_tenant(connection, caller.tenant))
 
     async def _alive() -> list[operations.ServiceShown]:
         return [one for one in await operations.all_services(desk) if one.state == "alive"]

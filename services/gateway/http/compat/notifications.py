@@ -8,11 +8,12 @@ from starlette import requests
 from starlette.responses import Response
 
 from contracts.status import Channel
-from services.gateway.http import bodies, looking, sending, shapes
+from services.gateway.http import bodies, figures, looking, sending
 from services.gateway.http.compat import words
 from services.gateway.http.compat.words import CompatNotification, CompatPage, CompatRequest, counted, total
-from services.gateway.http.desk import Desk, cursor
+from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
+from services.gateway.http.parameters import cursor
 from services.gateway.http.problems import Problem
 from services.gateway.rules.trust import Caller
 from services.gateway.store import reading, searching
@@ -69,7 +70,7 @@ def router(desk: Desk) -> APIRouter:
         """Lister ses notifications: those you asked for and those addressed to you."""
         own = Reader(caller.tenant, caller.owner, caller.sub)
         narrowed = Filter(channel=type, after=cursor("apres", apres, "suivant"))
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             rows = await searching.page(connection, own, narrowed, limite + 1)
             found = await looking.shown(connection, rows[:limite])
         following = str(rows[limite - 1].place) if len(rows) > limite else None
@@ -78,8 +79,8 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/statistiques/globales", response_model=Statistics, responses=problems(503))
     async def statistics(caller: Known) -> Response:
         """Statistiques personnelles."""
-        async with desk.database.connection() as connection:
-            stats = shapes.stats(await reading.figures_of_owner(connection, caller.tenant, caller.owner))
+        async with desk.front.connection() as connection:
+            stats = figures.stats(await reading.figures_of_owner(connection, caller.tenant, caller.owner))
         return Statistics(
             total=stats.total,
             en_attente=total(stats, words.WAITING),
@@ -91,7 +92,7 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/{id}", response_model=CompatNotification, responses=problems(404, 503))
     async def see(caller: Known, id: str) -> Response:
         """Détails d'une notification."""
-        async with desk.database.connection() as connection:
+        async with desk.front.connection() as connection:
             row = await looking.readable(connection, caller, id)
             return CompatNotification.of((await looking.shown(connection, [row]))[0]).response()
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from contracts.request import NotificationRequest, Strict
 from contracts.status import Channel, Lane, Status
-from services.gateway.http import shapes
+from services.gateway.http import figures, shapes
 from services.gateway.http.problems import Problem, fields_of, invalid
 from services.gateway.rules.asked import Acceptance
 
@@ -138,21 +138,21 @@ class Counted(Whole):
     taux_succes: float | None
 
 
-def counted(stats: shapes.Stats) -> dict[str, Counted]:
+def counted(stats: figures.Stats) -> dict[str, Counted]:
     """By type, of those that the old systems knew."""
     return {channel: _counted(stats.channels.get(channel, NOTHING)) for channel in (Channel.EMAIL, Channel.SMS)}
 
 
-NOTHING: Final = shapes.ChannelFigures(total=0, open=0, sent=0, failed=0)
+NOTHING: Final = figures.ChannelFigures(total=0, open=0, sent=0, failed=0)
 
 
-def _counted(of: shapes.ChannelFigures) -> Counted:
+def _counted(of: figures.ChannelFigures) -> Counted:
     return Counted(
         total=of.total, en_attente=of.open, envoyees=of.sent, echouees=of.failed, taux_succes=of.success_rate
     )
 
 
-def total(stats: shapes.Stats, statut: Statut) -> int:
+def total(stats: figures.Stats, statut: Statut) -> int:
     """How many have come to this."""
     return sum(n for status, n in stats.statuses.items() if STATUT[Status(status)] == statut)
 
