@@ -1,8 +1,11 @@
 """Sleep until the next timer, unless a nearer one is armed meanwhile."""
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
+
+from kit.bus.record import Outgoing
 
 
 class Alarm:
@@ -12,6 +15,18 @@ class Alarm:
         self._nearer = asyncio.Event()
         self._until: datetime | None = None
         self._earliest: datetime | None = None
+        self._uncommitted: datetime | None = None
+
+    def arming(self, instants: Iterable[datetime]) -> None:
+        """Timers are armed in a transaction that is not committed yet. A batch may be judged in pieces; what is rolled
+        back among them wakes for nothing."""
+        self._uncommitted = min([*instants, *([self._uncommitted] if self._uncommitted else [])], default=None)
+
+    def committed(self, _: Sequence[Outgoing] = ()) -> None:
+        """The batch is stored: whoever sleeps past its first instant wakes up."""
+        nearest, self._uncommitted = self._uncommitted, None
+        if nearest is not None:
+            self.armed(nearest)
 
     def armed(self, fire_after: datetime) -> None:
         """A timer was armed, and committed."""

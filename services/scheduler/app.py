@@ -66,23 +66,20 @@ async def build(settings: Settings) -> Parts:
     timers_alarm, schedules_alarm, deadlines_alarm = Alarm(), Alarm(), Alarm()
     zones = edition()
 
-    remember = Remember(timers_alarm)
     timer_reader = Consumer(settings.kafka, SCHEDULER.name, [[SCHEDULED, RETRY]])
-    recur = Recur(schedules_alarm, zones)
     schedule_reader = Consumer(
         settings.kafka, SCHEDULER_SCHEDULES.name, [SCHEDULER_SCHEDULES.topics], fetch_wait_ms=CALM_MS
     )
-    follow = Follow(deadlines_alarm)
     # Zones and plans before the deadlines that go by them.
     deadline_reader = Consumer(
         settings.kafka, SCHEDULER_DEADLINES.name, [[RECIPIENTS, SETTINGS], [DEADLINES]], fetch_wait_ms=CALM_MS
     )
-    for name, stage, consumer, handle in (
-        ("arming", NAME, timer_reader, remember),
-        ("schedules", "schedules", schedule_reader, recur),
-        ("following", "deadlines", deadline_reader, follow),
+    for name, stage, consumer, handle, alarm in (
+        ("arming", NAME, timer_reader, Remember(timers_alarm), timers_alarm),
+        ("schedules", "schedules", schedule_reader, Recur(schedules_alarm, zones), schedules_alarm),
+        ("following", "deadlines", deadline_reader, Follow(deadlines_alarm), deadlines_alarm),
     ):
-        after = handle.committed
+        after = alarm.committed
         parts.add(
             name, Stage(stage, consumer, db, publisher, handle, after=after, metrics=parts.metrics, tracer=tracer)
         )

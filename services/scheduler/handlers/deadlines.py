@@ -42,7 +42,6 @@ class Follow:
 
     def __init__(self, alarm: Alarm) -> None:
         self._alarm = alarm
-        self._changed_at: datetime | None = None
 
     async def __call__(self, connection: Connection, messages: Sequence[Message]) -> Sequence[Outgoing]:
         """In the stage's transaction."""
@@ -53,14 +52,8 @@ class Follow:
         await self._people(connection, of_topic[RECIPIENTS.name], now)
         await self._plans(connection, of_topic[SETTINGS.name], now)
         await self._deadlines(connection, list(_heard(of_topic[DEADLINES.name])), now)
-        self._changed_at = min(now, self._changed_at or now)
+        self._alarm.arming([now])  # whoever sleeps looks at what has changed
         return ()
-
-    def committed(self, _: Sequence[Outgoing]) -> None:
-        """The batch is stored: whoever sleeps looks at what it changed."""
-        changed_at, self._changed_at = self._changed_at, None
-        if changed_at is not None:
-            self._alarm.armed(changed_at)
 
     async def _people(self, connection: Connection, messages: Iterable[Message], now: datetime) -> None:
         newest: dict[Tenanted, tuple[Person, As]] = {}

@@ -1,8 +1,7 @@
 """What is said to the scheduler of things that recur: this is how it is from now on, or fire it once now."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -30,7 +29,6 @@ class Recur:
     def __init__(self, alarm: Alarm, tzdata: str) -> None:
         self._alarm = alarm
         self._tzdata = tzdata
-        self._nearest: datetime | None = None
 
     async def __call__(self, connection: Connection, batch: Sequence[Message]) -> Sequence[Outgoing]:
         """In the stage's transaction; publishes nothing."""
@@ -40,14 +38,8 @@ class Recur:
             await self._follow(connection, versions)
         if runs:
             await store.run_now(connection, runs)
-            self._wake(version.as_of for _, version in runs)
+            self._alarm.arming(version.as_of for _, version in runs)
         return ()
-
-    def committed(self, _: Sequence[Outgoing]) -> None:
-        """The batch is stored: whoever sleeps past its first instant wakes up."""
-        nearest, self._nearest = self._nearest, None
-        if nearest is not None:
-            self._alarm.armed(nearest)
 
     async def _follow(self, connection: Connection, versions: Sequence[Version]) -> None:
         of_key: dict[Key, list[Version]] = defaultdict(list)
@@ -73,11 +65,8 @@ class Recur:
                 await store.delete_replaced(connection, [key])
         await store.write(connection, [new])
         if new.next_at:
-            self._wake([new.next_at])
+            self._alarm.arming([new.next_at])
         return (await store.in_force(connection, [key]))[key]
-
-    def _wake(self, instants: Iterable[datetime]) -> None:
-        self._nearest = min([*instants, *([self._nearest] if self._nearest else [])])
 
 
 def _version(message: Message) -> Version | None:

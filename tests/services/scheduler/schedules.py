@@ -49,7 +49,8 @@ class Said:
     """Hands events to the scheduler's handler, each newer than the one before."""
 
     def __init__(self, owner: Owner, alarm: Alarm | None = None) -> None:
-        self.handler = Recur(alarm or Alarm(), ZONES)
+        self._alarm = alarm or Alarm()
+        self.handler = Recur(self._alarm, ZONES)
         self._owner = owner
         self._offset = 0
 
@@ -57,7 +58,7 @@ class Said:
         messages = [self._message(event, as_of) for event in events]
         async with db.transaction() as connection:
             await self.handler(connection, messages)
-        self.handler.committed(())
+        self._alarm.committed()
 
     def _message(self, event: e.Event, as_of: datetime | None) -> Message:
         self._offset += 1
