@@ -24,7 +24,8 @@ from kit.stage import Stage
 from kit.tracing import tracer_of
 from services.intake.handlers import directory, jobs, outcomes
 from services.intake.handlers.erasing import Erasing
-from services.intake.handlers.judge import Judge, ends_a_group
+from services.intake.handlers.groups import ends_a_group
+from services.intake.handlers.judge import Judge
 from services.intake.loops.counting import Counts
 from services.intake.loops.directory_watch import DirectoryWatch
 from services.intake.loops.group_ends import GroupEnds

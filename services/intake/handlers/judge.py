@@ -13,14 +13,15 @@ from kit.bus.record import Outgoing, Received
 from kit.metrics import Metrics
 from kit.postgres import Connection
 from kit.stage import Message
+from services.intake.handlers import groups
 from services.intake.handlers.counting import count_repeats, count_said
 from services.intake.handlers.gathering import Wanted, with_requests
-from services.intake.rules.collapsing import key_of
-from services.intake.rules.facts import FOR_EVER, CollapseKey, Facts, GroupEnd, Newest, Policy, Tenanted
+from services.intake.rules.facts import CollapseKey, Facts, Newest, Policy
 from services.intake.rules.ledger import Ledger, concerned
-from services.intake.rules.row import Row, State
+from services.intake.rules.row import Row
 from services.intake.rules.verdict import INTERNAL
-from services.intake.store import counts, groups, rows, usage
+from services.intake.store import counts, rows, usage
+from services.intake.store.groups import write_newest
 
 STAGE = "judge"
 
@@ -58,9 +59,9 @@ class Judge:
         events = [message.event for message in messages]
         until = self.directory.until  # read before the people are: what was served until then is among them
         moment, suppressing = await rows.beginning(connection)
-        said = await _end_groups(connection, events)
-        ends = await _group_ends(connection, events)
-        locked = await _newest(connection, events)
+        said = await groups.end(connection, events)
+        ends = await groups.ends(connection, events)
+        locked = await groups.lock_newest(connection, events)
         before = await _rows(connection, events, locked)
         wanted = _wanted(events, before, self.policy)
         people = await wanted.people_known(connection)
@@ -69,7 +70,7 @@ class Judge:
             people=people,
             templates=await wanted.templates_known(connection),
             groups=ends,
-            newest=locked | await _newest_of_waiting(connection, before, locked),
+            newest=locked | await groups.newest_of_waiting(connection, before, locked),
             directory_until=until,
             wishes=await wanted.wishes_known(connection),
             usage=await wanted.usage_known(connection),
@@ -104,7 +105,7 @@ class Judge:
         if old:
             await rows.update(connection, old, ledger.moment)
         if newer := {key: place for key, place in ledger.newest.items() if locked.get(key) != place}:
-            await groups.write_newest(connection, newer)
+            await write_newest(connection, newer)
         await usage.write(connection, ledger.facts.usage.changed(ledger.moment.now))
         await counts.add(connection, STAGE, counts.Tally(before, changed))
         self._count(new)
@@ -124,74 +125,6 @@ class Judge:
                 log.error("rule_failed", id=str(event.id), detail=event.detail)
         if any(isinstance(event, e.Scheduled) and event.why and event.why not in HOLDS for event in said):
             self.directory.wanted()
-
-
-# ------------------------------------------------------------------------------------------------ groups and keys
-
-
-async def _end_groups(connection: Connection, events: Iterable[e.Event]) -> list[e.Event]:
-    """Locks the groups that the batch concerns; raises the ends of those that are cancelled, and answers (P3.4)."""
-    joined: set[Tenanted] = set()
-    cancels: list[e.Cancel] = []
-    for event in events:
-        match event:
-            case e.Requested():
-                joined.update(_groups_of(event))
-            case e.Cancel(id=None, group=str()):
-                cancels.append(event)
-    if not joined and not cancels:
-        return []
-    ended = {(cancel.tenant, cancel.group or "") for cancel in cancels}
-    await groups.lock(connection, joined, ended)
-    return [await _end_group(connection, cancel) for cancel in cancels]
-
-
-async def _end_group(connection: Connection, cancel: e.Cancel) -> e.GroupCancelled:
-    group = cancel.group or ""
-    end = GroupEnd(cancel.owner, FOR_EVER if cancel.for_ever else cancel.accepted_at, cancel.reason)
-    through = await groups.raise_end(connection, cancel.tenant, group, end)
-    reached = None if through >= FOR_EVER else through
-    return e.GroupCancelled(tenant=cancel.tenant, group=group, owner=cancel.owner, through=reached)
-
-
-async def _group_ends(connection: Connection, events: Iterable[e.Event]) -> dict[Tenanted, list[GroupEnd]]:
-    joined = {group for event in events if isinstance(event, e.Requested) for group in _groups_of(event)}
-    return await groups.ends(connection, joined) if joined else {}
-
-
-def _groups_of(event: e.Requested) -> list[Tenanted]:
-    """The group it names; and, where it makes several notifications, the one that they are."""
-    request = event.request
-    named = [event.group or request.group, str(event.id) if request.channels or request.escalate else None]
-    return [(event.tenant, name) for name in named if name]
-
-
-async def _newest(connection: Connection, events: Iterable[e.Event]) -> dict[CollapseKey, Newest]:
-    keys = {key for event in events if isinstance(event, e.Requested) for key in _keys_of(event)}
-    return await groups.lock_newest(connection, keys) if keys else {}
-
-
-def _keys_of(event: e.Requested) -> list[CollapseKey]:
-    request = event.request
-    if request.collapse_key is None:
-        return []
-    person = request.user_id or request.to or ""
-    return [CollapseKey(event.tenant, person, channel, request.collapse_key) for channel in request.all_channels]
-
-
-async def _newest_of_waiting(
-    connection: Connection, found: Mapping[UUID, Row], known: Mapping[CollapseKey, Newest]
-) -> dict[CollapseKey, Newest]:
-    """For what may turn out ripe: looked at again (P3.5)."""
-    keys = {
-        key_of(row)
-        for row in found.values()
-        if row.collapse_key and row.state is State.WAITING and row.request is not None
-    }
-    return await groups.newest(connection, keys - known.keys()) if keys - known.keys() else {}
-
-
-# ------------------------------------------------------------------------------------------------ rows and facts
 
 
 async def _rows(
@@ -227,8 +160,3 @@ def _once(events: Sequence[e.Event], said: list[e.Event]) -> list[e.Event]:
     if len({event.subject for event in events}) == len(events):
         return said
     return list({(event.ce_type, event.subject, event.n): event for event in said}.values())
-
-
-def ends_a_group(said: Iterable[Outgoing]) -> bool:
-    """Whether members of a group have to be told now."""
-    return any(isinstance(one.event, e.GroupCancelled) for one in said)
