@@ -28,7 +28,6 @@ from services.scheduler.store import timers as store
 from tests.kit.bus.support import delete, until_true
 from tests.kit.bus.support import make as make_topics
 from tests.services.scheduler.support import NOON, Listener, Owner, make, retry, scheduled
-from tests.waiting import PATIENCE
 
 SECOND = timedelta(seconds=1)
 
@@ -328,29 +327,7 @@ async def test_the_low_watermark_holds_against_an_old_snapshot(db: Database, own
     assert since * 10 < at_all
 
 
-# ------------------------------------------------------------------------------------------------ waking, counting
-
-
-async def test_a_nearer_timer_wakes() -> None:
-    """Who sleeps until an hour from now hears of a timer in a minute; one of tomorrow lets it sleep."""
-    alarm = Alarm()
-    assert alarm.looking() is None
-    sleeping = asyncio.create_task(alarm.sleep(NOON, 3600))
-    await asyncio.sleep(0)
-    alarm.armed(NOON + timedelta(days=1))
-    assert not sleeping.done()
-    alarm.armed(NOON - SECOND)
-    await asyncio.wait_for(sleeping, PATIENCE)
-    assert alarm.looking() == NOON - SECOND
-    assert alarm.looking() is None
-
-
-async def test_what_is_armed_between_look_and_sleep_wakes() -> None:
-    """There is no moment in which a timer can be missed."""
-    alarm = Alarm()
-    alarm.looking()
-    alarm.armed(NOON)
-    await asyncio.wait_for(alarm.sleep(NOON - SECOND, 3600), PATIENCE)
+# ------------------------------------------------------------------------------------------------ counting
 
 
 async def test_who_waits_and_who_is_late_is_counted(
