@@ -32,16 +32,16 @@ from services.gateway.handlers import directory, inbox, jobs, operations, projec
 from services.gateway.handlers.cleaning import Cleaning
 from services.gateway.handlers.echoes import echo_of
 from services.gateway.handlers.erasing import Erasing
-from services.gateway.http import sending
+from services.gateway.http.access.auth import Tokens
+from services.gateway.http.access.key_ring import KeyRing
+from services.gateway.http.access.signing import Published, Shared
 from services.gateway.http.api import face
-from services.gateway.http.auth import Tokens
-from services.gateway.http.crowd import Crowd
 from services.gateway.http.desk import Desk
-from services.gateway.http.impatient import Impatient
-from services.gateway.http.key_ring import KeyRing
-from services.gateway.http.outcomes import Outcomes
-from services.gateway.http.signing import Published, Shared
-from services.gateway.http.webhooks import notice
+from services.gateway.http.edge.crowd import Crowd
+from services.gateway.http.edge.impatient import Impatient
+from services.gateway.http.notifications import sending
+from services.gateway.http.notifications.outcomes import Outcomes
+from services.gateway.http.webhooks.routes import notice
 from services.gateway.outbox.announcer import Announcer, Committed
 from services.gateway.outbox.asking import Asking
 from services.gateway.outbox.reconciling import Reconciling

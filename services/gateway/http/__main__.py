@@ -7,8 +7,8 @@ from typing import Any, Final
 from kit.clock import utc_now
 from kit.settings import JwtSettings
 from services.gateway.calls import Calls
+from services.gateway.http.access.auth import Tokens
 from services.gateway.http.api import api
-from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
 from services.gateway.settings import Limits
 

@@ -17,52 +17,35 @@ from contracts.request import NotificationRequest
 from contracts.schedule import ScheduleRequest
 from contracts.template import TemplatePreviewRequest, TemplateRequest
 from kit.health import Health
-from services.gateway.http import (
-    alerts,
-    api_keys,
-    audit,
-    callbacks,
-    channels,
-    compat,
-    configuration,
-    deadlines,
-    demo,
-    documentation,
-    downloads,
-    entries,
-    failed,
-    inbox,
-    limited,
-    limits,
-    notifications,
-    operations,
-    pages,
-    people,
-    plans,
-    preferences,
-    problems,
-    providers,
-    recalling,
-    recipients,
-    schedules,
-    sending,
-    stats,
-    streams,
-    suppressions,
-    templates,
-    unsubscribe,
-    webhook_deliveries,
-    webhook_shapes,
-    webhooks,
-)
-from services.gateway.http.alertmanager import AlertmanagerWebhook
-from services.gateway.http.auditing import Audited
+from services.gateway.http import compat, problems
+from services.gateway.http.access import api_keys, audit
+from services.gateway.http.access.auditing import Audited
+from services.gateway.http.deadlines import plans
+from services.gateway.http.deadlines import routes as deadlines
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import TITLE, document
-from services.gateway.http.door import Door
-from services.gateway.http.guarded import Guarded
-from services.gateway.http.measured import Measured
-from services.gateway.http.suppressed import SuppressionRequest
+from services.gateway.http.edge import limited
+from services.gateway.http.edge.door import Door
+from services.gateway.http.edge.guarded import Guarded
+from services.gateway.http.edge.measured import Measured
+from services.gateway.http.inbox import entries, recalling, streams
+from services.gateway.http.inbox import routes as inbox
+from services.gateway.http.notifications import failed, sending
+from services.gateway.http.notifications import routes as notifications
+from services.gateway.http.operations import alerts, callbacks, channels, configuration, providers, stats
+from services.gateway.http.operations import routes as operations
+from services.gateway.http.operations.alertmanager import AlertmanagerWebhook
+from services.gateway.http.pages import demo, documentation, downloads
+from services.gateway.http.pages import files as pages
+from services.gateway.http.people import limits, preferences, recipients, unsubscribe
+from services.gateway.http.people import routes as people
+from services.gateway.http.schedules import routes as schedules
+from services.gateway.http.suppressions import routes as suppressions
+from services.gateway.http.suppressions.shapes import SuppressionRequest
+from services.gateway.http.templates import routes as templates
+from services.gateway.http.webhooks import deliveries as webhook_deliveries
+from services.gateway.http.webhooks import routes as webhooks
+from services.gateway.http.webhooks import shapes as webhook_shapes
 from services.gateway.rules.origins import origin_of
 from services.gateway.rules.rates import FIELDS
 

@@ -12,8 +12,8 @@ from kit.postgres import Database
 from kit.settings import Settings
 from kit.tracing import OFF, Tracer
 from services.gateway.calls import Calls
-from services.gateway.http.auth import Tokens
-from services.gateway.http.outcomes import Outcomes
+from services.gateway.http.access.auth import Tokens
+from services.gateway.http.notifications.outcomes import Outcomes
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.outbox.writer import Writer
 from services.gateway.settings import Limits

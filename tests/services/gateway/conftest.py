@@ -29,12 +29,12 @@ from kit.settings import GatewaySettings, JwtSettings, KafkaSettings, Notificati
 from kit.stage import Message
 from services.gateway.calls import Calls
 from services.gateway.handlers import directory, inbox, projector
+from services.gateway.http.access.auth import Tokens
+from services.gateway.http.access.key_ring import KeyRing
+from services.gateway.http.access.signing import Shared
 from services.gateway.http.api import face
-from services.gateway.http.auth import Tokens
 from services.gateway.http.desk import Desk
-from services.gateway.http.key_ring import KeyRing
-from services.gateway.http.outcomes import Outcomes
-from services.gateway.http.signing import Shared
+from services.gateway.http.notifications.outcomes import Outcomes
 from services.gateway.outbox.announcer import Announcer
 from services.gateway.outbox.writer import Writer
 from services.gateway.settings import Limits, Pace, StreamPace

@@ -15,7 +15,7 @@ from kit.bus.record import Received
 from kit.clock import utc_now
 from kit.settings import KafkaSettings
 from kit.stage import Message
-from services.gateway.http.alertmanager import EXAMPLE
+from services.gateway.http.operations.alertmanager import EXAMPLE
 from services.gateway.settings import Limits
 from services.gateway.store import alerts as store
 from tests.services.gateway.conftest import (

@@ -10,8 +10,8 @@ from typing import Any
 
 from kit.clock import utc_now
 from kit.settings import KafkaSettings
-from services.gateway.http import key_ring
-from services.gateway.http.key_ring import KeyRing
+from services.gateway.http.access import key_ring
+from services.gateway.http.access.key_ring import KeyRing
 from services.gateway.http.problems import Problem
 from services.gateway.rules import keys
 from tests.services.gateway.conftest import ADMIN, ADMIN_ELSEWHERE, ALICE, EMAIL, House, bearer, opened, settings_of

@@ -12,11 +12,11 @@ from contracts.request import NotificationRequest
 from kit.health import Health
 from kit.metrics import Metrics
 from kit.web_server import WebServer
-from services.gateway.http import sending
 from services.gateway.http.api import face
-from services.gateway.http.crowd import Crowd
+from services.gateway.http.edge.crowd import Crowd
+from services.gateway.http.edge.impatient import Impatient
 from services.gateway.http.ids import new_id
-from services.gateway.http.impatient import Impatient
+from services.gateway.http.notifications import sending
 from services.gateway.outbox.writer import Writer
 from services.gateway.rules.asked import Asked
 from services.gateway.settings import Pace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from services.gateway.http.downloads import CONTRACTS
+from services.gateway.http.pages.downloads import CONTRACTS
 from tests.services.gateway.conftest import House
 
 

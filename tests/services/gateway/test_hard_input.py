@@ -11,7 +11,7 @@ import pytest
 
 from kit.clock import monotonic
 from kit.web_server import WebServer
-from services.gateway.http.impatient import Impatient
+from services.gateway.http.edge.impatient import Impatient
 from tests.services.gateway.conftest import ADMIN, ALICE, EMAIL, House, token
 from tests.waiting import PATIENCE
 

@@ -15,8 +15,8 @@ from contracts.topics import SETTINGS
 from kit.bus.record import Received
 from kit.clock import utc_now
 from kit.stage import Message
-from services.gateway.http import alertmanager
-from services.gateway.http.downloads import CONTRACTS, KINDS
+from services.gateway.http.operations import alertmanager
+from services.gateway.http.pages.downloads import CONTRACTS, KINDS
 from services.gateway.rules import keys
 from tests.services.gateway.conftest import (
     ADMIN,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kit.settings import KafkaSettings
-from services.gateway.http.demo import is_own_page
-from services.gateway.http.pages import WEB, without_comments
+from services.gateway.http.pages.demo import is_own_page
+from services.gateway.http.pages.files import WEB, without_comments
 from tests.services.gateway.conftest import BOB, SECRET, House, opened, settings_of
 
 BELL = "/bell/tocsin-bell.js"

@@ -13,7 +13,7 @@ from kit.bus.record import Received
 from kit.clock import utc_now
 from kit.stage import Message
 from services.gateway.handlers import directory, operations
-from services.gateway.http.exporting import PAGE
+from services.gateway.http.people.exporting import PAGE
 from services.gateway.rules import people
 from services.gateway.rules.recurring import Kept
 from tests.services.gateway.conftest import (

@@ -24,9 +24,9 @@ from deploy.local.ports import free_port
 from kit.clock import utc_now
 from kit.settings import JwtSettings
 from kit.web_server import WebServer
-from services.gateway.http.auth import Tokens
+from services.gateway.http.access.auth import Tokens
+from services.gateway.http.access.signing import Published
 from services.gateway.http.problems import Problem
-from services.gateway.http.signing import Published
 from tests.services.gateway.test_http_auth import unsigned
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -21,7 +21,7 @@ from kit.clock import utc_now
 from kit.settings import KafkaSettings, Settings
 from kit.stage import Message
 from kit.unsubscribing import Unsubscribing
-from services.gateway.http.unsubscribe_page import language_of
+from services.gateway.http.people.unsubscribe_page import language_of
 from services.gateway.rules.wishes import Categories, kept
 from tests.services.gateway.conftest import BOB, House, opened, settings_of
 from tests.services.gateway.support import Gateway, others, running, until

@@ -12,13 +12,14 @@ from starlette.responses import Response
 from contracts.jobs import State
 from kit.settings import masked
 from kit.settings.providers import ProviderSection
-from services.gateway.http import figures, operations
 from services.gateway.http.compat import words
 from services.gateway.http.compat.words import Counted, counted, total
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
-from services.gateway.http.operations import PATIENCE, all_jobs, check_operator, has_ended, run_now
-from services.gateway.http.providers import TRIAL_PATIENCE, OrderShown, ordered
+from services.gateway.http.operations import figures
+from services.gateway.http.operations import routes as operations
+from services.gateway.http.operations.providers import TRIAL_PATIENCE, OrderShown, ordered
+from services.gateway.http.operations.routes import PATIENCE, all_jobs, check_operator, has_ended, run_now
 from services.gateway.rules.trust import Caller
 from services.gateway.store import reading
 

@@ -8,11 +8,13 @@ from starlette import requests
 from starlette.responses import Response
 
 from contracts.status import Channel
-from services.gateway.http import bodies, figures, looking, sending
+from services.gateway.http import bodies
 from services.gateway.http.compat import words
 from services.gateway.http.compat.words import CompatNotification, CompatPage, CompatRequest, counted, total
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems, takes
+from services.gateway.http.notifications import looking, sending
+from services.gateway.http.operations import figures
 from services.gateway.http.parameters import cursor
 from services.gateway.http.problems import Problem
 from services.gateway.rules.trust import Caller

@@ -11,8 +11,10 @@ from starlette.responses import Response
 
 from contracts.request import NotificationRequest, Strict
 from contracts.status import Channel, Lane, Status
-from services.gateway.http import figures, shapes
+from services.gateway.http.notifications import shapes
+from services.gateway.http.operations import figures
 from services.gateway.http.problems import Problem, fields_of, invalid
+from services.gateway.http.shape import Shape
 from services.gateway.rules.asked import Acceptance
 
 WAITING: Final = "en_attente"
@@ -65,7 +67,7 @@ def renamed(problem: Problem) -> Problem:
     return invalid(errors, problem.code) if errors else problem
 
 
-class Whole(shapes.Shape):
+class Whole(Shape):
     """Here what is not there is null, and not left out."""
 
     def response(self, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -1,0 +1,1 @@
+"""Who is calling, which keys there are, and what admins did."""

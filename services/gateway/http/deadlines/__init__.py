@@ -1,0 +1,1 @@
+"""What is due, and when people are reminded."""

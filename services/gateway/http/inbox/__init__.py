@@ -1,0 +1,1 @@
+"""The bell: what was shown to a person, as it happens."""

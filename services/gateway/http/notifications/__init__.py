@@ -1,0 +1,1 @@
+"""Ask, see, move, cancel; and what did not arrive."""

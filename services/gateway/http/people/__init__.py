@@ -1,0 +1,1 @@
+"""Where people are reached and what they want; one of them exported, or forgotten."""

@@ -1,0 +1,1 @@
+"""Addresses to which nothing is sent any more."""

@@ -1,0 +1,1 @@
+"""Other systems, told what became of notifications."""
