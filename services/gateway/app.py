@@ -36,7 +36,7 @@ from services.gateway.http.access.auth import Tokens
 from services.gateway.http.access.key_ring import KeyRing
 from services.gateway.http.access.signing import Published, Shared
 from services.gateway.http.api import face
-from services.gateway.http.desk import Desk
+from services.gateway.http.desk import PATIENCE, Desk
 from services.gateway.http.edge.crowd import Crowd
 from services.gateway.http.edge.impatient import Impatient
 from services.gateway.http.notifications import sending
@@ -71,8 +71,8 @@ def main() -> NoReturn:
     run(NAME, build)
 
 
-async def build(settings: Settings) -> Parts:
-    """All parts in the order they start; they stop in the other direction."""
+async def build(settings: Settings, patience: float = PATIENCE) -> Parts:
+    """All parts in the order they start; they stop in the other direction. `patience`: see `Desk`."""
     kafka, pace, parts = settings.kafka, Pace.of(settings), Parts(NAME)
     tracer = parts.add("traces", tracer_of(NAME, os.environ))
 
@@ -133,6 +133,7 @@ async def build(settings: Settings) -> Parts:
         metrics=parts.metrics,
         outcomes=Outcomes(front, hub),
         tracer=tracer,
+        patience=patience,
     )
     posting = WebhookPace()
     parts.add("webhooks", Delivering(database, _poster(settings, posting), notice(desk), posting, parts.metrics))

@@ -1,7 +1,5 @@
 """A change of the directory: its topic is the truth, so that it is answered once Kafka has it."""
 
-from typing import Final
-
 from contracts import events
 from contracts.topics import Topic
 from kit.bus.publisher import PublishFailed
@@ -10,9 +8,6 @@ from services.gateway.http.desk import Desk
 from services.gateway.http.problems import unavailable
 from services.gateway.store import directory
 from services.gateway.store.directory import Version
-
-PATIENCE: Final = 5.0
-"""Seconds that a change waits to see itself here, before it is answered with 202."""
 
 
 class Changing:
@@ -30,13 +25,13 @@ class Changing:
     async def put(self, told: events.OfDirectory) -> Version | None:
         """Publishes, and waits for it to be in force here. None: that takes longer. Raises Problem 503."""
         await self._publish(told)
-        return await self._desk.until(lambda: self._in_force(told), PATIENCE)
+        return await self._desk.until(lambda: self._in_force(told), self._desk.patience)
 
     async def forget(self, tenant: str, path: str) -> bool:
         """Publishes that it is gone, and waits for that; False: it takes longer. Raises Problem 503."""
         gone = events.Tombstone(tenant=tenant, path=path)
         await self._publish(gone)
-        return bool(await self._desk.until(lambda: self._is_gone(gone.key), PATIENCE))
+        return bool(await self._desk.until(lambda: self._is_gone(gone.key), self._desk.patience))
 
     async def _publish(self, event: events.OfDirectory) -> None:
         try:

@@ -19,6 +19,7 @@ from services.gateway.outbox.writer import Writer
 from services.gateway.settings import Limits
 from services.gateway.stream.admission import Admission
 
+PATIENCE: Final = 5.0
 GLANCE_SECONDS: Final = (0.02, 0.05, 0.1, 0.2)
 """Between looks while a client waits: the first ones quick, the last one repeats."""
 
@@ -27,7 +28,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The parts behind the routes. `front` are the connections of those who ask."""
+    """The parts behind the routes. `front` are the connections of those who ask; `patience` is for how many seconds one
+    of them waits to see in force what he changes, or done what he orders, before he is answered with 202."""
 
     settings: Settings
     front: Database
@@ -41,6 +43,7 @@ class Desk:
     metrics: Metrics
     outcomes: Outcomes
     tracer: Tracer = OFF
+    patience: float = PATIENCE
 
     async def until(self, look: Callable[[], Awaitable[T | None]], seconds: float) -> T | None:
         """Looks again and again until there is something, or the time is over, or this gateway stops: who waits is

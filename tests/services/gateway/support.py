@@ -55,10 +55,13 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running(settings: Settings, port: int | None = None) -> AsyncIterator[Gateway]:
-    """A whole gateway: started as its service would, stopped in good order. Without a port it takes a free one."""
+async def running(settings: Settings, port: int | None = None, *, patience: float = PATIENCE) -> AsyncIterator[Gateway]:
+    """A whole gateway: started as its service would, stopped in good order. Without a port it takes a free one.
+
+    Who changes or orders something waits for it: a busy machine must not make a 202 of what is well.
+    """
     gateway = settings.gateway.model_copy(update={"port": port or free_port()})
-    parts = await build(settings.model_copy(update={"gateway": gateway}))
+    parts = await build(settings.model_copy(update={"gateway": gateway}), patience)
     try:
         for part in parts.all:
             await part.start()

@@ -91,6 +91,6 @@ async def test_every_answer_is_one_that_the_document_foresees(
         for service in set(SERVICES) - {"gateway"}:
             await stack.enter_async_context(instance(kafka, database, WORKS, service))
         settings = settings_of(kafka, database, tmp_path, notifications={"alerts": {"recipients": ["bob"]}})
-        gateway = await stack.enter_async_context(running(settings))
+        gateway = await stack.enter_async_context(running(settings, patience=5))
         found = await asyncio.to_thread(try_all, str(gateway.http.base_url))
     assert found == [], "\n\n".join(found)

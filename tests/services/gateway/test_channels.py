@@ -42,8 +42,10 @@ async def test_p9_a_pause_is_stored_by_the_channels_sender_and_answered(
         await sender_s.close()
 
 
-async def test_without_its_sender_it_waits(gateway: Gateway) -> None:
-    answer = await gateway.http.post(f"{WHERE}/email/pause", headers=ADMIN)
+async def test_without_its_sender_it_waits(kafka: KafkaSettings, database: str, tmp_path: Path) -> None:
+    await make(kafka, *ALL)
+    async with running(settings_of(kafka, database, tmp_path), patience=0.1) as gateway:
+        answer = await gateway.http.post(f"{WHERE}/email/pause", headers=ADMIN)
     assert (answer.status_code, answer.json()["state"]) == (202, "waiting")
 
 

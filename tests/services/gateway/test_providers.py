@@ -109,9 +109,11 @@ async def test_p9_a_pause_is_stored_by_its_sender_and_answered(
 
 
 async def test_a_pause_while_its_sender_is_down_waits_for_it(
-    gateway: Gateway, kafka: KafkaSettings, database: str
+    kafka: KafkaSettings, database: str, tmp_path: Path
 ) -> None:
-    answer = await order(gateway, "smtp", "pause")
+    await make(kafka, *ALL)
+    async with running(settings_of(kafka, database, tmp_path), patience=0.1) as gateway:
+        answer = await order(gateway, "smtp", "pause")
     assert (answer.status_code, answer.json()["state"]) == (202, "waiting")
     async with sender(kafka, database, SHUT):
         sender_s = await Database.open(database, "email_sender", size=1)

@@ -19,7 +19,7 @@ from services.gateway.http.documented import problems
 from services.gateway.http.operations import figures
 from services.gateway.http.operations import routes as operations
 from services.gateway.http.operations.providers import TRIAL_PATIENCE, OrderShown, ordered
-from services.gateway.http.operations.routes import PATIENCE, all_jobs, check_operator, has_ended, run_now
+from services.gateway.http.operations.routes import all_jobs, check_operator, has_ended, run_now
 from services.gateway.rules.trust import Caller
 from services.gateway.store import reading
 
@@ -173,7 +173,7 @@ def router(desk: Desk) -> APIRouter:
     async def trigger(caller: Known, job_id: str) -> Response:
         """Déclencher une tâche: 200 with what came of it, 202 when that takes longer than five seconds."""
         check_operator(caller)
-        run = await run_now(desk, caller, job_id, PATIENCE)
+        run = await run_now(desk, caller, job_id)
         parts = {service: part.result for service, part in run.results.items() if part.result is not None}
         only = next(iter(parts.values())) if len(run.results) == 1 and parts else parts or None
         if only is not None and run.deleted_count is not None:

@@ -14,7 +14,6 @@ from kit.settings import Settings
 from services.gateway.http.desk import Desk
 from services.gateway.http.documented import problems
 from services.gateway.http.operations.orders import Ordered, about, answered, ordered
-from services.gateway.http.operations.providers import PATIENCE
 from services.gateway.http.operations.routes import SILENT_AFTER, check_operator
 from services.gateway.http.problems import Problem
 from services.gateway.http.shape import Shape
@@ -75,7 +74,7 @@ def router(desk: Desk) -> APIRouter:
     async def _order(caller: Caller, name: str, order: str, command: str) -> Response:
         check_operator(caller)
         channel = _known(name)
-        run = await ordered(desk, caller, command, SENDER_OF[channel].name, {"channel": channel}, PATIENCE)
+        run = await ordered(desk, caller, command, SENDER_OF[channel].name, {"channel": channel}, desk.patience)
         shown = ChannelOrder.model_validate({"channel": channel, "order": order} | about(run))
         return answered(shown)
 

@@ -22,10 +22,8 @@ from services.gateway.http.shape import Shape
 from services.gateway.rules.trust import Caller
 from services.gateway.store import operations
 
-PATIENCE: Final = 5.0
-"""Seconds that a sender may take to pause or resume before it is answered with 202."""
 TRIAL_PATIENCE: Final = 15.0
-"""The same for trying a provider out, which takes ten seconds where nobody answers there."""
+"""Seconds that a trial may take before it is answered with 202: it takes ten where nobody answers there."""
 UNKNOWN: Final = "unknown"
 WORST: Final = ("shut", "ailing", "paused", "used_up", "open")
 """The state that is shown where instances differ: the first of these."""
@@ -88,12 +86,12 @@ def router(desk: Desk) -> APIRouter:
     @routes.post("/{provider}/pause", response_model=OrderShown, responses=answers)
     async def pause(caller: Known, provider: str) -> Response:
         """Give it nothing more until it is resumed, also over restarts: others go on, or everything waits."""
-        return orders.answered(await ordered(desk, caller, provider, "pause"))
+        return orders.answered(await ordered(desk, caller, provider, "pause", desk.patience))
 
     @routes.post("/{provider}/resume", response_model=OrderShown, responses=answers)
     async def resume(caller: Known, provider: str) -> Response:
         """It may have messages again."""
-        return orders.answered(await ordered(desk, caller, provider, "resume"))
+        return orders.answered(await ordered(desk, caller, provider, "resume", desk.patience))
 
     @routes.post("/{provider}/test", response_model=OrderShown, responses=answers)
     async def test(caller: Known, provider: str) -> Response:
@@ -111,7 +109,7 @@ async def all_providers(desk: Desk) -> tuple[ProviderShown, ...]:
     return tuple(_shown(*known, told) for known in _known(desk.settings))
 
 
-async def ordered(desk: Desk, caller: Caller, name: str, order: Order, seconds: float = PATIENCE) -> OrderShown:
+async def ordered(desk: Desk, caller: Caller, name: str, order: Order, seconds: float) -> OrderShown:
     """Orders it from the channel's sender; what that has answered when it has, or when the seconds are over. Raises
     Problem 403, 404, 503."""
     check_operator(caller)

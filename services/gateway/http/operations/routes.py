@@ -23,8 +23,6 @@ from services.gateway.rules.trust import Caller
 from services.gateway.store import operations
 from services.gateway.store.operations import Answer, Instance, Run
 
-PATIENCE: Final = 5.0
-"""Seconds that a run may take before it is answered with 202."""
 SILENT_AFTER: Final = 20.0
 """Seconds without a word, of which there should be one every five, until a process counts as silent."""
 FORGOTTEN_AFTER: Final = 3600.0
@@ -177,14 +175,12 @@ async def all_services(desk: Desk) -> tuple[ServiceShown, ...]:
     return tuple(_service(one, age) for one, age in found)
 
 
-async def run_now(desk: Desk, caller: Caller, id: str, seconds: float = PATIENCE) -> RunShown:
-    """Orders the run, and what has come of it when it ended or the seconds were over. Raises Problem 404, 503."""
-    return await ordered(desk, caller, known(id), new_id(), {"asked_by": caller.owner}, seconds)
+async def run_now(desk: Desk, caller: Caller, id: str) -> RunShown:
+    """Orders the run, and what has come of it when it ended or the patience was over. Raises Problem 404, 503."""
+    return await ordered(desk, caller, known(id), new_id(), {"asked_by": caller.owner})
 
 
-async def ordered(
-    desk: Desk, caller: Caller, job: Job, run_id: UUID, args: dict[str, Any], seconds: float = PATIENCE
-) -> RunShown:
+async def ordered(desk: Desk, caller: Caller, job: Job, run_id: UUID, args: dict[str, Any]) -> RunShown:
     """The same for whatever is answered like a job. Raises Problem 503."""
     async with desk.front.connection() as connection:
         await operations.ask(connection, run_id, job.id, caller.owner)
@@ -193,7 +189,7 @@ async def ordered(
         await desk.publisher.publish([Outgoing.of(order)])
     except PublishFailed:
         raise unavailable("Kafka", seconds=5) from None
-    if ended := await desk.until(lambda: _ended(desk, job, run_id), seconds):
+    if ended := await desk.until(lambda: _ended(desk, job, run_id), desk.patience):
         return ended
     shown = await run_of(desk, job, run_id)
     if shown is None:

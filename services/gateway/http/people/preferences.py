@@ -18,7 +18,6 @@ from contracts.preferences import CATEGORIES, SUBJECTS, Channels, Preferences, Q
 from kit.bus.publisher import PublishFailed
 from kit.bus.record import Outgoing
 from services.gateway.http import bodies
-from services.gateway.http.changing import PATIENCE
 from services.gateway.http.desk import Desk, T
 from services.gateway.http.documented import problems, takes
 from services.gateway.http.ids import new_id
@@ -124,7 +123,7 @@ def router(desk: Desk) -> APIRouter:
         except Problem:  # nothing was promised
             await turns.give_back(turn, key)
             raise
-        seen = await desk.until(look, PATIENCE)
+        seen = await desk.until(look, desk.patience)
         if seen is not None:
             await turns.give_back(turn, key)
         return seen

@@ -4,7 +4,6 @@ from typing import Final
 from uuid import UUID
 
 from contracts import topics
-from services.gateway.http.changing import PATIENCE
 from services.gateway.http.desk import Desk
 from services.gateway.http.ids import new_id
 from services.gateway.http.problems import unavailable
@@ -23,7 +22,7 @@ class Turns:
     async def take(self, key: str) -> UUID:
         """Waits for it. Raises Problem 503."""
         turn = new_id()
-        if not await self._desk.until(lambda: self._has(turn, key), PATIENCE):
+        if not await self._desk.until(lambda: self._has(turn, key), self._desk.patience):
             raise unavailable("the list of preferences")
         return turn
 

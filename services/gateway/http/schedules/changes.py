@@ -13,7 +13,7 @@ from contracts import topics
 from contracts.schedule import WHAT, Schedule, ScheduleRequest
 from kit.postgres.clocks import clock
 from services.gateway.http import bodies
-from services.gateway.http.changing import PATIENCE, Changing
+from services.gateway.http.changing import Changing
 from services.gateway.http.desk import Desk
 from services.gateway.http.ids import new_id
 from services.gateway.http.notifications.sending import check_channel, check_country
@@ -91,7 +91,7 @@ class Scheduling:
         except Problem as problem:
             if problem.status != HTTPStatus.PRECONDITION_FAILED:
                 raise
-        if there := await self._desk.until(lambda: self.known(caller, id), PATIENCE):
+        if there := await self._desk.until(lambda: self.known(caller, id), self._desk.patience):
             return await self.again(there, asked)
         raise unavailable("the schedule of this key", seconds=5)
 
