@@ -80,6 +80,7 @@ class Others:
     publisher: Publisher
     consumer: Consumer
     heard: list[Received] = field(default_factory=list)
+    _known: set[Received] = field(default_factory=set)
 
     async def say(self, *events: e.Event) -> None:
         await self.publisher.publish([Outgoing.of(event) for event in events])
@@ -93,9 +94,11 @@ class Others:
         return found
 
     async def listen(self, wait: float = 0.1) -> None:
-        """Reads what is there."""
+        """Reads what is there. Who stood still for so long that his seat in the group was lost reads some of it once
+        more: it was said once."""
         records = await self.consumer.poll(500, wait)
-        self.heard += records
+        self.heard += [one for one in records if one not in self._known]
+        self._known.update(records)
         self.consumer.finish(reached(records))
         await self.consumer.commit()
 
