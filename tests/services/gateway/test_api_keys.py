@@ -102,9 +102,18 @@ async def test_revoked_here_at_once_and_elsewhere_within_seconds(
         async def refused() -> bool:
             return (await other.http.get("/v1/stats", headers=by(told["key"]))).status_code == 401
 
-        await until(refused, seconds=key_ring.BELIEVED + 1)
+        await until(refused)
     [seen] = (await house.http.get("/v1/admin/api-keys", headers=ADMIN)).json()["items"]
     assert "revoked_at" in seen
+
+
+async def test_a_key_is_believed_for_as_long_as_is_said_and_that_is_seconds(house: House, database: str) -> None:
+    told = await made(house)
+    rings = [KeyRing(house.database, believed=seconds) for seconds in (0.0, 3600.0)]
+    assert [await refusal(ring, told["key"]) for ring in rings] == [200, 200]
+    await as_owner(database, "update gateway.api_keys set revoked_at = clock_timestamp()")
+    assert [await refusal(ring, told["key"]) for ring in rings] == [401, 200]
+    assert key_ring.BELIEVED <= 5
 
 
 async def test_expired_keys_are_nobodys(house: House, database: str) -> None:
