@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from contracts import events as e
+from contracts.identity import notification_id
 from contracts.status import Channel
 from kit.clock import utc_now
 from kit.postgres import Connection
@@ -49,7 +50,7 @@ async def asked(house: House, n: int, body: dict[str, Any] = EMAIL) -> str:
 async def test_a_crowd_waits_and_each_hears_his_own(house: House, looks: list[int]) -> None:
     waiting = [asyncio.create_task(asked(house, n)) for n in range(CROWD)]
     await eventually(lambda: CROWD in looks)
-    ids = [await house.post(key=f"k{n}") for n in range(CROWD)]
+    ids = [str(notification_id("default", "user:alice", f"k{n}")) for n in range(CROWD)]
     await house.hears(*map(sent, ids[:50]))
     assert await asyncio.gather(*waiting[:50]) == ["sent"] * 50
     assert not any(one.done() for one in waiting[50:])
