@@ -9,11 +9,11 @@ from contracts.status import Channel, Status
 from kit import failpoints
 from kit.clock import utc_now
 from services.gateway.rules.webhooks import Answer
-from services.gateway.settings import WebhookPace
 from services.gateway.store import webhook_deliveries
 from tests.services.gateway.conftest import ADMIN, ADMIN_ELSEWHERE, House
 from tests.services.gateway.receiving import Receiver, listening
 from tests.services.gateway.support import as_owner, until
+from tests.services.gateway.test_webhook_crashes import LEASE_IS_OVER
 from tests.services.gateway.webhooks.support import (
     WHERE,
     deliveries,
@@ -153,7 +153,9 @@ async def test_ended_between_sending_and_recording_it_is_sent_again_with_the_sam
     await happen(house)
     failpoints.arm("webhook_before_record:raise")
     try:
-        async with delivering(house, pace=WebhookPace(look_every=0.02, lease=0.2)):
+        async with delivering(house) as part:
+            await eventually(lambda: bool(receiver.posts) and not part._under_way)
+            await as_owner(house.settings.database_url, LEASE_IS_OVER)
             one = await tried(house, made, 2, state="delivered")
     finally:
         failpoints.arm("")
