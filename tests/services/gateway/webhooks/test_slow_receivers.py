@@ -15,7 +15,7 @@ from tests.services.gateway.conftest import ADMIN, House
 from tests.services.gateway.receiving import Receiver, dripping, listening
 from tests.services.gateway.support import as_owner, until
 from tests.services.gateway.webhooks.support import PACE, WHERE, deliveries, delivering, happen, register, tried
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 async def test_one_that_never_ends_its_answer_is_left(house: House) -> None:
@@ -37,7 +37,7 @@ async def test_one_that_is_slow_holds_up_nobody_else(house: House, receiver: Rec
         await register(house, slow.url)
         quick = await register(house, receiver.url)
         await happen(house, 20)
-        async with delivering(house):
+        async with delivering(house, pace=WebhookPace(look_every=0.02, patience=PATIENCE, lease=3600)):
             await eventually(lambda: len(receiver.posts) == 20)
 
             async def all_done() -> bool:
