@@ -32,7 +32,7 @@ async def doctor(place: Place, *more: str, **settings: str) -> Done:
     return await place.tocsin("doctor", "--json", *more, **settings)
 
 
-def token(*, hours: float = 1.0, secret: str = SECRET, **jwt: str) -> str:
+def token(*, hours: float = 24.0, secret: str = SECRET, **jwt: str) -> str:
     now = utc_now()
     return signed(JwtSettings(**jwt), secret, "root", "admin", now, timedelta(hours=hours))
 

@@ -51,14 +51,15 @@ offsets = count()
 
 
 def token(sub: str | None = "alice", *roles: str, secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
-    """A good token, unless `claims` say otherwise; a claim that is None is left out."""
+    """A good token, unless `claims` say otherwise; a claim that is None is left out. It outlives any run of the tests:
+    many are made when these are read."""
     now = utc_now()
     common = {
         "sub": sub,
         "iss": "tocsin",
         "aud": "tocsin",
         "iat": now,
-        "exp": now + timedelta(hours=1),
+        "exp": now + timedelta(days=1),
         "roles": list(roles),
     }
     given = {name: value for name, value in (common | claims).items() if value is not None}

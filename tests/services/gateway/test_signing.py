@@ -79,7 +79,7 @@ def signed(
     key: Any = RSA_KEY, algorithm: str = "RS256", kid: Any = "rsa", /, *, header: Any = None, **claims: Any
 ) -> str:
     now = utc_now()
-    common = {"sub": "alice", "iss": "tocsin", "aud": "tocsin", "iat": now, "exp": now + timedelta(hours=1)}
+    common = {"sub": "alice", "iss": "tocsin", "aud": "tocsin", "iat": now, "exp": now + timedelta(days=1)}
     headers = ({"kid": kid} if kid is not None else {}) | (header or {})
     return jwt.encode(common | {"tenant": "acme", "roles": ["admin"]} | claims, key, algorithm, headers=headers)
 
@@ -134,8 +134,8 @@ BAD = {
     "jwk": signed(STRANGER, header={"jwk": json.loads(RSAAlgorithm.to_jwk(STRANGER.public_key()))}),
     "crit": signed(header={"crit": ["exp2"], "exp2": 1}),
     "expired": signed(exp=NOW - timedelta(minutes=1)),
-    "from the future": signed(iat=NOW + timedelta(hours=1), exp=NOW + timedelta(hours=2)),
-    "not yet": signed(nbf=NOW + timedelta(hours=1)),
+    "from the future": signed(iat=NOW + timedelta(days=1), exp=NOW + timedelta(days=2)),
+    "not yet": signed(nbf=NOW + timedelta(hours=12)),
     "wrong audience": signed(aud="another"),
     "several audiences, none ours": signed(aud=["another", "a third"]),
     "wrong issuer": signed(iss="another"),
