@@ -23,10 +23,13 @@ from services.gateway.settings import Pace
 from tests.services.gateway.conftest import ALICE, EMAIL, House
 from tests.waiting import PATIENCE, eventually
 
+ONE = Pace(queue_clients=1, queue_patience=PATIENCE, patience=PATIENCE)
+"""So many may wait, and for longer than it takes to put a hundred routes together on a busy machine."""
+
 
 async def test_where_many_wait_the_next_one_is_told_to_come_back(house: House) -> None:
     """Before anything is done for him: neither his token nor his body is looked at."""
-    full = Writer(house.database, house.desk.announcer, Pace(queue_clients=1), Metrics())
+    full = Writer(house.database, house.desk.announcer, ONE, Metrics())
     request = NotificationRequest.model_validate(EMAIL)
     waiting = asyncio.create_task(full.accept([Asked.of(new_id(), "default", "user:alice", request)]))
     await eventually(lambda: full.is_full)
@@ -43,7 +46,7 @@ async def test_where_many_wait_the_next_one_is_told_to_come_back(house: House) -
 
 async def test_who_is_turned_away_at_the_door_hears_what_the_route_says(house: House) -> None:
     """The same answer, whatever is in the body; the connection is kept, and good when there is room."""
-    full = Writer(house.database, house.desk.announcer, Pace(queue_clients=1), Metrics())
+    full = Writer(house.database, house.desk.announcer, ONE, Metrics())
     desk = replace(house.desk, writer=full)
     crowd = Crowd(full, desk.metrics, sending.PATHS, house.settings.public_url)
     served = face(desk, Health("gateway", desk.metrics.registry))
@@ -70,7 +73,7 @@ async def test_who_is_turned_away_at_the_door_hears_what_the_route_says(house: H
 
 async def test_many_behind_each_other_are_all_answered(house: House) -> None:
     """A thousand requests in one breath, on one connection."""
-    full = Writer(house.database, house.desk.announcer, Pace(queue_clients=1), Metrics())
+    full = Writer(house.database, house.desk.announcer, ONE, Metrics())
     crowd = Crowd(full, house.desk.metrics, sending.PATHS, house.settings.public_url)
     server = WebServer(house.face, "127.0.0.1", 0, "-", http=partial(Impatient, crowd=crowd))
     await server.start()
