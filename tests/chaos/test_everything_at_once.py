@@ -56,9 +56,7 @@ async def stack(own_kafka: Kafka, own_postgres: Postgres, session: real.Session)
         async with real.copied_database(own_postgres.address, template) as database:
             kafka = real.kafka_settings(own_kafka.address)
             counts = {"gateway": 2}
-            async with Stack(
-                kafka, database, folder, session.look_after, counts=counts, settings=SETTINGS, patience=120
-            ) as stack:
+            async with Stack(kafka, database, folder, session.look_after, counts=counts, settings=SETTINGS) as stack:
                 yield stack
 
 
@@ -85,7 +83,7 @@ async def test_all_of_it_ends_and_nobody_is_told_of_a_mistake(stack: Stack, own_
             stack.start(gateway)
         crowd.over = True
         await working
-        await stack.ready(within=120)
+        await stack.ready()
         print(f"{len(crowd.asked)} accepted; {dict(sorted(crowd.seen.items(), key=str))}")
         assert not crowd.wrong, crowd.wrong[:5]
         await _everything_ends(stack, {one.id for one in crowd.asked}, people)

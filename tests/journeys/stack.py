@@ -86,7 +86,8 @@ class Stack:
     config: str = CONFIG
     command: Callable[[str], list[str]] = lambda service: [sys.executable, "-m", f"services.{service}"]
     catcher: Catcher = field(default_factory=Catcher)
-    patience: float = PATIENCE
+    patience: float = 3 * PATIENCE
+    """Seconds for the start of one or of all: five programs at once are begun slowly where much else is under way."""
 
     def __post_init__(self) -> None:
         self.instances: list[Instance] = []
@@ -103,7 +104,7 @@ class Stack:
         for instance in self.instances:
             self.start(instance)
         try:
-            await self.ready(within=self.patience)
+            await self.ready()
         except BaseException:
             await self._end()
             raise
@@ -200,16 +201,16 @@ class Stack:
         if instance.alive and instance.process:
             os.kill(instance.process.pid, number)
 
-    async def ready(self, instances: Iterable[Instance] | None = None, within: float = PATIENCE) -> None:
+    async def ready(self, instances: Iterable[Instance] | None = None) -> None:
         """Waits until all of them answer /health/ready with 200. Raises TimeoutError naming who does not."""
         waiting = list(self.instances if instances is None else instances)
-        over = time.monotonic() + within
+        over = time.monotonic() + self.patience
         while waiting:
             waiting = [instance for instance in waiting if not await self._is_ready(instance)]
             if waiting and time.monotonic() > over:
                 self.show_logs()
                 told = [f"{one.name} {await self._said(one)}" for one in waiting]
-                raise TimeoutError(f"not ready after {within:g} s: {', '.join(told)}")
+                raise TimeoutError(f"not ready after {self.patience:g} s: {', '.join(told)}")
             await asyncio.sleep(0.1)
 
     async def _is_ready(self, instance: Instance) -> bool:
