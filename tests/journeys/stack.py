@@ -17,13 +17,18 @@ from typing import Any, Self
 import httpx
 import jwt
 
+from contracts.topics import GATEWAY_DIRECTORY, INTAKE_DIRECTORY, SCHEDULER_DEADLINES, SCHEDULER_SCHEDULES, Group
 from deploy.local.catcher import Catcher
 from deploy.local.ports import free_port
+from kit.bus.served import served
+from kit.clock import utc_now
 from kit.settings import KafkaSettings
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 SERVICES = ("intake", "scheduler", "email_sender", "sms_sender", "gateway")
+DIRECTORY = (GATEWAY_DIRECTORY, INTAKE_DIRECTORY, SCHEDULER_SCHEDULES, SCHEDULER_DEADLINES)
+"""Whoever goes by what people and programs put into the directory."""
 FINAL = frozenset({"cancelled", "expired", "rejected", "failed", "sent", "undelivered", "delivered"})
 SECRET = "a secret of the tests, long enough for HS256"
 CONFIG = """
@@ -284,6 +289,17 @@ class Stack:
         """All of them, ended. Raises TimeoutError for the first that is not in time."""
         over = time.monotonic() + within
         return {id: await self.final(id, max(over - time.monotonic(), 0.5)) for id in ids}
+
+    async def have_heard(self, groups: Iterable[Group] = DIRECTORY, within: float = PATIENCE) -> None:
+        """Waits until these have done all that was said to them before. A gateway shows what was changed once it has
+        read it itself; others may read it a little later. Raises TimeoutError naming who has not."""
+        asked, over = utc_now(), time.monotonic() + within
+        waiting = list(groups)
+        while waiting:
+            times = await asyncio.gather(*(served(self.kafka, one.name, one.topics) for one in waiting))
+            waiting = [one for one, at in zip(waiting, times, strict=True) if at is None or at < asked]
+            if waiting and time.monotonic() > over:
+                raise TimeoutError(f"behind after {within:g} s: {', '.join(one.name for one in waiting)}")
 
     def show_logs(self, lines: int = 25) -> None:
         """The last lines of every instance, where pytest shows them with a failure."""

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from contracts.topics import INTAKE_DIRECTORY, SCHEDULER_DEADLINES
 from kit.settings import KafkaSettings
 from tests import servers as real
 from tests.journeys.stack import SERVICES, Stack
@@ -56,24 +57,35 @@ async def stack(session: real.Session, kafka_address: str, postgres_url: str, te
 async def clock(stack: Stack) -> AsyncIterator[Clock]:
     """What planned instants go by, in the test's hand; it never goes back further than its start."""
     connection = await asyncpg.connect(stack.database)
-    clock = Clock(connection)
+    clock = Clock(stack, connection)
     await clock.set(START)
     yield clock
     await connection.close()
 
 
 class Clock:
-    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """It stands still, so that nothing rings early because a busy machine took its time over a look."""
+
+    def __init__(self, stack: Stack, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self._stack = stack
         self._connection = connection
 
     async def set(self, to: datetime) -> None:
-        await self._connection.execute("update tocsin.clock_offset set by = $1 - clock_timestamp()", to)
+        """Once all have heard what is to count by then."""
+        await self._stack.have_heard((INTAKE_DIRECTORY, SCHEDULER_DEADLINES))
+        await self._connection.execute(
+            "create or replace function tocsin.clock() returns timestamptz language sql stable parallel safe"
+            f" return timestamptz '{to.isoformat()}'"
+        )
 
 
 async def put(stack: Stack, id: str, user: str, **more: Any) -> dict[str, Any]:
     body = {"title": f"Dossier {id}", "due_date": "2027-03-10", "assignees": [user]} | more
     body = {name: value for name, value in body.items() if value is not None}
     answer = await stack.call("PUT", f"/v1/deadlines/{id}", json=body)
+    if answer.status_code == 202:
+        await stack.have_heard()
+        answer = await stack.call("GET", f"/v1/deadlines/{id}")
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -81,7 +93,9 @@ async def put(stack: Stack, id: str, user: str, **more: Any) -> dict[str, Any]:
 async def person(stack: Stack, user: str, **more: Any) -> None:
     body = {"time_zone": "Europe/Paris"} | more
     answer = await stack.call("PUT", f"/v1/recipients/{user}", user="admin", admin=True, json=body)
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code in (200, 202), answer.text
+    if answer.status_code == 202:
+        await stack.have_heard()
 
 
 async def bells(stack: Stack, user: str, count: int, within: float = PATIENCE) -> list[dict[str, Any]]:
@@ -111,7 +125,7 @@ async def test_b3_b4_each_reminder_rings_at_its_instant(stack: Stack, clock: Clo
         (rule, at) for rule, _, at in INSTANTS
     ]
     for n, (rule, kind, at) in enumerate(INSTANTS):
-        await clock.set(at - 5 * SECOND)
+        await clock.set(at - SECOND)
         await settled(stack, "ann")
         assert len(await reminders(stack, "ann")) == n, rule
         await clock.set(at)
