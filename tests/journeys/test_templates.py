@@ -24,7 +24,8 @@ DATA = {"number": 7, "name": "Zoé <b>"}
 async def write(stack: Stack, body: dict[str, Any]) -> str:
     """A new version that is in force; as notifications name it."""
     answer = await stack.call("PUT", "/v1/admin/templates/order", json=body, admin=True)
-    assert answer.status_code == 200, answer.text
+    assert answer.is_success, answer.text
+    await stack.have_heard()
     return str(answer.json()["template"])
 
 
