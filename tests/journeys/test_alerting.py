@@ -52,16 +52,17 @@ async def bells(stack: Stack, alert: str) -> list[Answer]:
 
 
 async def test_a_service_that_dies_rings_a_bell_and_one_when_it_is_back(stack: Stack) -> None:
+    """Others may be called down as well: who answers nothing within a second is, and a busy machine takes longer."""
     [sms] = stack.of("sms_sender")
     stack.kill(sms)
-    await eventually(lambda: _has(stack, "TocsinServiceDown", "firing"))
+    await eventually(lambda: _has(stack, "TocsinServiceDown", "firing", "sms_sender"))
     stack.start(sms)
-    await eventually(lambda: _has(stack, "TocsinServiceDown", "resolved"))
-    over, begun = await bells(stack, "TocsinServiceDown")
+    await eventually(lambda: _has(stack, "TocsinServiceDown", "resolved", "sms_sender"))
+    *_, over, begun = [one for one in await bells(stack, "TocsinServiceDown") if "sms_sender" in one["title"]]
     assert (begun["title"], over["title"]) == ("Alert: sms_sender is down", "Resolved: sms_sender is down")
     assert "docs/runbook.md#tocsinservicedown" in begun["body"]
-    mails = await stack.catcher.wait_for(to="desk@example.org", count=2)
-    assert {mail.subject for mail in mails} == {begun["title"], over["title"]}
+    for one in (begun, over):
+        await stack.catcher.wait_for(to="desk@example.org", subject=one["title"])
 
 
 async def test_what_nobody_knows_of_rings_a_bell(stack: Stack) -> None:
@@ -88,9 +89,9 @@ async def test_what_is_over_resolves_and_what_has_happened_fires_by_real_figures
 
 
 async def order(stack: Stack, what: str) -> None:
-    """To the only provider of mails that there is."""
+    """To the only provider of mails that there is; it is done a moment later."""
     answer = await stack.call("POST", f"/v1/admin/providers/smtp/{what}", admin=True)
-    assert answer.status_code == 200, answer.text
+    assert answer.is_success, answer.text
 
 
 async def firing(watch: Prometheus) -> set[str]:
@@ -116,5 +117,5 @@ async def _is_over(watch: Prometheus, alert: str) -> bool:
     return alert not in await firing(watch)
 
 
-async def _has(stack: Stack, alert: str, state: str) -> bool:
-    return any(one["data"]["state"] == state for one in await bells(stack, alert))
+async def _has(stack: Stack, alert: str, state: str, about: str = "") -> bool:
+    return any(one["data"]["state"] == state and about in one["title"] for one in await bells(stack, alert))
