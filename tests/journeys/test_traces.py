@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from uuid import uuid4
 
+import asyncpg
 import pytest
 import pytest_asyncio
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -158,8 +159,12 @@ async def test_the_timeline_and_every_line_of_the_logs_name_it(stack: Stack) -> 
 
 async def test_what_waits_for_its_time_belongs_to_it_still(stack: Stack, collector: Collector) -> None:
     trace = uuid4().hex
-    at = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     id = await post(stack, mail("later@example.com", send_at=at), f"00-{trace}-{SPAN}-01")
+    await stack.wait_for(id, lambda seen: seen["status"] == "scheduled")
+    owner = await asyncpg.connect(stack.database)
+    await owner.execute("update tocsin.clock_offset set by = interval '2 hours'")
+    await owner.close()
     await told(collector, trace, LATER)
     assert [line["trace_id"] for line in facts(stack, id) if line["event"] == "ripe"] == [trace]
     await eventually(lambda: sum(span.name == "judge" for span in collector.of(trace)) == 2, PATIENCE)
