@@ -16,6 +16,7 @@ from kit.metrics.__main__ import PAGE
 from tests.journeys.stack import SERVICES, Stack
 from tests.journeys.test_first_journeys import mail, publish
 from tests.kit.bus.support import until_true
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -94,7 +95,7 @@ async def mixed(stack: Stack) -> int:
 async def test_p9_nobody_is_lost_under_a_mixed_load(stack: Stack) -> None:
     """accepted = final + open, as the gateway's and intake's own tables say; one waits for the day after tomorrow."""
     accepted = await mixed(stack)
-    await until_true(reconciled(stack, accepted=accepted, open_=1), seconds=60)
+    await until_true(reconciled(stack, accepted=accepted, open_=1), seconds=2 * PATIENCE)
     assert await proof(stack) == {"accepted": accepted, "final": accepted - 1, "open": 1, "lost": 0}
     assert await value(stack, "intake", "requests_repeated_total") == 0, "the gateway knew the key"
     assert await value(stack, "gateway", "requests_repeated_total") == 1
@@ -155,7 +156,7 @@ async def test_p9_one_that_vanishes_from_the_judges_table_is_seen(stack: Stack) 
         told = [await value(stack, service, "reconciliation_lost") for service in ("intake", "gateway")]
         return told == [1, 1]
 
-    await until_true(seen, seconds=30)
+    await until_true(seen)
     assert await proof(stack) == before | {"open": before["open"] - 1, "lost": 1}
 
 
