@@ -89,8 +89,14 @@ async def test_p8_nothing_of_a_person_stays_but_ids_and_outcomes(stack: Stack) -
     for id in (*sent, bobs):
         assert (await stack.final(id))["status"] == "sent"
     await stack.wait_for(retried, lambda seen: seen["status"] in ("retrying", "failed"))
-    held = await where_it_stands(stack)
-    assert {table.partition(".")[0] for table in held} >= {"gateway", "intake", "scheduler"}
+    for id in later[:2]:
+        await stack.wait_for(id, lambda seen: seen["status"] == "scheduled")
+    await stack.wait_for(later[2], lambda seen: {child["status"] for child in seen["children"]} == {"scheduled"})
+
+    async def everywhere() -> bool:
+        return {table.partition(".")[0] for table in await where_it_stands(stack)} >= {"gateway", "intake", "scheduler"}
+
+    await until(everywhere)
 
     report = await erased(stack, "zelda", [OLD])
 
@@ -123,7 +129,7 @@ async def test_p8_an_empty_entry_of_the_directory_forgets_too(stack: Stack) -> N
     id = await say(stack, user_id="wanda", body="wanda's diagnosis", subject="s", metadata=None)
     assert (await stack.final(id))["status"] == "sent"
     gone = await stack.call("DELETE", "/v1/recipients/wanda", admin=True)
-    assert gone.status_code == 204
+    assert gone.status_code in (202, 204)
 
     async def forgotten() -> bool:
         return await where_it_stands(stack, ("wanda.private@example.com", "wanda's diagnosis")) == []
