@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.cli.conftest import tocsin
+from tests.cli.conftest import Done, tocsin
 from tests.cli.doctor.test_by_itself import findings
 from tests.journeys.stack import ROOT, Stack
+from tests.kit.bus.support import until_true
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,10 +29,17 @@ def settings(stack: Stack) -> dict[str, str]:
 
 
 async def test_nothing_is_wrong(stack: Stack) -> None:
-    done = await tocsin("doctor", "--json", settings=settings(stack), folder=stack.folder)
-    troubles = [one for one in done.json["checks"] if one["state"] in ("trouble", "skipped")]
-    assert (done.code, troubles) == (0, []), troubles
-    found = findings(done)
+    seen: list[Done] = []
+
+    async def is_well() -> bool:
+        """Whoever takes some seconds for an answer is in trouble, also where only the machine is."""
+        seen.append(await tocsin("doctor", "--json", settings=settings(stack), folder=stack.folder))
+        troubles = [one for one in seen[-1].json["checks"] if one["state"] in ("trouble", "skipped")]
+        print(troubles)
+        return (seen[-1].code, troubles) == (0, [])
+
+    await until_true(is_well)
+    found = findings(seen[-1])
     assert {"services", "stream", "providers", "lag", "roles", "email smtp", "sms console"} <= found.keys()
 
 
