@@ -26,6 +26,7 @@ from kit.bus.record import Outgoing
 from kit.clock import utc_now
 from tests import servers as real
 from tests.journeys.stack import Stack
+from tests.kit.bus.support import until_true
 from tests.waiting import PATIENCE
 
 OURS = ("TOCSIN_", "KAFKA_", "SMTP_", "SMS_", "JWT_", "GATEWAY_", "NOTIFICATION_", "DATABASE_", "TWILIO_", "AWS_")
@@ -89,6 +90,18 @@ class Place:
         return await tocsin(
             *arguments, settings=gateway.environment | settings, folder=self.stack.folder, stdin=stdin, seconds=seconds
         )
+
+    async def until(self, words: str, *arguments: str) -> Done:
+        """A command that may be given twice, given until it says these words: a gateway tells after five seconds that
+        what was changed or ordered takes longer, which is soon over on a busy machine."""
+        seen: list[Done] = []
+
+        async def says() -> bool:
+            seen.append(await self.tocsin(*arguments))
+            return words in seen[-1].out + seen[-1].err
+
+        await until_true(says)
+        return seen[-1]
 
     async def sent(self, id: str, **more: Any) -> None:
         """A sender says that a provider took it."""

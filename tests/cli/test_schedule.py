@@ -29,7 +29,7 @@ async def test_its_life(place: Place) -> None:
     made = await place.tocsin(*CREATE, "--name", "plants")
     id = made.out.strip()
     assert made.code == 0, made.err
-    listed = await place.tocsin("schedule", "list", "--json")
+    listed = await place.until(id, "schedule", "list", "--json")
     assert [one["id"] for one in listed.json["schedules"]] == [id]
     assert "plants" in (await place.tocsin("schedule", "list")).out
     assert (await place.tocsin("schedule", "show", id, "--json")).json["cron"] == "30 2 * * *"
@@ -39,8 +39,8 @@ async def test_its_life(place: Place) -> None:
     run = await place.tocsin("schedule", "run", id)
     assert run.code == 0 and len(run.out.split()) == 1
     assert (await place.tocsin("schedule", "delete", id, "--json")).json["deleted"] is True
-    gone = await place.tocsin("schedule", "show", id)
-    assert gone.code == 1 and "no such schedule" in gone.err
+    gone = await place.until("no such schedule", "schedule", "show", id)
+    assert gone.code == 1
 
 
 async def test_a_preview_of_what_is_not_there_yet(place: Place) -> None:
