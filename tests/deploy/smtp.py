@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from email.message import EmailMessage
+from email.policy import SMTP
 
 import aiosmtplib
 
@@ -26,6 +27,15 @@ async def send(port: int, mail: EmailMessage, *, timeout: float = PATIENCE) -> a
     async with aiosmtplib.SMTP(hostname="127.0.0.1", port=port, timeout=timeout, start_tls=False) as client:
         _, answer = await client.send_message(mail)
         return answer
+
+
+async def handed_over(port: int, mail: EmailMessage) -> Wire:
+    """A mail up to its final dot, at a server that does nothing strange before; the answer is for the caller."""
+    wire = await Wire.open(port)
+    wire.write(f"MAIL FROM:<{mail['From']}>\r\nRCPT TO:<{mail['To']}>\r\nDATA\r\n".encode())
+    assert await wire.codes(3) == [250, 250, 354]
+    wire.write(mail.as_bytes(policy=SMTP) + b".\r\n")
+    return wire
 
 
 class Wire:
