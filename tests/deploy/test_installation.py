@@ -21,7 +21,7 @@ from kit.settings import load
 from tests.deploy.programs import Silent, stand_in
 from tests.deploy.test_servers import consume, make_topic, produce
 from tests.servers import CACHE, ROOT, Session
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 PORTS = ("KAFKA", "MAIL_SMTP", "MAIL_PAGE", "INTAKE", "SCHEDULER", "EMAIL_SENDER", "SMS_SENDER", "RETURNED_MAIL")
 
@@ -106,7 +106,7 @@ async def test_killed_servers_are_started_again_and_lose_nothing(
     await produce(settings.kafka.bootstrap_servers, "kept", [b"1"])
     for name in ("kafka", "postgresql"):
         os.kill(before[name] or 0, signal.SIGKILL)
-    await eventually(lambda: is_another(servers_only, before, "kafka", "postgresql"), 60)
+    await eventually(lambda: is_another(servers_only, before, "kafka", "postgresql"), 3 * PATIENCE)
     connection = await asyncpg.connect(settings.database_url)
     assert await connection.fetchval("select n from kept") == 1
     await connection.close()
