@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import asyncpg
@@ -21,6 +21,7 @@ from kit.clock import monotonic
 from kit.service import Parts
 from kit.settings import KafkaSettings, Settings
 from services.gateway.app import build
+from services.gateway.outbox.writer import Writer
 from tests.kit.bus.support import make
 from tests.services.gateway.conftest import ALICE, EMAIL
 from tests.waiting import PATIENCE
@@ -58,10 +59,13 @@ class Gateway:
 async def running(settings: Settings, port: int | None = None, *, patience: float = PATIENCE) -> AsyncIterator[Gateway]:
     """A whole gateway: started as its service would, stopped in good order. Without a port it takes a free one.
 
-    Who changes or orders something waits for it: a busy machine must not make a 202 of what is well.
+    Who changes or orders something waits for it, as does who hands something in: a busy machine must not make a 202
+    or a 503 of what is well.
     """
     gateway = settings.gateway.model_copy(update={"port": port or free_port()})
     parts = await build(settings.model_copy(update={"gateway": gateway}), patience)
+    [writer] = [named.part for named in parts.all if isinstance(named.part, Writer)]
+    writer._pace = replace(writer._pace, queue_patience=PATIENCE, patience=PATIENCE)
     try:
         for part in parts.all:
             await part.start()
