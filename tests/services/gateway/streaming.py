@@ -92,7 +92,8 @@ async def listening(
 ) -> AsyncIterator[Stream]:
     """A stream of this person, from its `hello` on; `place` is where it was left."""
     url = address(http, await ticket(http, who), **place)
-    async with connect(url, origin=origin, compression=None, proxy=None, ping_interval=None) as socket:  # type: ignore[arg-type]
+    patient: dict[str, Any] = {"open_timeout": PATIENCE, "ping_interval": None, "compression": None, "proxy": None}
+    async with connect(url, origin=origin, **patient) as socket:  # type: ignore[arg-type]
         async with asyncio.timeout(PATIENCE):
             hello = json.loads(await socket.recv())
         assert hello["type"] == "hello"
@@ -101,7 +102,7 @@ async def listening(
 
 async def close_code(url: str, **options: Any) -> int:
     """How a socket to this address ends."""
-    async with connect(url, compression=None, proxy=None, **options) as socket:
+    async with connect(url, compression=None, proxy=None, open_timeout=PATIENCE, **options) as socket:
         try:
             async with asyncio.timeout(PATIENCE):
                 while True:

@@ -286,7 +286,7 @@ async def test_the_old_socket_hears_what_is_shown_in_the_old_words(
     """Only what is shown, with the four types; what is said to it has no meaning; it ends with its token."""
     await make(kafka, *ALL)
     async with running(settings_of(kafka, database, tmp_path)) as gateway, others(kafka) as rest:
-        async with connect(socket_of(gateway, token("bob"))) as socket:
+        async with connect(socket_of(gateway, token("bob")), open_timeout=PATIENCE) as socket:
             await socket.send("ping")
             await socket.send("{}")
             first = due_of(uuid4(), content=e.Content(text="t", kind="deadline_reminder", data={"dossier": 118}))
@@ -312,7 +312,7 @@ async def test_the_old_socket_misses_nothing_that_is_shown_once_it_is_open(
     monkeypatch.setattr(admission.tickets, "redeem", redeem_late)
     await make(kafka, *ALL)
     async with running(settings_of(kafka, database, tmp_path)) as gateway, others(kafka) as rest:
-        async with connect(socket_of(gateway, token("bob"))) as socket:
+        async with connect(socket_of(gateway, token("bob")), open_timeout=PATIENCE) as socket:
             shown = [due_of(uuid4()), due_of(uuid4())]
             await rest.say(*shown)
 
@@ -335,7 +335,7 @@ async def test_a_bad_token_is_refused_before_the_upgrade(
     await make(kafka, *ALL)
     async with running(settings_of(kafka, database, tmp_path)) as gateway:
         with pytest.raises(InvalidStatus) as refused:
-            async with connect(socket_of(gateway, text)):
+            async with connect(socket_of(gateway, text), open_timeout=PATIENCE):
                 pass
         assert refused.value.response.status_code == 403
 
@@ -347,7 +347,7 @@ async def test_while_the_database_is_away_the_old_socket_is_told_to_come_back(
     async with running(settings_of(kafka, database, tmp_path)) as gateway:
         async with away(database):
             with pytest.raises(InvalidStatus) as refused:
-                async with connect(socket_of(gateway, token("bob"))):
+                async with connect(socket_of(gateway, token("bob")), open_timeout=PATIENCE):
                     pass
         assert refused.value.response.status_code == 503
         assert refused.value.response.headers["retry-after"] == "1"

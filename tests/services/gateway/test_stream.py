@@ -22,6 +22,7 @@ from tests.servers import kafka_settings
 from tests.services.gateway.conftest import BOB, CAROL, due_of, settings_of
 from tests.services.gateway.streaming import Real, address, close_code, listening, paced, real, ticket
 from tests.services.gateway.support import as_owner, others, running
+from tests.waiting import PATIENCE
 
 __all__ = ["real"]
 
@@ -104,14 +105,14 @@ async def test_p6_4_two_gateways_are_one_stream(real: Real) -> None:
             assert back.hello["recovered"]
             assert (await back.next())["offset"] == 22
         url = address(other.http, await ticket(real.gateway.http))
-        async with connect(url, compression=None, proxy=None) as socket:
+        async with connect(url, compression=None, proxy=None, open_timeout=PATIENCE) as socket:
             assert "hello" in str(await socket.recv())
 
 
 async def test_a_ticket_is_used_once(real: Real) -> None:
     http = real.gateway.http
     text = await ticket(http)
-    async with connect(address(http, text), proxy=None) as socket:
+    async with connect(address(http, text), proxy=None, open_timeout=PATIENCE) as socket:
         assert "hello" in str(await socket.recv())
         assert await close_code(address(http, text)) == 4401
     assert await close_code(address(http, "nonsense")) == 4401

@@ -23,6 +23,7 @@ from tests.servers import ROOT
 from tests.services.gateway.conftest import CAROL, bearer, settings_of
 from tests.services.gateway.streaming import Real, address, close_code, listening, paced, real, ticket
 from tests.services.gateway.support import as_owner, running, until
+from tests.waiting import PATIENCE
 
 __all__ = ["real"]
 
@@ -92,7 +93,9 @@ async def test_a_slow_reader_is_closed_while_others_go_on(real: Real) -> None:
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     deaf.connect((http.base_url.host, http.base_url.port))
     url = address(http, await ticket(http))
-    async with connect(url, sock=deaf, max_queue=1, compression=None, ping_interval=None, close_timeout=0.1):
+    async with connect(
+        url, sock=deaf, max_queue=1, compression=None, ping_interval=None, open_timeout=PATIENCE, close_timeout=0.1
+    ):
         async with listening(http) as stream:
             ids = [uuid4() for _ in range(100)]
             for n, id in enumerate(ids, 1):
