@@ -77,7 +77,7 @@ async def test_what_is_too_much_is_refused_and_the_rest_arrives(stack: Stack) ->
     assert not told.wrong, told.wrong[:3]
     assert told.statuses[AWAY], "it took all that was offered: that was no overload"
     assert memory < MOST_MEMORY
-    assert (await stack.call("GET", "/health/ready")).status_code == 200
+    await stack.ready([gateway])
     await _all_sent(stack, told)
 
 

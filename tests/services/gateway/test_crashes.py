@@ -130,7 +130,11 @@ async def test_kafka_away_posts_are_202_and_published_later(own_kafka: Kafka, da
         async with running(settings) as newcomer:
             ids |= {await newcomer.post() for _ in range(20)}
             assert (await newcomer.get(ids.copy().pop()))["status"] == "accepted"
-            assert (await newcomer.http.get("/health/ready")).status_code == 200
+
+            async def ready() -> bool:
+                return (await newcomer.http.get("/health/ready")).status_code == 200
+
+            await until(ready)
         await asyncio.to_thread(own_kafka.start)
 
         async def all_published() -> bool:
