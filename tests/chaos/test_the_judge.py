@@ -40,7 +40,7 @@ async def killed_with_mails_in_hand(stack: Stack, then: float) -> Verdict:
     """The relay takes each mail at once and answers after two seconds: a kill meanwhile finds many under way."""
     load = Load(stack, local_part="slow+")
     await load.offer(150, per_second=75)
-    await stack.catcher.wait_for(20, timeout=30)
+    await stack.catcher.wait_for(20)
     [sender] = stack.of("email_sender")
     stack.kill(sender)
     stack.start(sender)
