@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
+from aiokafka.errors import KafkaError
 
 from contracts.events import TakeBack
 from contracts.topics import Topic
@@ -25,30 +27,56 @@ from tests.waiting import PATIENCE
 
 IDS = [uuid4() for _ in range(100)]
 
+T = TypeVar("T")
+
+
+async def answered(ask: Callable[[], Awaitable[T]]) -> T:
+    """What Kafka answers, however often it is asked: a service gives it five seconds, which a busy machine may take."""
+    deadline = monotonic() + PATIENCE
+    while True:
+        try:
+            return await ask()
+        except (KafkaError, TimeoutError):
+            if monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.1)
+
 
 async def make(kafka: KafkaSettings, *topics: Topic) -> None:
     """These topics exist and take records."""
-    await TopicKeeper(kafka, topics).look()
-    await until_true(lambda: led(kafka, topics))
+    keeper = TopicKeeper(kafka, topics)
+
+    async def made() -> bool:
+        await keeper.look()
+        return await led(kafka, topics)
+
+    await until_true(made)
 
 
 async def led(kafka: KafkaSettings, topics: Sequence[Topic]) -> bool:
     """Whether all of them take records: what was made is there, and led a moment later."""
     names = {kafka.topic_prefix + topic.name for topic in topics}
-    async with administrator(kafka) as client:
-        return set(await partitions(client, names)) == names
+    return set(await answered(lambda: _partitions(kafka, *names))) == names
 
 
 async def delete(kafka: KafkaSettings, topic: Topic) -> None:
     """The topic is gone, and its name is free."""
-    async with administrator(kafka) as client:
-        await client.delete_topics([kafka.topic_prefix + topic.name])
-    await until_true(lambda: _gone(kafka, topic))
+    name = kafka.topic_prefix + topic.name
+
+    async def ask() -> None:
+        async with administrator(kafka) as client:
+            await client.delete_topics([name])
+
+    async def gone() -> bool:
+        return not await answered(lambda: _partitions(kafka, name))
+
+    await answered(ask)
+    await until_true(gone)
 
 
-async def _gone(kafka: KafkaSettings, topic: Topic) -> bool:
+async def _partitions(kafka: KafkaSettings, *names: str) -> dict[str, list[TopicPartition]]:
     async with administrator(kafka) as client:
-        return not await partitions(client, [kafka.topic_prefix + topic.name])
+        return await partitions(client, names)
 
 
 async def say(kafka: KafkaSettings, topic: Topic, ids: Sequence[UUID]) -> None:
@@ -126,33 +154,53 @@ async def crash(consumer: Consumer) -> None:
 
 async def commits(kafka: KafkaSettings, group: str, topic: Topic) -> dict[int, Committed | None]:
     """What the group has committed, by partition."""
-    async with administrator(kafka) as client:
-        places = (await partitions(client, [kafka.topic_prefix + topic.name]))[kafka.topic_prefix + topic.name]
-        told = await committed(client, kafka.topic_prefix + group, places)
-    return {place.partition: position for place, position in told.items()}
+
+    async def ask() -> dict[TopicPartition, Committed | None]:
+        async with administrator(kafka) as client:
+            places = (await partitions(client, [kafka.topic_prefix + topic.name]))[kafka.topic_prefix + topic.name]
+            return await committed(client, kafka.topic_prefix + group, places)
+
+    return {place.partition: position for place, position in (await answered(ask)).items()}
 
 
 async def set_commits(kafka: KafkaSettings, group: str, topic: Topic, positions: Mapping[int, tuple[int, str]]) -> None:
-    """The group (nobody is in it) has committed this, as if it had survived what befell the topic."""
+    """The group has committed this, as if it had survived what befell the topic. Nobody is in it, or soon: whoever was
+    cut off at his goodbye is a member until Kafka misses him."""
     name = kafka.topic_prefix + topic.name
-    client = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.topic_prefix + group, enable_auto_commit=False
-    )
-    await client.start()
-    client.assign([TopicPartition(name, number) for number in positions])
-    await client.commit({TopicPartition(name, number): position for number, position in positions.items()})
-    await close_consumer(client)
+
+    async def commit() -> None:
+        client = AIOKafkaConsumer(
+            bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.topic_prefix + group, enable_auto_commit=False
+        )
+        try:
+            await client.start()
+            client.assign([TopicPartition(name, number) for number in positions])
+            await client.commit({TopicPartition(name, number): position for number, position in positions.items()})
+        finally:
+            await close_consumer(client)
+
+    await answered(commit)
 
 
 async def cut(kafka: KafkaSettings, topic: Topic, before: Mapping[int, int]) -> None:
     """Retention: everything before these offsets is gone."""
     name = kafka.topic_prefix + topic.name
-    async with administrator(kafka) as client:
-        await client.delete_records({TopicPartition(name, n): RecordsToDelete(offset) for n, offset in before.items()})
+
+    async def ask() -> None:
+        async with administrator(kafka) as client:
+            places = {TopicPartition(name, n): RecordsToDelete(offset) for n, offset in before.items()}
+            await client.delete_records(places)
+
+    await answered(ask)
 
 
 async def finished(consumer: Consumer, records: list[Received]) -> None:
+    """They are committed: a commit that Kafka did not answer in time is made again, as it is with the next one."""
     await consumer.commit(reached(records))
+    deadline = monotonic() + PATIENCE
+    while (held := consumer._membership.held) and held.finished:
+        assert monotonic() < deadline, "not committed"
+        await consumer.commit()
 
 
 class Heard:

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from contracts.events import Event, Poison, Ripe, TakeBack
 from contracts.status import Lane
@@ -102,13 +101,11 @@ class World:
         return [event for event in events if isinstance(event, Poison)]
 
     async def committed(self, count: int) -> None:
-        """Until so many records are committed, and Kafka says so, which it does not always within its deadline."""
-        deadline, found = monotonic() + PATIENCE, None
-        while found != count:
+        """Until so many records are committed."""
+        deadline = monotonic() + PATIENCE
+        while (found := await self.offsets()) != count:
             assert monotonic() < deadline, f"committed {found} of {count}"
             await asyncio.sleep(0.05)
-            with suppress(TimeoutError, KafkaError):
-                found = await self.offsets()
 
     async def offsets(self) -> int:
         return sum(at.offset for at in (await commits(self.kafka, GROUP, TOPIC)).values() if at)
