@@ -101,7 +101,7 @@ def servers(kafka_address: str, postgres_url: str) -> Servers:
 @pytest.fixture
 async def kafka(kafka_address: str) -> AsyncIterator[KafkaSettings]:
     """The session's Kafka with a topic prefix of this test's own; what it created is deleted afterwards."""
-    settings = real.kafka_settings(kafka_address)
+    settings = real.kafka_settings(kafka_address, real.LATE_MISSED_MS)
     yield settings
     await real.delete_topics(settings)
 

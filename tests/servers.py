@@ -36,6 +36,10 @@ CACHE = Path(os.environ.get("TOCSIN_TEST_CACHE", ROOT / ".tocsin" / "cache"))
 PARTITIONS = 3
 MEMORY = Path("/dev/shm")
 """Where Linux keeps files in memory. A container may have 64 MB of it."""
+SOON_MISSED_MS = 6000
+"""After so long Kafka misses a reader that was killed, in tests that kill some."""
+LATE_MISSED_MS = 30_000
+"""In those that kill none: as in an installation, and longer than a busy machine lets one stand still."""
 ROOM = 4 << 30
 """Bytes that must be free there: several times what servers of a whole run have held at once."""
 
@@ -142,14 +146,14 @@ def blocking(work: Coroutine[object, object, T]) -> T:
         return thread.submit(asyncio.run, work).result()
 
 
-def kafka_settings(bootstrap_servers: str) -> KafkaSettings:
+def kafka_settings(bootstrap_servers: str, session_timeout_ms: int = SOON_MISSED_MS) -> KafkaSettings:
     """Settings whose topics and groups no other test shares."""
     return KafkaSettings(
         bootstrap_servers=bootstrap_servers,
         topic_prefix=f"t{uuid.uuid4().hex[:8]}.",
         partitions=PARTITIONS,
         replication=1,
-        session_timeout_ms=6000,
+        session_timeout_ms=session_timeout_ms,
     )
 
 

@@ -23,6 +23,7 @@ from deploy.local.ports import free_port
 from kit.bus.served import served
 from kit.clock import utc_now
 from kit.settings import KafkaSettings
+from tests.servers import SOON_MISSED_MS
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
@@ -141,7 +142,7 @@ class Stack:
             "KAFKA_BOOTSTRAP_SERVERS": ",".join(self.kafka.bootstrap_servers.split(",")),
             "KAFKA_TOPIC_PREFIX": self.kafka.topic_prefix,
             "KAFKA_PARTITIONS": str(self.kafka.partitions),
-            "KAFKA_SESSION_TIMEOUT_MS": str(self.kafka.session_timeout_ms),
+            "KAFKA_SESSION_TIMEOUT_MS": str(SOON_MISSED_MS),
             "DATABASE_URL": self.database,
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.catcher.port),

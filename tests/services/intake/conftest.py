@@ -27,7 +27,7 @@ async def desk(db: Database) -> Desk:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def place(kafka_address: str) -> AsyncIterator[Place]:
     """Topics that a module's tests share, and who speaks and listens there."""
-    kafka = real.kafka_settings(kafka_address)
+    kafka = real.kafka_settings(kafka_address, real.LATE_MISSED_MS)
     async with Place(kafka).open() as place:
         yield place
     await real.delete_topics(kafka)
