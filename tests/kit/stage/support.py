@@ -62,7 +62,7 @@ class World:
 
     @asynccontextmanager
     async def stage(self, judge: Judge, service: str = "intake", **options: object) -> AsyncIterator[Stage]:
-        async with publisher(self.kafka, source=service, deadline=options.pop("deadline", 5.0)) as out:  # type: ignore[arg-type]
+        async with publisher(self.kafka, source=service, deadline=options.pop("deadline", PATIENCE)) as out:  # type: ignore[arg-type]
             consumer = Consumer(self.kafka, GROUP, [[TOPIC]])
             stage = Stage("judge", consumer, self.database, out, judge, metrics=self.metrics, **options)  # type: ignore[arg-type]
             await stage.start()
