@@ -15,6 +15,7 @@ from kit.bus.fetching import LONGEST_MS, PROMPT_MS, ask_seldom
 from kit.bus.reaching import reaching
 from kit.settings import KafkaSettings
 from tests.kit.bus.support import make, say, until_true
+from tests.waiting import eventually
 
 
 async def test_an_idle_reader_waits_longer_each_time_and_promptly_again_after_a_record(kafka: KafkaSettings) -> None:
@@ -29,10 +30,11 @@ async def test_an_idle_reader_waits_longer_each_time_and_promptly_again_after_a_
 
 async def test_a_fetch_that_leaves_a_partition_out_is_never_a_long_one(kafka: KafkaSettings) -> None:
     """A record of one partition is held, and not taken: what asks for the others meanwhile ends soon."""
-    async with _reader(kafka) as (_, waits):
+    async with _reader(kafka) as (consumer, waits):
         await until_true(lambda: _reached(waits, LONGEST_MS))
-        waits.clear()
         await say(kafka, SCHEDULED, [uuid4()])
+        await eventually(lambda: bool(consumer._fetcher._records))  # until then it is idle, and its fetches are long
+        waits.clear()
         # Of those that come, none is taken: the client asks for the others once its own patience with us is over.
         await until_true(lambda: _several(waits, 4))
         assert set(waits) == {PROMPT_MS}
