@@ -11,7 +11,7 @@ from kit.bus.publisher import Publisher
 from kit.control.hearing import Hearing
 from kit.control.heartbeat import EVERY, Heartbeat
 from kit.control.instance import Instance
-from kit.control.running import LEASE, Running, Work
+from kit.control.running import LEASE, RENEW, Running, Work
 from kit.postgres import Database
 from kit.service import Parts
 from kit.settings import KafkaSettings
@@ -20,9 +20,11 @@ from kit.stage import Stage
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: how long an order belongs to whoever took it, and between two heartbeats."""
+    """Seconds: how long an order belongs to whoever took it, after how many he says again that he has it, and between
+    two heartbeats."""
 
     lease: float = LEASE
+    renew: float = RENEW
     heartbeat: float = EVERY
 
 
@@ -41,7 +43,7 @@ def controlled(
     hands anything to a provider or a channel. `about` is what the service says of itself with every heartbeat.
     """
     instance, pace = Instance.of(parts.service), pace or Pace()
-    running = parts.add("orders", Running(instance, database, publisher, works, lease=pace.lease))
+    running = parts.add("orders", Running(instance, database, publisher, works, lease=pace.lease, renew=pace.renew))
     hearing = Hearing(parts.service, works, running.wake)
     consumer = Consumer(kafka, CONTROL_OF[parts.service].name, [[CONTROL]], fetch_wait_ms=CALM_MS)
     stage = Stage("control", consumer, database, publisher, hearing, metrics=parts.metrics, after=hearing.committed)

@@ -26,6 +26,8 @@ EVERY: Final = 1.0
 """Seconds between two looks for orders that another instance has heard."""
 LEASE: Final = 15.0
 """Seconds for which an order belongs to whoever took it; he holds it for as long as he works."""
+RENEW: Final = LEASE / 3
+"""Seconds after which he says again that he has it."""
 TRIES: Final = 3
 """Instances that may die over an order, or attempts that may fail, before it is given up."""
 PAUSE_AFTER_FAILURE: Final = 2.0
@@ -42,8 +44,16 @@ class Running(Repeating):
     """Does what was written down, one order after the other, and answers on `ops.status`."""
 
     def __init__(
-        self, instance: Instance, database: Database, publisher: Publisher, works: Mapping[str, Work], *, lease: float
+        self,
+        instance: Instance,
+        database: Database,
+        publisher: Publisher,
+        works: Mapping[str, Work],
+        *,
+        lease: float = LEASE,
+        renew: float = RENEW,
     ) -> None:
+        """`lease` and `renew` as LEASE and RENEW."""
         super().__init__("orders", self.once, EVERY)
         self.now: str | None = None
         """The command that is being done."""
@@ -52,6 +62,7 @@ class Running(Repeating):
         self._publisher = publisher
         self._works = {PAUSE: _switched, RESUME: _switched} | dict(works)
         self._lease = lease
+        self._renew = renew
 
     async def once(self) -> bool:
         """The next order, if there is one, and what is to be announced; whether there was one."""
@@ -105,7 +116,7 @@ class Running(Repeating):
     async def _hold_on(self, order: Order, token: UUID) -> None:
         """Somebody else takes it if we do not: what we hold, we hold for as long as we live."""
         while True:
-            await asyncio.sleep(self._lease / 3)
+            await asyncio.sleep(self._renew)
             with suppress(Exception):
                 async with self._database.connection() as connection:
                     await store.hold(connection, order, token, self._lease)

@@ -22,7 +22,8 @@ from kit.service import Parts
 from kit.settings import KafkaSettings
 from tests.waiting import PATIENCE
 
-QUICK = Pace(lease=3.0, heartbeat=0.2)
+QUICK = Pace(lease=PATIENCE / 2, renew=1.0, heartbeat=0.2)
+"""A lease that nobody outlives by standing still for a while: whoever could take it over would do the order twice."""
 
 
 @asynccontextmanager

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from contracts import events as e
 from contracts.topics import CONTROL, CONTROL_OF, SERVICES
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.record import Outgoing
-from kit.clock import monotonic
 from kit.control import store
-from kit.control.controlled import Pace
 from kit.control.instance import Instance
 from kit.control.running import TRIES, Running
 from kit.control.switches import Switches
@@ -66,18 +66,31 @@ async def test_one_that_is_being_done_is_left_alone(
     kafka: KafkaSettings, database: str, ear: Ear, voice: Publisher
 ) -> None:
     """For as long as that takes: its lease is renewed, while the other instance looks for orders again and again."""
-    sweeping, pace = Sweeping(), Pace(lease=0.6)
+    sweeping, pace = Sweeping(), replace(QUICK, renew=0.2)
     sweeping.may_end.clear()
     works = {"sweep": sweeping, "probe": Sweeping()}
     async with instance(kafka, database, works, pace=pace), instance(kafka, database, works, pace=pace):
         id = await order(voice, "sweep")
         await eventually(lambda: sweeping.times == 1)
-        until = monotonic() + 3 * pace.lease
-        while monotonic() < until:
-            await ear.hear(await order(voice, "probe"), "done")
+        ends = {await _taken_until(database)}
+        async with asyncio.timeout(PATIENCE):
+            while len(ends) < 4:
+                await ear.hear(await order(voice, "probe"), "done")
+                ends.add(await _taken_until(database))
         sweeping.may_end.set()
         await ear.hear(id, "done")
     assert sweeping.times == 1
+
+
+async def _taken_until(database: str) -> datetime:
+    """When the lease of the one order to sweep ends."""
+    owner = await asyncpg.connect(database)
+    try:
+        until = await owner.fetchval("select taken_until from intake.orders where command = 'sweep'")
+    finally:
+        await owner.close()
+    assert isinstance(until, datetime)
+    return until
 
 
 async def test_p9_ordered_while_nobody_is_there(
@@ -110,11 +123,15 @@ async def test_p9_an_instance_that_dies_over_it_leaves_it_to_the_next(
 ) -> None:
     """Its lease ends, and somebody else does it; an order that everybody dies of is given up with a reason."""
     db, sweeping, once, always = await Database.open(database, "intake"), Sweeping(), _an_order(), _an_order()
-    for one, deaths in ((once, 1), (always, TRIES)):
-        async with db.connection() as connection:
-            await store.write_down(connection, [one])
-            for _ in range(deaths):
-                assert await store.take(connection, uuid4(), "one that dies", 0.0 if one is always else 0.5)
+    async with db.connection() as connection:
+        await store.write_down(connection, [once])
+        taken = await store.take(connection, token := uuid4(), "one that dies", PATIENCE)
+        assert taken and taken.correlation_id == once.correlation_id
+        await store.write_down(connection, [always])
+        for _ in range(TRIES):
+            taken = await store.take(connection, uuid4(), "one that dies", 0.0)
+            assert taken and taken.correlation_id == always.correlation_id
+        assert await store.hold(connection, once, token, 0.0)
     async with instance(kafka, database, {"sweep": sweeping}):
         await ear.hear(once.correlation_id, "done")
         [failed] = await ear.hear(always.correlation_id, "failed")
@@ -143,7 +160,7 @@ async def test_an_end_that_was_not_announced_is_announced_by_the_next(
     """Kafka was away when it ended: the answer is stored with the end."""
     db = await Database.open(database, "intake")
     away = Publisher(KafkaSettings(bootstrap_servers="127.0.0.1:1"), "intake", deadline=0.2)
-    alone = Running(Instance.of("intake"), db, away, {"sweep": Sweeping()}, lease=3.0)
+    alone = Running(Instance.of("intake"), db, away, {"sweep": Sweeping()})
     one = _an_order()
     async with db.connection() as connection:
         await store.write_down(connection, [one])
