@@ -127,14 +127,15 @@ async def test_what_cannot_be_written_down_is_refused_alone(kafka: KafkaSettings
 async def test_one_missing_topic_keeps_nothing_else_from_being_written(kafka: KafkaSettings) -> None:
     """It is perhaps written, as far as we know; the others are."""
     await make(kafka, SETTINGS, SCHEDULED)
-    async with publisher(kafka, deadline=1.5) as out, joined(Consumer(kafka, "readers", [[SETTINGS]])) as reader:
-        await out.publish([take_back(0)])
+    async with publisher(kafka) as out, joined(Consumer(kafka, "readers", [[SETTINGS]])) as reader:
+        await out.publish([take_back(0), setting(0)])
         await delete(kafka, SCHEDULED)
+        out._deadline = 3.0
         with pytest.raises(PublishFailed) as caught:
             await out.publish([take_back(1), setting(1)])
         assert [failed for failed, _ in caught.value.failed] == [take_back(1)]
         assert caught.value.refused == []
-        assert len(await read(reader, 1)) == 1
+        assert len(await read(reader, 2)) == 2
 
 
 async def test_kafka_away_costs_an_error_within_the_deadline() -> None:
