@@ -14,7 +14,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from kit.bus.admin import administrator
 from kit.settings import KafkaSettings
 from tests.secured.certificates import Authority
-from tests.servers import CACHE, PARTITIONS, Session
+from tests.servers import CACHE, PARTITIONS, LastingKafka, Session
 
 # The numbers of Kafka's protocol, https://kafka.apache.org/protocol#The_Messages_CreateAcls
 KINDS: Final = {"topic": 2, "group": 3}
@@ -23,7 +23,7 @@ LITERAL: Final = 3
 ALLOW: Final = 3
 
 
-class SecuredKafka(Kafka):
+class SecuredKafka(LastingKafka):
     """Three doors: `password` (SASL over TLS), `certificate` (TLS on both sides), and the plain one, which is the
     broker's own and may do everything. `users` have passwords (SCRAM of both lengths, and PLAIN)."""
 

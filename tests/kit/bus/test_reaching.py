@@ -28,12 +28,12 @@ from kit.bus.consumer import Consumer
 from kit.bus.follower import Follower
 from kit.bus.publisher import Publisher, PublishFailed
 from kit.bus.reaching import reaching
-from kit.bus.record import Outgoing, Received, reached
+from kit.bus.record import Outgoing, Received
 from kit.bus.served import served
 from kit.bus.topics import TopicKeeper
 from kit.clock import monotonic
 from kit.settings import KafkaSettings
-from tests.kit.bus.support import IDS, ids_of, joined, publisher, read, say, until_true
+from tests.kit.bus.support import IDS, answered, finished, ids_of, joined, make, publisher, read, say, until_true
 from tests.secured.certificates import Authority
 from tests.secured.kafka import SecuredKafka, allow, started
 from tests.servers import Session, blocking
@@ -48,9 +48,8 @@ def secured(session: Session) -> Iterator[SecuredKafka]:
     """Everybody may do what `tocsin topics --acls` prints."""
     users = {acls.principal(program): f"the password of {program}" for program in (*PROGRAMS, "stranger")}
     kafka = started(session, users)
-    blocking(allow(kafka, acls.options()))
-    made = blocking(TopicKeeper(known(kafka, acls.OPERATOR)).look())
-    assert set(made) == {topic.name for topic in ALL}, "what `tocsin topics --make` does"
+    blocking(answered(lambda: allow(kafka, acls.options())))
+    blocking(make(known(kafka, acls.OPERATOR), *ALL))  # what `tocsin topics --make` does
     yield kafka
     kafka.kill()
 
@@ -81,9 +80,13 @@ async def test_every_client_of_ours_gets_through(secured: SecuredKafka, way: str
     async with joined(Consumer(scheduler, SCHEDULER.name, [[SCHEDULED]])) as consumer:
         await say(intake, SCHEDULED, IDS[:3])
         records = await read(consumer, 3)
-        await consumer.commit(reached(records))
+        await finished(consumer, records)
     assert set(IDS[:3]) <= set(ids_of(records, SCHEDULED))
-    assert await served(intake, SCHEDULER.name, [SCHEDULED]) is not None
+
+    async def known_how_far() -> bool:
+        return await served(intake, SCHEDULER.name, [SCHEDULED]) is not None
+
+    await until_true(known_how_far)
 
 
 async def test_hints_are_heard_without_a_group(secured: SecuredKafka) -> None:
@@ -150,7 +153,7 @@ async def test_an_operator_sees_how_far_all_are_and_no_message(secured: SecuredK
     seen, deadline = None, monotonic() + PATIENCE
     while seen is None:
         assert monotonic() < deadline, "a Kafka that has just begun has no coordinator yet, but soon"
-        with suppress(GroupCoordinatorNotAvailableError):
+        with suppress(GroupCoordinatorNotAvailableError, TimeoutError):
             seen = await look(known(secured, "operator"))
     assert set(seen.partitions) == {topic.name for topic in ALL}
 
