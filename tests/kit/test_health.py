@@ -140,7 +140,7 @@ async def test_a_stopped_server_gives_its_port_back(health: Health) -> None:
     await server.start()
     async with httpx.AsyncClient(timeout=PATIENCE) as client:
         await client.get(f"http://127.0.0.1:{server.port}/health/live")
-        await asyncio.wait_for(server.stop(), 6)
+        await asyncio.wait_for(server.stop(), PATIENCE)
     again = WebServer(health.app, "127.0.0.1", server.port, "TOCSIN_INTAKE_PORT")
     await again.start()
     await again.stop()

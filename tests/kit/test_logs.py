@@ -99,7 +99,7 @@ def test_ids_times_and_offsets_pass(text: str) -> None:
 
 
 def test_the_net_takes_no_time_over_hostile_text() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for hostile in (
         "a" * 16_000,
         "a@" * 8_000,
@@ -110,7 +110,7 @@ def test_the_net_takes_no_time_over_hostile_text() -> None:
         "=@" * 8_000,
     ):
         masked(hostile)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
 
 
 # --- the lines ------------------------------------------------------------------------------------------------------
