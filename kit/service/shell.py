@@ -41,11 +41,12 @@ BAD_SETTINGS: Final = 78  # EX_CONFIG of sysexits.h
 log = logs.get(__name__)
 
 
-def run(name: str, build: Build, *, grace: float = GRACE_SECONDS) -> NoReturn:
+def run(name: str, build: Build, *, grace: float = GRACE_SECONDS, tail: float = TAIL_SECONDS) -> NoReturn:
     """Be the service `name`: read the settings, start what `build` puts together, stop at SIGTERM or SIGINT.
 
-    All parts together have `grace` seconds to stop. Ends with 0 after a signal, 78 when the settings cannot be used,
-    1 when a part could not start or died; whoever started the process starts it again.
+    All parts together have `grace` seconds to stop, and the process `tail` more until it is ended by force. Ends with 0
+    after a signal, 78 when the settings cannot be used, 1 when a part could not start or died; whoever started the
+    process starts it again.
     """
     try:
         settings = load(Path.cwd(), os.environ)
@@ -55,7 +56,7 @@ def run(name: str, build: Build, *, grace: float = GRACE_SECONDS) -> NoReturn:
     for warning in settings.warnings:
         log.warning("note_on_settings", detail=warning)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        code = runner.run(Shell(name, settings, build, grace).live())
+        code = runner.run(Shell(name, settings, build, grace, tail).live())
     logging.shutdown()
     sys.exit(code)
 
@@ -63,9 +64,10 @@ def run(name: str, build: Build, *, grace: float = GRACE_SECONDS) -> NoReturn:
 class Shell:
     """One life of one service."""
 
-    def __init__(self, name: str, settings: Settings, build: Build, grace: float) -> None:
+    def __init__(self, name: str, settings: Settings, build: Build, grace: float, tail: float) -> None:
         self.name = name
         self.grace = grace
+        self.tail = tail
         self.settings = settings
         self.build = build
         self.running: list[Named] = []
@@ -186,7 +188,7 @@ class Shell:
     def _limit_the_end(self) -> None:
         """From now on, whatever hangs has a limit."""
         if self.force is None:
-            self.force = threading.Timer(self.grace + TAIL_SECONDS, os._exit, (FAILED,))
+            self.force = threading.Timer(self.grace + self.tail, os._exit, (FAILED,))
             self.force.daemon = True
             self.force.start()
 

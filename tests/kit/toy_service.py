@@ -1,4 +1,4 @@
-"""A service made of toys, to see what the shell does: `python -m tests.kit.toy_service KIND [PORT]`."""
+"""A service made of toys, to see what the shell does: `python -m tests.kit.toy_service KIND [PORT [GRACE [TAIL]]]`."""
 
 from __future__ import annotations
 
@@ -120,4 +120,5 @@ class Caller(Toy):
 
 
 if __name__ == "__main__":
-    run("intake", build, grace=10.0 if len(sys.argv) < 4 else float(sys.argv[3]))
+    limits = dict(zip(("grace", "tail"), map(float, sys.argv[3:]), strict=False))
+    run("intake", build, **limits)
