@@ -166,14 +166,17 @@ class Engine:
         limits: Sequence[int],
         metrics: Metrics,
         clock: Callable[[], float],
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         """`lanes` are the consumer's, the most urgent first; `limits` how many records of each may be in flight;
-        `name` is what the figures call it; `clock` monotonic seconds."""
+        `name` is what the figures call it; `clock` monotonic seconds; `stop_seconds`: for what is under way at the end.
+        """
         self.name = name
         self._consumer = consumer
         self._work = work
         self._metrics = metrics
         self._clock = clock
+        self._stop_seconds = stop_seconds
         self._shares = [Share(rank, *lane) for rank, lane in enumerate(zip(lanes, limits, strict=True))]
         self._share_of = {topic.name: share for share in self._shares for topic in share.topics}
         self._tenures: dict[Partition, Tenure] = {}
@@ -196,7 +199,7 @@ class Engine:
             self.task.cancel()
             with suppress(asyncio.CancelledError):
                 await self.task
-        await self._drain(STOP_SECONDS)
+        await self._drain(self._stop_seconds)
         self._consumer.on_revoked = None
         await self._consumer.stop()
 

@@ -145,7 +145,14 @@ def id_of(ticket: Ticket) -> UUID:
 async def engine(kafka: KafkaSettings, work: Hands, limits: Sequence[int] = (10, 100, 100)) -> AsyncIterator[Engine]:
     lanes = [[URGENT], [NORMAL], [BULK]]
     one = Engine(
-        Consumer(kafka, GROUP, lanes), lanes, work, name="email", limits=limits, metrics=Metrics(), clock=monotonic
+        Consumer(kafka, GROUP, lanes),
+        lanes,
+        work,
+        name="email",
+        limits=limits,
+        metrics=Metrics(),
+        clock=monotonic,
+        stop_seconds=PATIENCE,
     )
     await one.start()
     yield one
@@ -280,7 +287,7 @@ async def test_a_second_engine_takes_over_what_the_first_did_not_finish(topics: 
         work.finish(*IDS[:2])
         await commit_is(topics, 2)
         async with engine(topics, other):
-            await eventually(lambda: {*work.ids, *other.ids} == set(IDS[2:6]) and work.let_go_of > 0, 30)
+            await eventually(lambda: {*work.ids, *other.ids} == set(IDS[2:6]) and work.let_go_of > 0)
 
 
 async def test_p9_a_topic_made_anew_is_read_from_its_beginning(topics: KafkaSettings) -> None:
@@ -294,7 +301,7 @@ async def test_p9_a_topic_made_anew_is_read_from_its_beginning(topics: KafkaSett
         await delete(topics, NORMAL)
         await make(topics, NORMAL)
         await put(topics, IDS[10:12])
-        await eventually(lambda: IDS[11] in work.ids, 40)
+        await eventually(lambda: IDS[11] in work.ids)
         work.finish(IDS[3], IDS[4])
         work.finish(IDS[10])
         await commit_is(topics, 1)

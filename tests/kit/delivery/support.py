@@ -152,7 +152,16 @@ class House:
         sender = Sender(setup, database or self.database, publisher or self.publisher, metrics)
         consumer = Consumer(self.kafka, group, [[lane] for lane in LANES])
         lanes = [[lane] for lane in LANES]
-        engine = Engine(consumer, lanes, sender, name="email", limits=limits, metrics=metrics, clock=monotonic)
+        engine = Engine(
+            consumer,
+            lanes,
+            sender,
+            name="email",
+            limits=limits,
+            metrics=metrics,
+            clock=monotonic,
+            stop_seconds=PATIENCE,
+        )
         await sender.start()
         await engine.start()
         running = Running(sender, engine, consumer)
