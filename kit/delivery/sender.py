@@ -15,7 +15,7 @@ from kit.bus.publisher import Publisher
 from kit.clock import monotonic
 from kit.control.switches import Switches
 from kit.delivery.condition import LIMITS, NONE, Limits
-from kit.delivery.gate import PAUSES, Gate
+from kit.delivery.gate import PAUSES, REST, Gate
 from kit.delivery.outcomes import Accepted, Refused, Unavailable, Unknown
 from kit.delivery.pace.pace import Pace
 from kit.delivery.pace.rules import Limit
@@ -54,9 +54,9 @@ class Setup:
     `lanes` the most urgent first; `providers` the preferred one first; `lease` in seconds, at least a provider's
     time-out and room to wait for a hand; `hands` hand-overs at a time to each provider, `spare` of them for the urgent
     lane alone; `closed_because`: everything is held; `pauses` in seconds, between two looks whether a provider that
-    takes nothing takes something again; `limits`: from where on a provider is ailing; `paces` by the name of the
-    provider, `parts_of` what they count; `simulator` plays the addresses that reach nobody;
-    `time_zone`: in which days are told to people.
+    takes nothing takes something again, `rest` whether one that did badly does well; `limits`: from where on a provider
+    is ailing; `paces` by the name of the provider, `parts_of` what they count; `simulator` plays the addresses that
+    reach nobody; `time_zone`: in which days are told to people.
     """
 
     channel: Channel
@@ -69,6 +69,7 @@ class Setup:
     spare: int
     closed_because: str | None = None
     pauses: Sequence[float] = PAUSES
+    rest: Sequence[float] = REST
     limits: Limits = LIMITS
     simulator: Simulator = field(default_factory=Simulator)
     paces: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
@@ -296,6 +297,7 @@ def _outlets(setup: Setup, providers: Sequence[Provider], limits: Limits, metric
                 provider.name,
                 monotonic,
                 pauses=setup.pauses,
+                rest=setup.rest,
                 limits=limits,
                 closed_because=setup.closed_because,
                 turned=partial(metrics.provider_open, setup.channel, provider.name),

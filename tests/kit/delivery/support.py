@@ -23,6 +23,7 @@ from kit.bus.publisher import Publisher
 from kit.bus.record import Outgoing, Received
 from kit.clock import monotonic
 from kit.delivery.condition import LIMITS, Limits
+from kit.delivery.gate import REST
 from kit.delivery.outcomes import Accepted, Outcome
 from kit.delivery.pace.rules import Limit
 from kit.delivery.provider import Parcel
@@ -41,6 +42,8 @@ LANES = due_lanes(Channel.EMAIL)
 TOPICS = (*LANES, RETRY, SENT, FAILED)
 SOON = RetryPolicy(delays=(10.0, 20.0), max_attempts=3, budget_seconds=3600.0)
 HOUR = timedelta(hours=1)
+NO_END = (600.0,)
+"""Pauses that are over when the test says so (`Running.look_again`), however long anything takes."""
 CLAIMS = "select * from claims where id = $1 and (token is not null or result is not null) order by try"
 
 
@@ -125,6 +128,7 @@ class House:
         limits: Sequence[int] = (100, 500, 500),
         closed_because: str | None = None,
         pauses: Sequence[float] = (1.0, 2.0),
+        rest: Sequence[float] = REST,
         health: Limits = LIMITS,
         paces: Sequence[Limit] = (),
         parts_of: Callable[[Due], int] = lambda _: 1,
@@ -144,6 +148,7 @@ class House:
             spare,
             closed_because,
             pauses,
+            rest,
             health,
             paces={one.name: [limit for limit in paces if limit.shared or limit.name == one.name] for one in providers},
             parts_of=parts_of,
@@ -254,6 +259,11 @@ class Running:
             self.stopped = True
             await self.engine.stop()
             await self.sender.stop()
+
+    def look_again(self) -> None:
+        """The pauses are over: one may see whether a provider takes something again."""
+        for outlet in self.sender._route.outlets:
+            outlet.gate._opens_at = 0.0
 
     async def crash(self) -> None:
         """Gone without a word: nothing is drained, recorded, said or committed any more."""

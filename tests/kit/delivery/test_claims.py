@@ -17,7 +17,7 @@ from kit.delivery.store import claims
 from kit.delivery.store.claims import First, Wanted
 from kit.delivery.store.results import Written
 from kit.metrics import Metrics
-from tests.kit.delivery.support import HOUR, Deaf, House, Takes, due, end_of, now
+from tests.kit.delivery.support import HOUR, NO_END, Deaf, House, Takes, due, end_of, now
 
 CLAIM = "insert into claims as c (id, try, token, lease_until"
 WAITING = "select count(*) from pg_locks where not granted and pid = $1"
@@ -136,7 +136,7 @@ async def test_p5_1_who_turns_away_after_a_claim_of_unknown_fate_deletes_it(home
     """The gate shuts while the commit's acknowledgement is lost: no claim is left that its lease's end would show."""
     provider, one = Takes(), due()
     deaf = Deaf(home.database, CLAIM)
-    async with home.sender(provider, database=deaf) as running:
+    async with home.sender(provider, database=deaf, pauses=NO_END) as running:
         gate = running.sender._route.outlets[0].gate
         deaf.meanwhile = lambda: gate.leave(Pass(0), Halted("provider_quota"))
         await home.put(one)

@@ -23,7 +23,7 @@ from kit.delivery.pipe.claiming import PROVIDER_GONE
 from kit.delivery.provider import Parcel
 from kit.delivery.rules import Policy
 from kit.retry import RetryPolicy
-from tests.kit.delivery.support import House, Running, Takes, due, now
+from tests.kit.delivery.support import NO_END, House, Running, Takes, due, now
 
 DOWN = Unavailable(PROVIDER_UNAVAILABLE, "no connection")
 SILENCE = Unknown("unknown_outcome", "no answer")
@@ -175,7 +175,7 @@ async def test_p5_10_a_stall_moves_the_traffic_and_what_nobody_had_begun_with(ho
     (main, spare), dues, urgent = two(), [due() for _ in range(40)], due(Lane.URGENT)
     main.gate = asyncio.Event()
     main.timeout = 20.0
-    async with home.sender(main, spare, hands=8, spare=2, health=Limits(stall_seconds=0.3)):
+    async with home.sender(main, spare, hands=8, spare=2, health=Limits(stall_seconds=0.3), rest=NO_END):
         await home.put(*dues)
         await home.until(lambda: len(spare.parcels) == 34)
         await home.put(urgent)
