@@ -35,6 +35,8 @@ update paces set entries = (
 """
 """However long a busy machine takes: what was asked counts for another hour."""
 AFTER = (600.0, 1800.0, 7200.0)
+TOO_EARLY = 300.0
+"""Longer than it takes to look, however busy the machine is."""
 
 
 class Talks(Takes):
@@ -125,10 +127,10 @@ async def test_it_is_asked_ever_more_rarely_and_then_no_more(home: House, told: 
     provider = Talks(*[told] * 10)
     await sent(home, provider)
     for n, seconds in enumerate(AFTER, start=1):
-        await passes(home, seconds - 5)
+        await passes(home, seconds - TOO_EARLY)
         await asking(home, provider).once()
         assert len(provider.questions) == n - 1
-        await passes(home, 5)
+        await passes(home, TOO_EARLY)
         await asking(home, provider).once()
         assert len(provider.questions) == n
     await passes(home, AFTER[-1])
