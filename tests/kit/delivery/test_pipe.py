@@ -33,7 +33,7 @@ async def test_no_statement_and_no_publish_is_per_message(home: House) -> None:
     dues = [due() for _ in range(1500)]
     await home.put(*dues)
     async with home.sender(provider, database=deaf, publisher=out, limits=(100, 1000, 1000)):
-        await home.until(lambda: len(home.heard) >= 1500, 40)
+        await home.until(lambda: len(home.heard) >= 1500)
     announcing = 20
     assert len(provider.parcels) == 1500
     assert deaf.asked < 150 + announcing and out.calls < 150
@@ -156,9 +156,9 @@ async def test_a_sender_that_comes_and_goes_costs_no_copy(home: House) -> None:
         await home.put(*dues[:300])
         await home.until(lambda: len(one.parcels) > 50)
         async with home.sender(other, limits=(40, 40, 40)) as second:
-            await home.until(lambda: second.engine.ready and bool(second.consumer.assigned), 40)
+            await home.until(lambda: second.engine.ready and bool(second.consumer.assigned))
             await home.put(*dues[300:])
-            await home.until(lambda: len(other.parcels) > 20, 40)
+            await home.until(lambda: len(other.parcels) > 20)
         for each in dues:
             retries = home.said(each, Retry)
             if retries and not home.said(each, Sent):
