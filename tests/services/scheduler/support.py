@@ -83,6 +83,7 @@ class Owner:
 
     def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         self.connection = connection
+        self._stopped = False
 
     async def timers(self) -> dict[UUID, asyncpg.Record]:
         return {row["id"]: row for row in await self.connection.fetch("select * from scheduler.timers")}
@@ -97,7 +98,21 @@ class Owner:
 
     async def set_clock(self, to: datetime) -> None:
         """From now on it is `to`, and time goes on from there."""
+        if self._stopped:
+            await self.connection.execute(_CLOCK.format("statement_timestamp() + by from tocsin.clock_offset"))
+            self._stopped = False
         await self.connection.execute("update tocsin.clock_offset set by = $1 - clock_timestamp()", to)
+
+    async def stop_clock(self, at: datetime) -> None:
+        """It is `at` until the clock is set again: what is to happen a second later does not happen meanwhile."""
+        await self.connection.execute(_CLOCK.format(f"timestamptz '{at.isoformat()}'"))
+        self._stopped = True
+
+
+_CLOCK = """
+create or replace function tocsin.clock() returns timestamptz
+    language sql stable parallel safe begin atomic select {}; end
+"""
 
 
 class Listener:

@@ -55,7 +55,7 @@ async def test_a_check_says_what_is_due_and_how_things_stand(desk: Desk, owner: 
         dossier("closed", due_date="2027-01-20", status="closed"),
     )
     await desk.fires()
-    await owner.set_clock(WEEK_BEFORE - SECOND)
+    await owner.stop_clock(WEEK_BEFORE - SECOND)
     stands = {"open": 4, "urgent": 1, "late": 2, "estimated": False}
     told = await works.by_name()["check_deadlines"]({})
     assert {name: told[name] for name in stands} == stands and told["said"] > 0

@@ -50,7 +50,7 @@ async def test_a_reminder_that_cannot_be_said_ends_where_it_is_seen(
     """From a program of ours that checks nothing."""
     await desk.hears(person(), dossier(**odd))
     await desk.fires()
-    await owner.set_clock(DAY_BEFORE - SECOND)
+    await owner.stop_clock(DAY_BEFORE - SECOND)
     [end] = await desk.fires()
     assert isinstance(end, e.Failed)
     assert (end.outcome, end.reason, end.user_id, end.owner) == (Status.REJECTED, "invalid", "bob", "user:alice")

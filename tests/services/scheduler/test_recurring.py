@@ -210,7 +210,7 @@ async def test_a_restart_is_no_misfire(
 ) -> None:
     """What is less than a minute late fires even where misfires are skipped."""
     await said(db, schedule(misfire="skip"))
-    await owner.set_clock(NOON + timedelta(seconds=50))
+    await owner.stop_clock(NOON + timedelta(seconds=50))
     async with firing(db, publisher):
         await listener.hear(1)
     assert listener.ids == [named(NOON)]

@@ -55,9 +55,9 @@ async def test_each_reminder_of_the_seed_at_its_instant(desk: Desk, owner: Owner
     assert await desk.fires() == []
     for at, rule in SEED:
         assert await next_at(owner) == at
-        await owner.set_clock(at - SECOND)
+        await owner.stop_clock(at - SECOND)
         assert [word for word in await desk.says() if word[1] != "daily_report"] == []
-        await owner.set_clock(at)
+        await owner.stop_clock(at)
         assert [word for word in await desk.says() if word[1] != "daily_report"] == [("bob", rule)]
     assert await next_at(owner) is None
 

@@ -25,7 +25,7 @@ async def test_the_daily_report_is_one_for_each_person(desk: Desk, owner: Owner)
         dossier("later"),
     )
     await desk.fires()
-    await owner.set_clock(FEBRUARY.replace(hour=16, minute=59, second=59))
+    await owner.stop_clock(FEBRUARY.replace(hour=16, minute=59, second=59))
     assert [word for word in await desk.says() if word[1] == "daily_report"] == []
     await owner.set_clock(FEBRUARY.replace(hour=17))
     words = [word for word in await desk.fires() if isinstance(word, e.Requested)]
@@ -38,7 +38,7 @@ async def test_the_daily_report_is_one_for_each_person(desk: Desk, owner: Owner)
         "urgent": ["urgent"],
     }
     assert report.request.subject == "Daily report: 1 late, 1 due today, 1 urgent"
-    await owner.set_clock(FEBRUARY.replace(hour=22, minute=59))
+    await owner.stop_clock(FEBRUARY.replace(hour=22, minute=59))
     assert ("eve", "daily_report") not in await desk.says()
     await owner.set_clock(FEBRUARY.replace(hour=23))
     assert ("eve", "daily_report") in await desk.says()
