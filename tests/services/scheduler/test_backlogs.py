@@ -19,9 +19,10 @@ from services.scheduler.store import timers as store
 from tests.kit.bus.support import delete, until_true
 from tests.services.scheduler.support import NOON, Listener, Owner, make, scheduled
 from tests.services.scheduler.test_firing import firing
+from tests.waiting import PATIENCE
 
 SECOND = timedelta(seconds=1)
-DEADLINE = 12.0
+DEADLINE = PATIENCE
 
 
 class Watched(Timers):
