@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -150,6 +150,13 @@ class Listener:
             assert monotonic() < deadline, f"heard only {len(self.heard)} of {count}"
             await self._listen(0.1)
         return self.events
+
+    async def hear_of(self, ids: Collection[UUID], seconds: float = PATIENCE) -> None:
+        """Until each of these has been heard of, however often. AssertionError at the deadline."""
+        deadline = monotonic() + seconds
+        while missing := set(ids) - set(self.ids):
+            assert monotonic() < deadline, f"{len(missing)} were not heard of"
+            await self._listen(0.1)
 
     async def hear_out(self) -> list[e.Event]:
         """Until everything that is in Kafka now has been heard."""
