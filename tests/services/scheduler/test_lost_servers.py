@@ -26,6 +26,7 @@ from tests.services.scheduler.conftest import SPOKEN
 from tests.services.scheduler.support import Listener, Owner, make, scheduled
 from tests.services.scheduler.test_app import Running, running
 from tests.services.scheduler.test_firing import firing
+from tests.waiting import PATIENCE
 
 __all__ = ["running"]
 
@@ -70,7 +71,8 @@ async def test_kafka_killed_while_timers_fire(own_kafka: Kafka, db: Database, ow
         await asyncio.to_thread(own_kafka.kill)
         await until_true(lambda: _put_back(owner))
         await asyncio.to_thread(own_kafka.start)
-        await until_true(lambda: _fewer(owner, 1), seconds=60)
+        # What was put back several times waits for half a minute.
+        await until_true(lambda: _fewer(owner, 1), seconds=2 * PATIENCE)
     await publisher.stop()
     async with Listener(kafka, SPOKEN) as listener:
         await judged(listener, plan)
