@@ -15,7 +15,7 @@ from kit.postgres import Database
 from kit.restored import CatchingUp, store
 from kit.restored.rules import Mark
 from kit.settings import KafkaSettings
-from tests.kit.bus.support import IDS, delete, make, say, set_commits
+from tests.kit.bus.support import IDS, answered, delete, make, say, set_commits
 
 GROUP = "scheduler"
 RECORDS = 60
@@ -75,15 +75,15 @@ async def test_p9_time_goes_on_when_all_of_it_was_read_again(db: Database, datab
     first, second = await looking(db, kafka, metrics), await looking(db, kafka)
     assert left(metrics) == 3
     await read(kafka, {0: 1, 1: 1})
-    await first.once()
+    await answered(first.once)
     assert not first.over and not second.over and left(metrics) == 1
 
     await read(kafka, {0: 0, 1: 0, 2: 1})
     killed_and_back = await looking(db, kafka)
-    await killed_and_back.once()
-    await first.once()
+    await answered(killed_and_back.once)
+    await answered(first.once)
     assert killed_and_back.over and left(metrics) == 0
-    await second.once()
+    await answered(second.once)
     assert second.over and (await looking(db, kafka)).over
 
 
@@ -104,8 +104,8 @@ async def test_p9_a_topic_that_is_lost_meanwhile_ends_the_wait_when_it_is_there_
     await restored(database, {0: 1})
     await delete(kafka, SCHEDULED)
     one = await looking(db, kafka)
-    await one.once()
+    await answered(one.once)
     assert not one.over
     await make(kafka, SCHEDULED)
-    await one.once()
+    await answered(one.once)
     assert one.over

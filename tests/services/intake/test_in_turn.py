@@ -11,7 +11,7 @@ from kit.restored import CatchingUp, store
 from kit.restored.rules import Mark
 from kit.settings import KafkaSettings
 from services.intake.app import hear_in_turn
-from tests.kit.bus.support import IDS, joined, make, poll_until, read, say, set_commits
+from tests.kit.bus.support import IDS, answered, joined, make, poll_until, read, say, set_commits
 
 TOPIC = next(iter(REQUESTED.values()))
 
@@ -32,7 +32,7 @@ async def test_p9_outcomes_are_heard_when_what_they_end_was_read_again(database:
             await poll_until(answers, lambda: answers.ready)
             assert not await answers.poll(500, 1.0)
             await set_commits(kafka, INTAKE.name, TOPIC, {0: (1, "1700000000000")})
-            await catching_up.once()
+            await answered(catching_up.once)
             assert catching_up.over
             assert len(await read(answers, 3)) == 3
     finally:

@@ -20,7 +20,7 @@ from kit.settings import KafkaSettings
 from services.scheduler.hearing import AWAY, Hearing
 from tests import servers as real
 from tests.journeys.stack import Stack
-from tests.kit.bus.support import IDS, make, set_commits
+from tests.kit.bus.support import IDS, answered, make, set_commits
 from tests.kit.bus.support import say as write
 from tests.services.scheduler.schedules import HOUR, Said, gone, schedule
 from tests.services.scheduler.support import NOON, Listener, Owner
@@ -114,20 +114,20 @@ async def test_p4_5_heard_is_what_kafka_held_when_somebody_was_back(kafka: Kafka
     clock = Clock()
     hearing = Hearing(kafka, SCHEDULER_SCHEDULES, clock)
     assert not hearing.may_fire()
-    await hearing.once()
+    await answered(hearing.once)
     await write(kafka, SETTINGS, IDS[:1])
     assert not hearing.may_fire()
     await come_to(kafka, 1)
-    await hearing.once()
+    await answered(hearing.once)
     assert hearing.may_fire()
     clock.now += AWAY - 1
     assert hearing.may_fire()
     clock.now += AWAY
     assert not hearing.may_fire(), "suspended, or without a database"
-    await hearing.once()
+    await answered(hearing.once)
     assert not hearing.may_fire()
     await come_to(kafka, 2)
-    await hearing.once()
+    await answered(hearing.once)
     assert hearing.may_fire()
 
 
