@@ -179,7 +179,7 @@ async def test_a_session_ends_after_its_hundred_mails() -> None:
 
 async def test_an_idle_session_is_asked_before_it_is_used() -> None:
     async with scripted() as script, smtp(script.port) as provider:
-        provider.pool = Pool(provider._open, idle=0.0)
+        provider.pool = Pool(provider._open, idle=0.0, ask=PATIENCE)
         await provider.hand_over(parcel())
         await provider.hand_over(parcel())
         assert script.said.count("NOOP") == 1 and script.connections == 1

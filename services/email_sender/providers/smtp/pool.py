@@ -35,6 +35,7 @@ class Pool:
         most_mails: int | None = None,
         oldest: float = OLDEST,
         idle: float = IDLE,
+        ask: float = ASK,
         many: int = MANY,
         most: int = MOST,
     ) -> None:
@@ -44,6 +45,7 @@ class Pool:
         self._most_mails = most_mails
         self._oldest = oldest
         self._idle_limit = idle
+        self._ask = ask
         self._many = many
         self._idle: list[Session] = []
         self._in_use: list[Session] = []
@@ -128,7 +130,7 @@ class Pool:
             session = self._idle.pop()
             if not self._fit(session, now()):
                 session.close()
-            elif now() - session.used_at < self._idle_limit or await session.answers(min(now() + ASK, deadline)):
+            elif now() - session.used_at < self._idle_limit or await session.answers(min(now() + self._ask, deadline)):
                 return session
         return await self._open(deadline)
 
