@@ -15,6 +15,7 @@ from services.email_sender.providers.smtp.provider import Smtp
 from services.email_sender.rules.return_address import ReturnAddress
 from tests.kit.delivery.support import due
 from tests.services.email_sender.mail_server import Scripted
+from tests.waiting import PATIENCE
 
 AUTHOR = Author.of("Tocsin <noreply@example.com>")
 RETURNS = ReturnAddress("bounces@example.com", "a secret of the tests")
@@ -30,7 +31,7 @@ def parcel(to: str = "ann@example.com", *, copy: bool = False, **content: Any) -
 @asynccontextmanager
 async def smtp(port: int, **options: Any) -> AsyncIterator[Smtp]:
     relay = Relay("127.0.0.1", port, options.pop("security", "none"), options.pop("username", None), "secret")
-    provider = Smtp("smtp", relay, AUTHOR, **({"timeout": 5.0} | options))
+    provider = Smtp("smtp", relay, AUTHOR, **({"timeout": PATIENCE} | options))
     try:
         yield provider
     finally:

@@ -23,6 +23,7 @@ from services.email_sender.providers.smtp.provider import Smtp
 from tests.kit.delivery.support import due
 from tests.services.email_sender.mail_server import DROP, SILENCE, Scripted, scripted
 from tests.services.email_sender.test_smtp import parcel, smtp
+from tests.waiting import PATIENCE
 
 OFFERS = ("PIPELINING", "CHUNKING", "SIZE 10000000")
 TURN = 0.02
@@ -38,7 +39,7 @@ class Once(dict[str, str]):
 
 
 @asynccontextmanager
-async def chunked(answers: dict[str, str], timeout: float = 10.0) -> AsyncIterator[tuple[Scripted, Smtp]]:
+async def chunked(answers: dict[str, str], timeout: float = PATIENCE) -> AsyncIterator[tuple[Scripted, Smtp]]:
     """With a connection that is open already, to a relay that was quick, however busy this machine is."""
     async with scripted(answers, offers=OFFERS) as script, smtp(script.port, timeout=timeout) as provider:
         assert isinstance(await provider.hand_over(parcel("before@example.com")), Accepted)
@@ -109,7 +110,7 @@ async def test_a_relay_that_wants_a_new_connection_costs_no_attempt() -> None:
 @pytest.mark.parametrize("answer", [DROP, SILENCE])
 async def test_p5_2_what_left_and_was_not_answered_is_unknown(answer: str) -> None:
     """What was answered before is not."""
-    async with chunked({f"BDAT {BAD}": answer}, timeout=1.0 if answer == SILENCE else 20.0) as (_, provider):
+    async with chunked({f"BDAT {BAD}": answer}, timeout=3.0 if answer == SILENCE else PATIENCE) as (_, provider):
         first, bad, behind = await at_once(provider, "a@example.com", BAD, "c@example.com")
         assert isinstance(first, Accepted) and (bad, behind) == (UNANSWERED, UNANSWERED)
 
@@ -120,7 +121,7 @@ async def test_p5_5_nothing_is_begun_once_its_time_is_over() -> None:
         said, provider.timeout = script.said.copy(), 0.0
         late = await provider.hand_over(parcel("late@example.com"))
         assert late == Unavailable("sender_busy", "its time was over before it could be handed over")
-        provider.timeout = 10.0
+        provider.timeout = PATIENCE
         assert isinstance(await provider.hand_over(parcel()), Accepted) and script.connections == 1
         assert not any("late@" in line for line in script.said[len(said) :])
 

@@ -45,7 +45,7 @@ ENOUGH = "421 4.7.0 enough for one connection"
 async def test_a_relay_that_takes_a_few_mails_on_each_connection_gets_the_next_on_another(
     offers: tuple[str, ...], then: str
 ) -> None:
-    async with scripted(offers=offers) as script, smtp(script.port, timeout=20.0) as provider:
+    async with scripted(offers=offers) as script, smtp(script.port) as provider:
         script.answers = Few(script, 3, then)
         said = [await provider.hand_over(parcel()) for _ in range(8)]
     assert all(isinstance(one, Accepted) for one in said), said
@@ -63,7 +63,7 @@ async def server(
         writer.close()
 
     listening = await asyncio.start_server(talks, "127.0.0.1", 0)
-    async with listening, smtp(listening.sockets[0].getsockname()[1], timeout=20.0) as provider:
+    async with listening, smtp(listening.sockets[0].getsockname()[1]) as provider:
         yield provider
 
 
@@ -125,6 +125,6 @@ async def test_a_conversation_that_a_server_does_not_want_fails_no_mail(step: st
 
 async def test_a_reset_that_is_refused_costs_no_mail_behind_it() -> None:
     async with scripted({"RSET": "502 5.5.1 unknown"}, offers=AT_ONCE) as script:
-        async with smtp(script.port, timeout=20.0, connections=1) as provider:
+        async with smtp(script.port, connections=1) as provider:
             said = await asyncio.gather(*(provider.hand_over(parcel()) for _ in range(6)))
     assert all(isinstance(one, Accepted) for one in said), said

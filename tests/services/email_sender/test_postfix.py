@@ -13,7 +13,7 @@ from deploy.local.catcher import Catcher
 from kit.delivery.outcomes import Accepted, Outcome, Refused, Unavailable
 from tests.services.email_sender.postfix_server import HERE, LARGEST, postfix
 from tests.services.email_sender.test_smtp import parcel, smtp
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 pytestmark = [
     pytest.mark.needs("postfix"),
@@ -60,7 +60,7 @@ async def test_each_refusal_is_what_the_table_says(certificate: tuple[ssl.SSLCon
 async def test_it_can_be_tried_out(certificate: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     async with Catcher() as catcher, postfix(catcher.port) as port:
         async with smtp(port, security="starttls", tls=certificate[1]) as provider:
-            trial = await provider.tried(20.0)
+            trial = await provider.tried(PATIENCE)
         assert trial.ok, trial
         assert catcher.mails() == []
 

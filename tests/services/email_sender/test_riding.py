@@ -19,6 +19,7 @@ from services.email_sender.providers.smtp.provider import Smtp
 from services.email_sender.providers.smtp.session import Session
 from tests.kit.delivery.support import due
 from tests.services.email_sender.relayed import RETURNS, parcel, smtp
+from tests.waiting import PATIENCE
 
 # ------------------------------------------------------------------------------------------------ one behind the other
 
@@ -26,16 +27,20 @@ from tests.services.email_sender.relayed import RETURNS, parcel, smtp
 @asynccontextmanager
 async def narrow(port: int) -> AsyncIterator[Smtp]:
     """A provider whose second mail rides behind the first."""
-    async with smtp(port, timeout=2.0) as provider:
+    async with smtp(port) as provider:
         provider.pool = Pool(provider._open, many=1)
         yield provider
 
 
-async def both(provider: Smtp, first: str, second: Parcel) -> tuple[Outcome, Outcome]:
-    """What becomes of two mails at once, the connection being open already."""
+async def both(provider: Smtp, first: str, second: Parcel, time_out: float = PATIENCE) -> tuple[Outcome, Outcome]:
+    """What becomes of two mails at once, the connection being open already; the first one has so much time."""
     await provider.hand_over(parcel("before@example.com"))
-    one, other = await asyncio.gather(provider.hand_over(parcel(first)), provider.hand_over(second))
-    return one, other
+    provider.timeout = time_out
+    one = asyncio.create_task(provider.hand_over(parcel(first)))
+    await asyncio.sleep(0)  # it has begun
+    provider.timeout = PATIENCE
+    other = await provider.hand_over(second)
+    return await one, other
 
 
 async def test_two_mails_at_once_share_a_connection() -> None:
@@ -49,7 +54,7 @@ async def test_two_mails_at_once_share_a_connection() -> None:
 async def test_each_mail_has_a_return_address_of_its_own_however_it_rides() -> None:
     """Pipelined behind one another, and each try."""
     parcels = [Parcel(parcel(f"n{n}@example.com").due, 1 + n % 3) for n in range(30)]
-    async with Catcher() as catcher, smtp(catcher.port, returns=RETURNS, timeout=20.0) as provider:
+    async with Catcher() as catcher, smtp(catcher.port, returns=RETURNS) as provider:
         provider.pool = Pool(provider._open, many=2)
         await provider.hand_over(parcel())
         said = await asyncio.gather(*map(provider.hand_over, parcels))
@@ -88,7 +93,8 @@ async def test_who_rides_behind_a_silent_mail_goes_elsewhere_with_most_of_its_ti
     async with Catcher() as catcher, narrow(catcher.port) as provider:
         provider.pool = Pool(impatient, many=1)
         for mailbox in ("silent-dot", "silent-rcpt"):
-            first, second = await both(provider, f"{mailbox}@example.com", parcel(f"{mailbox[7:]}@example.net"))
+            behind = parcel(f"{mailbox[7:]}@example.net")
+            first, second = await both(provider, f"{mailbox}@example.com", behind, time_out=3.0)
             assert isinstance(first, Unknown | Unavailable) and isinstance(second, Accepted)
             assert len(catcher.mails(to=f"{mailbox[7:]}@example.net")) == 1
 

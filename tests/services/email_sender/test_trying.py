@@ -11,12 +11,13 @@ from deploy.local.ports import free_port
 from kit.delivery.trial import Trial
 from tests.services.email_sender.mail_server import SILENCE, Scripted, scripted
 from tests.services.email_sender.test_smtp import smtp
+from tests.waiting import PATIENCE
 
 Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
 PRIVATE = ("STARTTLS", "AUTH PLAIN")
 
 
-async def trial_of(port: int, seconds: float = 10.0, **options: object) -> Trial:
+async def trial_of(port: int, seconds: float = PATIENCE, **options: object) -> Trial:
     async with smtp(port, **options) as provider:
         return await provider.tried(seconds)
 
