@@ -14,6 +14,7 @@ from tests import servers as real
 from tests.journeys.stack import Instance, Stack
 from tests.kit.delivery.support import House, due, house
 from tests.kit.delivery.test_claims import over
+from tests.waiting import PATIENCE
 
 KILLED = 137
 
@@ -21,7 +22,7 @@ KILLED = 137
 async def died(instance: Instance) -> int:
     """The exit code, as soon as it is gone."""
     assert instance.process
-    return await asyncio.to_thread(instance.process.wait, 30)
+    return await asyncio.to_thread(instance.process.wait, PATIENCE)
 
 
 def to(name: str, lane: Lane = Lane.NORMAL) -> Due:
