@@ -63,7 +63,7 @@ def moto() -> Iterator[str]:
 
 @asynccontextmanager
 async def sns(
-    base: str, *, timeout: float = TIMEOUT, connections: int | None = None, **more: Any
+    base: str, *, timeout: float = PATIENCE, connections: int | None = None, **more: Any
 ) -> AsyncIterator[Sns]:
     fields = {"region": "eu-west-3", "access_key_id": "AKIA0", "secret_access_key": "secret"} | more
     provider = Sns("aws_sns", Account(endpoint=base, **fields), timeout=timeout, connections=connections)
@@ -212,7 +212,7 @@ async def test_what_an_answer_comes_to(server: SnsServer, status: int, code: str
 async def test_tried_out_without_sending(server: SnsServer, answers: dict[str, Any], wrong: str | None) -> None:
     server.asked = answers
     async with sns(server.base, sender_id="Tocsin") as provider:
-        trial = await provider.tried(10.0)
+        trial = await provider.tried(PATIENCE)
     assert trial.ok is (wrong is None) and (wrong is None or trial.detail == wrong), trial
     assert "Publish" not in [told["Action"] for told in server.messages]
 
@@ -220,15 +220,15 @@ async def test_tried_out_without_sending(server: SnsServer, answers: dict[str, A
 async def test_tried_out_at_motos_server(moto: str) -> None:
     """Which knows nothing of sandboxes."""
     async with sns(moto) as provider:
-        trial = await provider.tried(10.0)
+        trial = await provider.tried(PATIENCE)
     assert trial.ok and [check.name for check in trial.checks] == ["connection", "login", "sender"]
 
 
 async def test_tried_out_where_nobody_listens_or_without_credentials() -> None:
     async with sns(f"http://127.0.0.1:{free_port()}") as provider:
-        assert [(one.name, one.ok) for one in (await provider.tried(10.0)).checks] == [("connection", False)]
+        assert [(one.name, one.ok) for one in (await provider.tried(PATIENCE)).checks] == [("connection", False)]
     async with sns("http://127.0.0.1:1", access_key_id=None, secret_access_key=None) as provider:
-        assert (await provider.tried(10.0)).detail == "login: no AWS credentials: NoCredentialsError"
+        assert (await provider.tried(PATIENCE)).detail == "login: no AWS credentials: NoCredentialsError"
 
 
 async def test_aws_says_when_to_come_back(server: SnsServer) -> None:
@@ -246,7 +246,7 @@ async def test_p5_2_a_proxy_that_heard_no_answer_either_leaves_it_unknown(server
 
 async def test_p5_2_no_answer_in_time_is_unknown(server: SnsServer) -> None:
     server.answer = "silence"
-    assert await said_by(server.base, timeout=1.5) == LOST
+    assert await said_by(server.base, timeout=3.0) == LOST
     assert len(server.messages) == 1
 
 

@@ -41,7 +41,8 @@ async def server() -> AsyncIterator[TwilioServer]:
 
 @asynccontextmanager
 async def twilio(base: str, *, sender: str = NUMBER, token: str = TOKEN, **more: Any) -> AsyncIterator[Twilio]:
-    provider = Twilio("twilio", Account(SID, token, sender, base), more.pop("public_url", PUBLIC), **more)
+    told = {"timeout": PATIENCE} | more
+    provider = Twilio("twilio", Account(SID, token, sender, base), told.pop("public_url", PUBLIC), **told)
     try:
         yield provider
     finally:
@@ -166,7 +167,7 @@ async def test_twilio_says_when_to_come_back(server: TwilioServer) -> None:
 
 async def test_p5_2_no_answer_in_time_is_unknown(server: TwilioServer) -> None:
     server.answer = "silence"
-    assert await said_by(server, timeout=1.0) == LOST
+    assert await said_by(server, timeout=3.0) == LOST
     assert len(server.messages) == 1
 
 
@@ -282,14 +283,14 @@ async def test_tried_out_without_sending(
 ) -> None:
     server.status = status
     async with twilio(server.base, **options) as provider:
-        trial = await provider.tried(10.0)
+        trial = await provider.tried(PATIENCE)
     assert trial.ok is (wrong is None) and (wrong is None or trial.detail == wrong), trial
     assert server.messages == []
 
 
 async def test_tried_out_where_nobody_listens() -> None:
     async with twilio(f"http://127.0.0.1:{free_port()}") as provider:
-        trial = await provider.tried(10.0)
+        trial = await provider.tried(PATIENCE)
     assert [(check.name, check.ok) for check in trial.checks] == [("connection", False)]
 
 
