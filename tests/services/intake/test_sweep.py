@@ -13,14 +13,16 @@ from contracts import events as e
 from contracts.status import End, Status
 from contracts.topics import EMAIL_SENDER, SCHEDULER, Group
 from kit.bus.consumer import Consumer
-from kit.bus.record import reached
+from kit.bus.record import EPOCH, reached
+from kit.bus.served import served
+from kit.clock import utc_now
 from kit.metrics import Metrics
 from kit.postgres import Database
 from services.intake.app import served_by
 from services.intake.loops.sweep import Sweep
 from services.intake.rules.facts import Policy
 from services.intake.rules.sweeping import SweepPace
-from tests.kit.bus.support import until_true
+from tests.kit.bus.support import joined, until_true
 from tests.services.intake.running import Place, Town
 from tests.services.intake.samples import id_of
 from tests.services.intake.test_fates import mail
@@ -37,14 +39,14 @@ class Swept(Town):
 
     async def read(self, group: Group) -> None:
         """Everything that is there, by that group, which commits it and is silent."""
-        consumer = Consumer(self.kafka, group.name, [group.topics])
-        await consumer.start()
-        quiet = 0
-        while quiet < 3 or not consumer.ready:
-            records = await consumer.poll(500, 0.1)
-            consumer.finish(reached(records))
-            quiet = 0 if records else quiet + 1
-        await consumer.stop()
+        consumer, begun = Consumer(self.kafka, group.name, [group.topics]), utc_now()
+
+        async def all_is_read() -> bool:
+            await consumer.commit(reached(await consumer.poll(500, 0.1)))
+            return (await served(self.kafka, group.name, group.topics) or EPOCH) >= begun
+
+        async with joined(consumer):
+            await until_true(all_is_read)
 
     async def drives(self) -> list[e.Event]:
         """What one sweep says."""
