@@ -71,10 +71,11 @@ class Stage:
         after: After | None = None,
         glance: Glance = no_glance,
         tracer: Tracer = OFF,
+        finish: float = FINISH,
     ) -> None:
         """`batch`: the most records of one transaction; one number, one per lane of the consumer, or growing while
         nothing urgent comes. `reporter` False: poison is only counted here, even of topics that this service (the
-        publisher's) is to report. `glance` knows records that need not be read."""
+        publisher's) is to report. `glance` knows records that need not be read. `finish` as FINISH."""
         self.name = name
         self.task: asyncio.Task[None] | None = None
         self._telling = Repeating(f"lag of {name}", partial(tell_lag, consumer, metrics), TELL_SECONDS)
@@ -88,6 +89,7 @@ class Stage:
         self._after = after
         self._glance = glance
         self._tracer = tracer
+        self._seconds_to_finish = finish
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -107,7 +109,7 @@ class Stage:
         """Finishes the batch under way, if it can in time, commits, and leaves the group."""
         self._stopping.set()
         try:
-            async with asyncio.timeout(FINISH):
+            async with asyncio.timeout(self._seconds_to_finish):
                 await self._finish()
         except TimeoutError:
             log.warning("batch_left_at_stop", stage=self.name)

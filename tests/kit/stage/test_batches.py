@@ -115,7 +115,7 @@ async def test_a_stop_finishes_the_batch_under_way(world: World) -> None:
     judge = Judge()
     judge.gate = asyncio.Event()
     await world.put(IDS[:3])
-    async with world.stage(judge, batch=500) as stage:
+    async with world.stage(judge, batch=500, finish=PATIENCE) as stage:
         await judge.entered.wait()
         stopping = asyncio.create_task(stage.stop())
         await asyncio.sleep(0)
