@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
+from kit.bus.closing import close_administrator
 from kit.bus.placement import Committed
 from kit.bus.reaching import reaching
 from kit.settings import KafkaSettings
@@ -25,9 +26,7 @@ async def administrator(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClie
             await client.start()
         yield client
     finally:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DEADLINE):
-                await client.close()
+        await close_administrator(client)
 
 
 async def partitions(client: AIOKafkaAdminClient, topics: Collection[str]) -> dict[str, list[TopicPartition]]:

@@ -7,11 +7,13 @@ from operator import attrgetter
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from kit import logs
 
 # The client's own `stop` waits for a JoinGroup that is under way (up to 40 s), or for batches that nobody takes, and
-# when it is cut short it leaves its other tasks running for good: they are ended one by one then.
+# when it is cut short it leaves its other tasks running for good: they are ended one by one then. And it suppresses
+# every CancelledError that comes while it waits for them, be it ours: then whoever is to stop would go on for ever.
 REST_OF_CONSUMER: Final = (
     "_coordinator._stop_heartbeat_task",
     "_coordinator._stop_commit_offsets_refresh_task",
@@ -36,6 +38,11 @@ async def close_producer(kafka: AIOKafkaProducer, deadline: float = GOODBYE) -> 
     await _close(kafka, deadline, REST_OF_PRODUCER)
 
 
+async def close_administrator(kafka: AIOKafkaAdminClient, deadline: float = GOODBYE) -> None:
+    """Ends all tasks. Raises nothing."""
+    await _ended(kafka.close, deadline)
+
+
 async def _close(client: Any, deadline: float, rest: tuple[str, ...]) -> None:
     if not await _ended(client.stop, deadline):
         for step in rest:
@@ -47,14 +54,23 @@ async def _take(client: Any, step: str) -> None:
 
 
 async def _ended(step: Callable[[], Awaitable[Any]], seconds: float) -> bool:
+    before = _cancellations()
     try:
         async with asyncio.timeout(seconds):
             await step()
     except asyncio.CancelledError:
-        if (task := asyncio.current_task()) and task.cancelling():
+        if _cancellations() > before:
             raise
         return False  # one of the client's own tasks was cancelled, not we
     except Exception as error:  # a goodbye that fails is over as well, and what was never begun needs none
         log.debug("goodbye_failed", error=repr(error))
         return False
+    if _cancellations() > before:
+        raise asyncio.CancelledError
     return True
+
+
+def _cancellations() -> int:
+    """How often it was asked that this task be cancelled."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
