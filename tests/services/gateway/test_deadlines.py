@@ -238,8 +238,9 @@ async def test_of_two_people_who_make_one_deadline_it_is_the_first_ones(
 async def test_whoever_says_the_same_twice_at_once_is_answered_twice(
     database: str, kafka: KafkaSettings, tmp_path: Path
 ) -> None:
+    """With 202 where the other's came later in the log, although its command is of the same millisecond."""
     async with others(kafka, [DEADLINES], "scheduler.deadlines"):
-        async with running(settings_of(kafka, database, tmp_path)) as gateway:
+        async with running(settings_of(kafka, database, tmp_path), patience=1.0) as gateway:
             both = await asyncio.gather(
                 *(gateway.http.put("/v1/deadlines/118", json=BODY, headers=ALICE) for _ in range(2))
             )
