@@ -25,13 +25,13 @@ class Changing:
     async def put(self, told: events.OfDirectory) -> Version | None:
         """Publishes, and waits for it to be in force here. None: that takes longer. Raises Problem 503."""
         await self._publish(told)
-        return await self._desk.until(lambda: self._in_force(told), self._desk.patience)
+        return await self._desk.until(lambda: self._in_force(told))
 
     async def forget(self, tenant: str, path: str) -> bool:
         """Publishes that it is gone, and waits for that; False: it takes longer. Raises Problem 503."""
         gone = events.Tombstone(tenant=tenant, path=path)
         await self._publish(gone)
-        return bool(await self._desk.until(lambda: self._is_gone(gone.key), self._desk.patience))
+        return bool(await self._desk.until(lambda: self._is_gone(gone.key)))
 
     async def _publish(self, event: events.OfDirectory) -> None:
         try:

@@ -45,10 +45,11 @@ class Desk:
     tracer: Tracer = OFF
     patience: float = PATIENCE
 
-    async def until(self, look: Callable[[], Awaitable[T | None]], seconds: float) -> T | None:
+    async def until(self, look: Callable[[], Awaitable[T | None]], seconds: float | None = None) -> T | None:
         """Looks again and again until there is something, or the time is over, or this gateway stops: who waits is
-        answered all the same, instead of cut off. Another gateway may be at work on it."""
-        deadline = monotonic() + seconds
+        answered all the same, instead of cut off. Another gateway may be at work on it. Without `seconds`: `patience`.
+        """
+        deadline = monotonic() + (self.patience if seconds is None else seconds)
         glances = iter(GLANCE_SECONDS)
         pause = next(glances)
         while (found := await look()) is None and monotonic() + pause < deadline and not self.admission.hub.closing:

@@ -74,7 +74,7 @@ def router(desk: Desk) -> APIRouter:
     async def _order(caller: Caller, name: str, order: str, command: str) -> Response:
         check_operator(caller)
         channel = _known(name)
-        run = await ordered(desk, caller, command, SENDER_OF[channel].name, {"channel": channel}, desk.patience)
+        run = await ordered(desk, caller, command, SENDER_OF[channel].name, {"channel": channel})
         shown = ChannelOrder.model_validate({"channel": channel, "order": order} | about(run))
         return answered(shown)
 

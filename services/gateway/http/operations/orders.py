@@ -34,9 +34,9 @@ class Ordered(Shape):
 
 
 async def ordered(
-    desk: Desk, caller: Caller, command: str, service: str, args: Mapping[str, Any], seconds: float
+    desk: Desk, caller: Caller, command: str, service: str, args: Mapping[str, Any], seconds: float | None = None
 ) -> Run:
-    """Orders it; what the service has answered when it has, or when the seconds are over. Raises Problem 503."""
+    """Orders it; what the service has answered when it has, or when the time is over. Raises Problem 503."""
     order_id = new_id()
     async with desk.front.connection() as connection:
         await operations.ask(connection, order_id, command, caller.owner)

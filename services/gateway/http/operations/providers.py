@@ -86,12 +86,12 @@ def router(desk: Desk) -> APIRouter:
     @routes.post("/{provider}/pause", response_model=OrderShown, responses=answers)
     async def pause(caller: Known, provider: str) -> Response:
         """Give it nothing more until it is resumed, also over restarts: others go on, or everything waits."""
-        return orders.answered(await ordered(desk, caller, provider, "pause", desk.patience))
+        return orders.answered(await ordered(desk, caller, provider, "pause"))
 
     @routes.post("/{provider}/resume", response_model=OrderShown, responses=answers)
     async def resume(caller: Known, provider: str) -> Response:
         """It may have messages again."""
-        return orders.answered(await ordered(desk, caller, provider, "resume", desk.patience))
+        return orders.answered(await ordered(desk, caller, provider, "resume"))
 
     @routes.post("/{provider}/test", response_model=OrderShown, responses=answers)
     async def test(caller: Known, provider: str) -> Response:
@@ -109,8 +109,8 @@ async def all_providers(desk: Desk) -> tuple[ProviderShown, ...]:
     return tuple(_shown(*known, told) for known in _known(desk.settings))
 
 
-async def ordered(desk: Desk, caller: Caller, name: str, order: Order, seconds: float) -> OrderShown:
-    """Orders it from the channel's sender; what that has answered when it has, or when the seconds are over. Raises
+async def ordered(desk: Desk, caller: Caller, name: str, order: Order, seconds: float | None = None) -> OrderShown:
+    """Orders it from the channel's sender; what that has answered when it has, or when the time is over. Raises
     Problem 403, 404, 503."""
     check_operator(caller)
     channel = _channel_of(desk.settings, name)

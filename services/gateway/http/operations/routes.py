@@ -189,7 +189,7 @@ async def ordered(desk: Desk, caller: Caller, job: Job, run_id: UUID, args: dict
         await desk.publisher.publish([Outgoing.of(order)])
     except PublishFailed:
         raise unavailable("Kafka", seconds=5) from None
-    if ended := await desk.until(lambda: _ended(desk, job, run_id), desk.patience):
+    if ended := await desk.until(lambda: _ended(desk, job, run_id)):
         return ended
     shown = await run_of(desk, job, run_id)
     if shown is None:

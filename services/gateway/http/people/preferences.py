@@ -123,7 +123,7 @@ def router(desk: Desk) -> APIRouter:
         except Problem:  # nothing was promised
             await turns.give_back(turn, key)
             raise
-        seen = await desk.until(look, desk.patience)
+        seen = await desk.until(look)
         if seen is not None:
             await turns.give_back(turn, key)
         return seen

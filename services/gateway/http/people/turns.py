@@ -22,7 +22,7 @@ class Turns:
     async def take(self, key: str) -> UUID:
         """Waits for it. Raises Problem 503."""
         turn = new_id()
-        if not await self._desk.until(lambda: self._has(turn, key), self._desk.patience):
+        if not await self._desk.until(lambda: self._has(turn, key)):
             raise unavailable("the list of preferences")
         return turn
 

@@ -91,7 +91,7 @@ class Scheduling:
         except Problem as problem:
             if problem.status != HTTPStatus.PRECONDITION_FAILED:
                 raise
-        if there := await self._desk.until(lambda: self.known(caller, id), self._desk.patience):
+        if there := await self._desk.until(lambda: self.known(caller, id)):
             return await self.again(there, asked)
         raise unavailable("the schedule of this key", seconds=5)
 
