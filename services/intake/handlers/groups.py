@@ -11,9 +11,12 @@ from services.intake.rules.facts import FOR_EVER, CollapseKey, GroupEnd, Newest,
 from services.intake.rules.row import Row, State
 from services.intake.store import groups as store
 
+Ends = dict[Tenanted, list[GroupEnd]]
 
-async def end(connection: Connection, events: Iterable[e.Event]) -> list[e.Event]:
-    """Locks the groups that the batch concerns; raises the ends of those that are cancelled, and answers (P3.4)."""
+
+async def end(connection: Connection, events: Iterable[e.Event]) -> tuple[list[e.Event], Ends]:
+    """Locks the groups that the batch concerns and raises the ends of those that are cancelled (P3.4): the answers, and
+    until when the members of the groups that it joins are ended."""
     joined: set[Tenanted] = set()
     cancels: list[e.Cancel] = []
     for event in events:
@@ -23,10 +26,11 @@ async def end(connection: Connection, events: Iterable[e.Event]) -> list[e.Event
             case e.Cancel(id=None, group=str()):
                 cancels.append(event)
     if not joined and not cancels:
-        return []
+        return [], {}
     ended = {(cancel.tenant, cancel.group or "") for cancel in cancels}
     await store.lock(connection, joined, ended)
-    return [await _end_group(connection, cancel) for cancel in cancels]
+    said: list[e.Event] = [await _end_group(connection, cancel) for cancel in cancels]
+    return said, await store.ends(connection, joined) if joined else {}
 
 
 async def _end_group(connection: Connection, cancel: e.Cancel) -> e.GroupCancelled:
@@ -35,12 +39,6 @@ async def _end_group(connection: Connection, cancel: e.Cancel) -> e.GroupCancell
     through = await store.raise_end(connection, cancel.tenant, group, until)
     reached = None if through >= FOR_EVER else through
     return e.GroupCancelled(tenant=cancel.tenant, group=group, owner=cancel.owner, through=reached)
-
-
-async def ends(connection: Connection, events: Iterable[e.Event]) -> dict[Tenanted, list[GroupEnd]]:
-    """Until when the members of the groups that the batch joins are ended."""
-    joined = {group for event in events if isinstance(event, e.Requested) for group in _groups_of(event)}
-    return await store.ends(connection, joined) if joined else {}
 
 
 def _groups_of(event: e.Requested) -> list[Tenanted]:

@@ -59,8 +59,7 @@ class Judge:
         events = [message.event for message in messages]
         until = self.directory.until  # read before the people are: what was served until then is among them
         moment, suppressing = await rows.beginning(connection)
-        said = await groups.end(connection, events)
-        ends = await groups.ends(connection, events)
+        said, ends = await groups.end(connection, events)
         locked = await groups.lock_newest(connection, events)
         before = await _rows(connection, events, locked)
         wanted = _wanted(events, before, self.policy)
