@@ -38,9 +38,9 @@ async def close_producer(kafka: AIOKafkaProducer, deadline: float = GOODBYE) -> 
     await _close(kafka, deadline, REST_OF_PRODUCER)
 
 
-async def close_administrator(kafka: AIOKafkaAdminClient, deadline: float = GOODBYE) -> None:
+async def close_administrator(kafka: AIOKafkaAdminClient) -> None:
     """Ends all tasks. Raises nothing."""
-    await _ended(kafka.close, deadline)
+    await _ended(kafka.close, GOODBYE)
 
 
 async def _close(client: Any, deadline: float, rest: tuple[str, ...]) -> None:

@@ -79,7 +79,7 @@ async def test_who_is_cancelled_while_a_client_ends_goes_no_further(kafka: Kafka
     assert not went_on
 
 
-async def test_a_client_whose_own_task_was_cancelled_ends_nobody_else(kafka: KafkaSettings) -> None:
+async def test_a_client_whose_own_task_was_cancelled_ends_nobody_else() -> None:
     """That is the client's business."""
 
     class Broken:
